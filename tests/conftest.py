@@ -1,0 +1,56 @@
+"""Order, threads, seeds and folders that all tests share."""
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+
+TESTS = Path(__file__).resolve().parent
+# Small tensors: more threads than cores only wait for each other.
+torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 2)))
+
+
+def _stage(item: pytest.Item) -> int:
+    """Unit tests first, then the configs, then what takes long."""
+    if item.get_closest_marker('slow'):
+        return 2
+    return int(item.path.name.startswith('test_configs'))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_stage)
+
+
+@pytest.fixture(scope='session')
+def repo_root() -> Path:
+    """Root of the clone."""
+    return TESTS.parent
+
+
+@pytest.fixture(scope='session')
+def golden_dir() -> Path:
+    """Arrays recorded from the authors' own code."""
+    return TESTS / 'data' / 'golden'
+
+
+def set_seed(seed: int) -> None:
+    """Seeds every generator that a test may draw from."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    set_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_scope():
+    """No test sees the default scope (mmdet, mmseg ...) of another."""
+    yield
+    DefaultScope._instance_dict.clear()

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The whole test suite: syntax, style, core import, unit, config and slow tests.
+#
+#     bash tools/run_tests.sh [options of pytest]     # -m 'not slow': quick part
+#
+# Needs Python 3.10-3.12 and, the first time, a C++ compiler; no GPU, no root.
+set -uo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+declip_say 'environment: first time about 12 minutes (mmcv is compiled), then a second'
+declip_env full || exit 1
+cd "$DECLIP_ROOT" || exit 1
+
+# Small tensors on few cores: threads of one process fight each other.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}"
+export OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-$OMP_NUM_THREADS}"
+export TOKENIZERS_PARALLELISM=false
+
+failed=''
+check() {
+  local title="$1"
+  shift
+  declip_say "$title"
+  "$@" || failed="$failed [$title]"
+}
+
+check 'syntax' "$DECLIP_PYTHON" -m compileall -q declip_mm tools tests configs
+check 'style: ruff check' "$DECLIP_PYTHON" -m ruff check .
+check 'style: ruff format' "$DECLIP_PYTHON" -m ruff format --check .
+check 'core import without mmcv, mmdet, mmseg, mmpretrain' "$DECLIP_PYTHON" - <<'PY'
+import sys
+
+for name in ('mmcv', 'mmdet', 'mmseg', 'mmpretrain'):
+    sys.modules[name] = None
+import declip_mm
+PY
+if [ -n "$failed" ]; then
+  declip_die "failed before the tests:$failed (messages above); the tests run all the same"
+fi
+# -p no:cacheprovider: a test run leaves nothing in the clone
+"$DECLIP_PYTHON" -m pytest -p no:cacheprovider "$@"
+status=$?
+if [ -n "$failed" ]; then
+  declip_die "failed before the tests:$failed (see above)"
+  exit 1
+fi
+exit $status
