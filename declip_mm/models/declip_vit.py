@@ -1,0 +1,249 @@
+"""DeCLIPViT: a CLIP ViT as a backbone for dense perception."""
+
+import os
+from typing import Optional, Sequence, Tuple, Union
+
+import torch.nn as nn
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from open_clip.pretrained import download_pretrained
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from ..assets import resolve_asset
+from ..checkpoint import load_image_tower
+from .features import DenseFeatures, to_map
+from .freezing import freeze_tower, param_depth
+from .last_block import LastBlock
+from .towers import ModelConfig, build_tower, read_model_config, tag_settings
+
+__all__ = ['DeCLIPViT']
+
+
+@MODELS.register_module()
+class DeCLIPViT(BaseModule):
+    """CLIP ViT whose last block is split into content and context.
+
+    Paper: *DeCLIP: Decoupled Learning for Open-Vocabulary Dense Perception*
+    (CVPR 2025), eq. 4-6.
+
+    Args:
+        model: open_clip model name, ``.json`` path or config dict.
+        pretrained: Weight file or open_clip tag, loaded by
+            :meth:`init_weights`. A tag may be downloaded then.
+        affinity: How the last block relates tokens: one of ``'qq'``,
+            ``'kk'``, ``'vv'``, ``'csa'``, ``'all'`` (decoupled),
+            ``'maskclip'``, ``'maskclip_cls'``, ``'vanilla'`` (baselines).
+        scale: Logit scale of the decoupled block: a float or ``'rsqrt'``.
+        residual: Add the block's input to its attention output. None is the
+            affinity's own form: no for decoupled ones.
+        ffn: Run the block's FFN. None as for ``residual``.
+        quick_gelu: Activation of an OpenAI-type ViT. None takes the tag's or
+            the model's. DFN, MetaCLIP and OpenAI weights want True.
+        out_indices: Blocks whose maps :meth:`forward` returns; negative
+            numbers count from the end.
+        last_tap: What a map of the last block is made of: ``'decoupled'``
+            (its attention output), ``'vanilla'`` or ``'maskclip'``.
+        frozen_stages: -1 freezes nothing; 0 the stem (patch, CLS and
+            position embedding); n also the first n blocks.
+        train_head: Whether the final norm and the projection train.
+        norm_eval: Keep norm layers in eval mode.
+        with_cp: Recompute blocks in the backward pass to save memory.
+        init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix=...)``
+            loads strictly and compares fingerprints.
+    """
+
+    def __init__(
+        self,
+        model: ModelConfig = 'EVA02-B-16',
+        pretrained: Optional[str] = None,
+        *,
+        affinity: str = 'csa',
+        scale: Union[float, str] = 'rsqrt',
+        residual: Optional[bool] = None,
+        ffn: Optional[bool] = None,
+        quick_gelu: Optional[bool] = None,
+        out_indices: Sequence[int] = (-1,),
+        last_tap: str = 'decoupled',
+        frozen_stages: int = -1,
+        train_head: bool = True,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if pretrained is not None and init_cfg is not None:
+            raise ValueError(
+                f'pretrained={pretrained!r} and init_cfg={init_cfg!r} are '
+                'both given; only one of them can fill the backbone.'
+            )
+        config = read_model_config(model)
+        self.tag = {}
+        pretrained = pretrained and resolve_asset(pretrained)
+        if pretrained is not None and not os.path.isfile(pretrained):
+            self.tag = tag_settings(model, pretrained)
+            if quick_gelu is None and 'quick_gelu' in self.tag:
+                quick_gelu = self.tag['quick_gelu']
+        self.model = model if isinstance(model, str) else 'custom'
+        self.pretrained = pretrained
+        self.visual = build_tower(config, quick_gelu)
+        self.pixel_mean = tuple(
+            config.get('pixel_mean')
+            or self.tag.get('mean')
+            or OPENAI_DATASET_MEAN
+        )
+        self.pixel_std = tuple(
+            config.get('pixel_std')
+            or self.tag.get('std')
+            or OPENAI_DATASET_STD
+        )
+        self.last_block = LastBlock(
+            self.visual.head_dim, affinity, scale, residual, ffn, last_tap
+        )
+        self.out_indices = self._resolve_indices(out_indices)
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+        self.with_cp = with_cp
+        freeze_tower(self, frozen_stages, train_head)
+
+    def _resolve_indices(self, indices: Sequence[int]) -> Tuple[int, ...]:
+        depth = self.visual.num_layers
+        wrong = [i for i in indices if not -depth <= i < depth]
+        if wrong:
+            raise ValueError(
+                f'block indices {wrong} are out of range: {self.model} has '
+                f'{depth} blocks, allowed are {-depth} to {depth - 1}.'
+            )
+        return tuple(i % depth for i in indices)
+
+    @property
+    def fingerprint(self) -> dict:
+        """What decides this backbone's features (plain values)."""
+        tower = self.visual
+        return dict(
+            model=os.path.basename(self.model),
+            width=tower.width,
+            num_layers=tower.num_layers,
+            num_heads=tower.num_heads,
+            patch_size=tower.patch_size,
+            native_size=tower.native_size,
+            out_dim=tower.out_dim,
+            activation=tower.activation,
+            pixel_mean=list(self.pixel_mean),
+            pixel_std=list(self.pixel_std),
+            affinity=self.last_block.affinity,
+            scale=self.last_block.scale,
+        )
+
+    def init_weights(self) -> None:
+        """Fill the tower from ``pretrained`` or ``init_cfg``, strictly."""
+        if self._is_init:
+            return
+        init = self.init_cfg or {}
+        if init and init.get('type') != 'Pretrained':
+            raise ValueError(
+                f'init_cfg type {init.get("type")!r} is not supported; use '
+                "dict(type='Pretrained', checkpoint=..., prefix=...)."
+            )
+        path, prefix = self.pretrained, None
+        if self.tag:
+            path = download_pretrained(self.tag)
+        if init:
+            path, prefix = init['checkpoint'], init.get('prefix')
+        if path is None:
+            print_log(
+                f'DeCLIPViT({self.model}) has random weights: neither '
+                'pretrained nor init_cfg is set.',
+                logger='current',
+                level=30,
+            )
+        else:
+            load_image_tower(self.visual.trunk, path, self.fingerprint, prefix)
+            print_log(f'DeCLIPViT({self.model}): {path}', logger='current')
+        self._is_init = True
+
+    def train(self, mode: bool = True) -> 'DeCLIPViT':
+        super().train(mode)
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, nn.LayerNorm):
+                    module.eval()
+        return self
+
+    def get_layer_depth(
+        self, param_name: str, prefix: str = 'backbone.'
+    ) -> Tuple[int, int]:
+        """Depth of a parameter for layer-wise learning rates.
+
+        Returns:
+            Its depth (0 stem, 1..L blocks, L + 1 head) and L + 2.
+        """
+        return param_depth(self.visual, param_name, f'{prefix}visual.trunk.')
+
+    def _check_image(self, image: Tensor) -> None:
+        patch = self.visual.patch_size
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ValueError(
+                f'images must be (B, 3, H, W), got {tuple(image.shape)}.'
+            )
+        h, w = image.shape[-2:]
+        if h % patch or w % patch or not h or not w:
+            raise ValueError(
+                f'image size {h}x{w} is no multiple of the patch size {patch} '
+                f'of {self.model}. Pad to {-(-h // patch) * patch}x'
+                f'{-(-w // patch) * patch} or resize.'
+            )
+
+    def _block(self, index: int, x: Tensor, grid: Tuple[int, int]) -> Tensor:
+        if self.with_cp and x.requires_grad:
+            return checkpoint(
+                self.visual.run_block, index, x, grid, use_reentrant=False
+            )
+        return self.visual.run_block(index, x, grid)
+
+    def forward_image(self, image: Tensor) -> Tensor:
+        """CLIP's own image embedding: (B, 3, H, W) -> (B, C).
+
+        The last block runs as in plain CLIP; not normalised.
+        """
+        self._check_image(image)
+        x, grid = self.visual.embed(image)
+        for index in range(self.visual.num_layers):
+            x = self._block(index, x, grid)
+        return self.visual.project(x[:, 0])
+
+    def forward_dense(
+        self, image: Tensor, taps: Sequence[int] = ()
+    ) -> DenseFeatures:
+        """One pass for every consumer of dense features.
+
+        Args:
+            image: (B, 3, H, W), normalised; H and W multiples of the patch.
+            taps: Blocks whose outputs are wanted too.
+        """
+        self._check_image(image)
+        taps = self._resolve_indices(taps)
+        x, grid = self.visual.embed(image)
+        last = self.visual.num_layers - 1
+        kept = {}
+        for index in range(last):
+            x = self._block(index, x, grid)
+            if index in taps:
+                kept[index] = to_map(x[:, 1:], grid)
+        out, context = self.last_block.run(self.visual, x, grid)
+        if last in taps:
+            kept[last] = to_map(
+                self.last_block.tap(self.visual, x, out, grid)[:, 1:], grid
+            )
+        content = self.visual.project(out[:, 1:])  # (B, N, C)
+        return DenseFeatures(
+            to_map(content, grid),
+            context or (content,),
+            tuple(kept[index] for index in taps),
+        )
+
+    def forward(self, image: Tensor) -> Tuple[Tensor, ...]:
+        """(B, 3, H, W) -> a (B, D, h, w) map per entry of out_indices."""
+        return self.forward_dense(image, self.out_indices).taps

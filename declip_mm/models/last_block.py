@@ -1,0 +1,113 @@
+"""The last block of the tower, decoupled or as a baseline runs it.
+
+B batch, T tokens (CLS first), N patch tokens, D width, A heads, d head width.
+"""
+
+from typing import Optional, Tuple, Union
+
+from torch import Tensor
+
+from .attention import AFFINITIES, decoupled_attention, resolve_scale
+from .towers import Tower
+
+__all__ = ['LAST_TAPS', 'LastBlock']
+
+#: What the last feature level of a detector may be made of.
+LAST_TAPS = ('decoupled', 'vanilla', 'maskclip')
+
+
+class LastBlock:
+    """How the last block of a tower is run; holds no weights.
+
+    Args:
+        head_dim: Head width d of the tower.
+        affinity, scale, residual, ffn, last_tap: See
+            :class:`~declip_mm.models.DeCLIPViT`.
+    """
+
+    def __init__(
+        self,
+        head_dim: int,
+        affinity: str,
+        scale: Union[float, str],
+        residual: Optional[bool],
+        ffn: Optional[bool],
+        last_tap: str,
+    ) -> None:
+        if affinity not in AFFINITIES:
+            raise ValueError(
+                f'unknown affinity {affinity!r}; allowed: '
+                f'{", ".join(AFFINITIES)}.'
+            )
+        if last_tap not in LAST_TAPS:
+            raise ValueError(
+                f'unknown last_tap {last_tap!r}; allowed: '
+                f'{", ".join(LAST_TAPS)}.'
+            )
+        self.affinity = affinity
+        self.context_names = AFFINITIES[affinity].context
+        self.decoupled = AFFINITIES[affinity].aggregate is not None
+        if not self.decoupled and (residual is False or ffn is False):
+            raise ValueError(
+                f'affinity={affinity!r} always has its residual and FFN; '
+                'residual=False and ffn=False belong to the decoupled ones.'
+            )
+        self.residual = not self.decoupled if residual is None else residual
+        self.ffn = not self.decoupled if ffn is None else ffn
+        self.scale = resolve_scale(scale, head_dim)
+        self.last_tap = last_tap
+
+    def run(
+        self, tower: Tower, x: Tensor, grid: Tuple[int, int]
+    ) -> Tuple[Tensor, Tuple[Tensor, ...]]:
+        """Input of the last block -> its output and the context.
+
+        Args:
+            tower: Holder of the weights.
+            x: (B, T, D).
+            grid: (h, w) of the patch tokens.
+
+        Returns:
+            (B, T, D), and per context tensor (B, N, D); no context tensor
+            for an affinity that is not decoupled.
+        """
+        if self.affinity == 'vanilla':
+            return tower.run_block(tower.num_layers - 1, x, grid), ()
+        q, k, v = tower.last_qkv(x)
+        if not self.decoupled:
+            cls_only = self.affinity == 'maskclip_cls'
+            return _maskclip(tower, x[:, :1] if cls_only else x, v), ()
+        out = tower.merge_heads(
+            decoupled_attention(q, k, v, self.affinity, self.scale)
+        )
+        if self.residual:
+            out = x + out
+        if self.ffn:
+            out = out + tower.last_mlp(out)
+        tensors = dict(q=q, k=k, v=v)
+        # (B, A, T, d) -> (B, N, A * d), CLS dropped
+        context = tuple(
+            tensors[name][:, :, 1:].transpose(1, 2).flatten(2)
+            for name in self.context_names
+        )
+        return out, context
+
+    def tap(
+        self, tower: Tower, x: Tensor, out: Tensor, grid: Tuple[int, int]
+    ) -> Tensor:
+        """What the last feature level is made of, (B, T, D)."""
+        if self.last_tap == 'decoupled':
+            return out
+        if self.last_tap == 'vanilla':
+            return tower.run_block(tower.num_layers - 1, x, grid)
+        return _maskclip(tower, x, tower.last_qkv(x)[2])
+
+
+def _maskclip(tower: Tower, residual: Tensor, v: Tensor) -> Tensor:
+    """Values without attention, with residual and FFN (MaskCLIP).
+
+    ``residual`` is the block's input, or for ``maskclip_cls`` its CLS token
+    alone, which CAT-Seg's OpenAI tower adds to every patch.
+    """
+    out = residual + tower.merge_heads(v)
+    return out + tower.last_mlp(out)

@@ -1,0 +1,132 @@
+"""EVA-02-CLIP trunks of timm."""
+
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import timm
+import torch
+import torch.nn as nn
+from timm.models.eva import Eva
+from torch import Tensor
+
+from .base import Tower
+from .position import resize_position_embedding
+
+__all__ = ['EVATower']
+
+
+class EVATower(Tower):
+    """EVA-02 ViT (Sun et al., arXiv 2303.15389) as timm builds it.
+
+    Args:
+        name: timm model name, e.g. ``'eva02_base_patch16_clip_224'``.
+        out_dim: Dimension C of the joint space.
+        image_size: Native image side in pixels.
+        timm_kwargs: Further arguments of the timm model (tiny trunks).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        out_dim: int,
+        image_size: int,
+        timm_kwargs: Optional[Dict[str, Any]] = None,
+    ) -> None:
+        super().__init__()
+        trunk = timm.create_model(
+            name,
+            pretrained=False,
+            num_classes=out_dim,
+            img_size=image_size,
+            # Grids come with the pictures; the adapter resizes positions.
+            dynamic_img_size=True,
+            **(timm_kwargs or {}),
+        )
+        self._check(name, trunk)
+        self.trunk = trunk
+        self.patch_size = trunk.patch_embed.patch_size[0]
+        self.native_size = image_size
+        self.width = trunk.embed_dim
+        self.out_dim = out_dim
+        self.num_heads = trunk.blocks[0].attn.num_heads
+        self.activation = 'swiglu'
+
+    @staticmethod
+    def _check(name: str, trunk: nn.Module) -> None:
+        reasons = []
+        if not isinstance(trunk, Eva):
+            reasons.append(f'it is a {type(trunk).__name__}, not an Eva')
+        elif trunk.blocks[0].attn.q_proj is None:
+            reasons.append('its q, k and v projections are fused')
+        elif trunk.cls_token is None or trunk.reg_token is not None:
+            reasons.append('it has no class token, or has registers')
+        elif trunk.global_pool != 'token':
+            reasons.append(f'it pools by {trunk.global_pool!r}, not by CLS')
+        if reasons:
+            raise ValueError(
+                f'timm model {name!r} does not fit the EVA tower: '
+                f'{reasons[0]}. Use an eva02_*_clip_* model.'
+            )
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        return self.trunk.blocks
+
+    def embed(self, image: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+        trunk = self.trunk
+        patches = trunk.patch_embed(image)  # (B, h, w, D)
+        grid = tuple(patches.shape[1:3])
+        cls = trunk.cls_token.expand(len(image), -1, -1)
+        tokens = torch.cat((cls, patches.flatten(1, 2)), dim=1)
+        tokens = tokens + resize_position_embedding(trunk.pos_embed[0], grid)
+        return trunk.norm_pre(tokens), grid
+
+    def run_block(
+        self, index: int, tokens: Tensor, grid: Tuple[int, int]
+    ) -> Tensor:
+        rope = self.trunk.rope.get_embed(shape=list(grid))
+        return self.blocks[index](tokens, rope=rope)
+
+    def last_qkv(self, tokens: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+        block = self.blocks[-1]
+        x = block.norm1(tokens)
+        attn = block.attn
+        q, k, v = (
+            self.split_heads(p(x))
+            for p in (attn.q_proj, attn.k_proj, attn.v_proj)
+        )
+        return attn.q_norm(q), attn.k_norm(k), v
+
+    def merge_heads(self, values: Tensor) -> Tensor:
+        block = self.blocks[-1]
+        x = block.attn.norm(values.transpose(1, 2).flatten(2))
+        x = block.attn.proj(x)
+        return x if block.gamma_1 is None else block.gamma_1 * x
+
+    def last_mlp(self, tokens: Tensor) -> Tensor:
+        block = self.blocks[-1]
+        x = block.mlp(block.norm2(tokens))
+        return x if block.gamma_2 is None else block.gamma_2 * x
+
+    def project(self, tokens: Tensor) -> Tensor:
+        return self.trunk.head(self.trunk.fc_norm(self.trunk.norm(tokens)))
+
+    def stem_parameters(self) -> Iterator[nn.Parameter]:
+        trunk = self.trunk
+        yield trunk.cls_token
+        yield trunk.pos_embed
+        yield from trunk.patch_embed.parameters()
+        yield from trunk.norm_pre.parameters()
+
+    def head_parameters(self) -> Iterator[nn.Parameter]:
+        for module in (self.trunk.norm, self.trunk.fc_norm, self.trunk.head):
+            yield from module.parameters()
+
+    def last_projection(self, name: str) -> List[nn.Parameter]:
+        return list(getattr(self.blocks[-1].attn, f'{name}_proj').parameters())
+
+    def last_mlp_parameters(self) -> Iterator[nn.Parameter]:
+        block = self.blocks[-1]
+        yield from block.norm2.parameters()
+        yield from block.mlp.parameters()
+        if block.gamma_2 is not None:
+            yield block.gamma_2
