@@ -1,0 +1,126 @@
+"""What class embeddings were made of, and the refusal of mismatches."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ...checkpoint import FingerprintError
+from .names import Phrases
+from .prompts import PromptSet
+
+__all__ = ['compare_text_fingerprints', 'names_digest', 'text_fingerprint']
+
+#: Fields that decide the matrix, and the field that says them in words.
+_DECISIVE = {
+    'dim': 'dim',
+    'architecture': 'model',
+    'weights': 'model',
+    'prompts': 'prompts_label',
+    'names': 'num_names',
+    'phrases': 'num_phrases',
+    'background': 'background',
+}
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def names_digest(names: Sequence[str]) -> str:
+    """SHA-256 of class names in their order."""
+    return _digest(list(names))
+
+
+def text_fingerprint(
+    tower: dict[str, Any],
+    phrases: Phrases,
+    prompts: PromptSet,
+    background: str | None,
+) -> dict[str, Any]:
+    """Fingerprint of the embeddings that these parts give.
+
+    Args:
+        tower: Fingerprint of the text encoder.
+        phrases: As :func:`~declip_mm.models.text.names.class_phrases` gives.
+        prompts: Templates.
+        background: Phrase of the background row, if any.
+    """
+    return dict(
+        tower,
+        prompts=prompts.digest,
+        prompts_label=prompts.label,
+        names=names_digest(list(phrases)),
+        num_names=len(phrases),
+        phrases=_digest(list(phrases.items())),
+        num_phrases=sum(map(len, phrases.values())),
+        background=background,
+    )
+
+
+def compare_text_fingerprints(
+    theirs: dict[str, Any],
+    ours: dict[str, Any],
+    origin: str,
+    names: Sequence[str],
+    wanted_names: Sequence[str] | None = None,
+) -> None:
+    """Refuse class embeddings that were made of other parts.
+
+    Args:
+        theirs: Fingerprint in the file.
+        ours: What is wanted; fields it lacks are not compared.
+        origin: File name, for the message.
+        names: Class names in the file.
+        wanted_names: Class names that are wanted, if they are to be compared.
+
+    Raises:
+        FingerprintError: Names both sides of every field that differs.
+    """
+    found = []
+    if wanted_names is not None and list(names) != list(wanted_names):
+        found.append(_name_difference(list(names), list(wanted_names)))
+    for field, words in _DECISIVE.items():
+        if field not in ours or theirs.get(field) == ours[field]:
+            continue
+        if found and field in ('names', 'phrases'):
+            continue  # said above, name by name
+        found.append(
+            f'{field}: file has {_side(theirs, field, words)}, '
+            f'wanted is {_side(ours, field, words)}'
+        )
+    if found:
+        raise FingerprintError(
+            f'class embeddings {origin} do not fit. ' + '; '.join(found) + '. '
+            'Dump them anew with tools/misc/class_embeddings.py, or name the '
+            'file that was made for this model and these classes.'
+        )
+
+
+def _side(side: dict[str, Any], field: str, words: str) -> str:
+    value = side.get(field)
+    if field == words or value is None:
+        return repr(value)
+    return f'{side.get(words)!r} (sha256 {str(value)[:12]})'
+
+
+def _name_difference(theirs: list[str], ours: list[str]) -> str:
+    lacking = [name for name in ours if name not in set(theirs)]
+    extra = [name for name in theirs if name not in set(ours)]
+    if lacking or extra:
+        return (
+            f'names: file has {len(theirs)}, wanted are {len(ours)}; only in '
+            f'the file: {_first(extra)}; only wanted: {_first(lacking)}'
+        )
+    pairs = enumerate(zip(theirs, ours, strict=False))
+    index = next(i for i, (a, b) in pairs if a != b)
+    return (
+        f'names: same {len(ours)} names in another order; at position {index} '
+        f'file has {theirs[index]!r}, wanted is {ours[index]!r}'
+    )
+
+
+def _first(names: list[str], limit: int = 8) -> str:
+    rest = len(names) - limit
+    shown = ', '.join(repr(name) for name in names[:limit]) or 'none'
+    return shown + (f' and {rest} more' if rest > 0 else '')

@@ -1,0 +1,41 @@
+"""tools/misc/class_embeddings.py."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from tiny_text import clip, save, text_config
+
+
+@pytest.fixture(scope='module')
+def tool():
+    root = Path(__file__).resolve().parents[2]
+    path = root / 'tools' / 'misc' / 'class_embeddings.py'
+    spec = importlib.util.spec_from_file_location('class_embeddings', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_command_line(tool, tmp_path, capsys):
+    weights = [
+        save(clip(s).state_dict(), tmp_path / f'{s}.pt') for s in (0, 1)
+    ]
+    (tmp_path / 'tiny.json').write_text(json.dumps(text_config()))
+    out, names = str(tmp_path / 'out.npz'), tmp_path / 'names.txt'
+    names.write_text('dog\ntraffic light\n')
+    model = ['--model', str(tmp_path / 'tiny.json'), '--names', str(names)]
+    first = [*model, '--pretrained', weights[0]]
+    assert tool.main(['dump', out, *first, '--background', 'sky']) == 0
+    shown = capsys.readouterr().out
+    assert 'encoding prompts: 189/189' in shown
+    assert '2 classes, 24 dimensions, vild (63 prompts)' in shown
+    assert tool.main(['verify', out, *first, '--background', 'sky']) == 0
+    assert 'verified: file, names, model' in capsys.readouterr().out
+    assert tool.main(['verify', out]) == 0
+    other = [*model, '--pretrained', weights[1], '--background', 'sky']
+    assert tool.main(['verify', out, *other]) == 1
+    assert 'error: class embeddings' in capsys.readouterr().err
+    assert tool.main(['verify', out, '--names', 'cat,dog']) == 1
+    assert "only wanted: 'cat'" in capsys.readouterr().err
