@@ -1,0 +1,73 @@
+"""Reading COCO json files that may be anything."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .decoding import printable
+
+__all__ = ['read_json', 'some', 'typed', 'unique']
+
+
+def some(names: Iterable[Any], most: int = 3) -> str:
+    """The first names of many, and how many more there are."""
+    names = [printable(n) if isinstance(n, str) else str(n) for n in names]
+    more = len(names) - most
+    return ', '.join(names[:most]) + (f' and {more} more' * (more > 0))
+
+
+def read_json(path: str | Path, keys: Sequence[str]) -> dict:
+    """A json file that must hold an object with some lists.
+
+    Raises:
+        FileNotFoundError, ValueError: Names the file and what is wrong.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'annotation file {path} does not exist. Check data_root and '
+            'ann_file.'
+        )
+    try:
+        content = json.loads(path.read_text('utf-8'))
+    except ValueError as error:
+        raise ValueError(
+            f'{path} is no json file in UTF-8: {error}.'
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(
+            f'{path} holds a {type(content).__name__}; expected an object '
+            f'with {", ".join(keys)} as COCO has it.'
+        )
+    for key in keys:
+        if not isinstance(content.get(key), list):
+            there = some(sorted(content), 6) or 'nothing'
+            kind = type(content.get(key)).__name__
+            raise ValueError(
+                f'{path} has no list {key!r}: '
+                + (f'it is a {kind}.' if key in content else f'only {there}.')
+            )
+    return content
+
+
+def typed(path: Any, entry: Any, what: str, types: dict[str, type]) -> dict:
+    """The entry itself; its keys have to be there and of these types."""
+    if not isinstance(entry, dict):
+        raise ValueError(f'{path}: {what} is no object, got {entry!r:.80}')
+    for key, kind in types.items():
+        value = entry.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            got = f'{key}={value!r:.60}' if key in entry else f'no {key}'
+            raise ValueError(
+                f'{path}: {what} has {got}; expected {kind.__name__}.'
+            )
+    return entry
+
+
+def unique(path: Any, seen: Any, key: Any, what: str) -> None:
+    """Refuse a key that was seen before."""
+    if key in seen:
+        raise ValueError(
+            f'{path} has two {what} {key!r}; which one is meant? Remove one.'
+        )

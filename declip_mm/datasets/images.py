@@ -1,0 +1,165 @@
+"""Pictures without labels, for the pre-finetuning."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS, TRANSFORMS
+from mmengine.structures import BaseDataElement
+from PIL import Image
+
+from .decoding import UnreadableImage, printable, read_image
+from .grid import rng_for
+from .listing import check_files, check_folder, list_folder, list_json
+
+__all__ = ['DeCLIPImageDataset']
+
+
+@DATASETS.register_module()
+class DeCLIPImageDataset(BaseDataset):
+    """A folder of pictures, or those that a COCO json lists; no labels.
+
+    Every picture is decoded once, and every draw is a function of (seed,
+    epoch, picture): neither workers nor an interruption change it. The epoch
+    comes from :class:`declip_mm.engine.EpochSyncHook`.
+
+    A damaged picture is named in the log, once, and the next readable one
+    takes its place; :attr:`damaged` has all that were met.
+
+    Args:
+        data_root: Folder that the other paths are relative to.
+        img_dir: Folder of the pictures, searched with its sub-folders.
+        ann_file: COCO json; takes the pictures of its ``images`` instead of
+            all. Only ``file_name`` is read, relative to ``img_dir``.
+        views: Config of :class:`DeCLIPViews`, or such an object.
+        seed: Of the draws. None takes the run's, by the same hook.
+        kwargs: Of :class:`mmengine.dataset.BaseDataset`, such as
+            ``indices=100`` for the first hundred pictures.
+    """
+
+    def __init__(
+        self,
+        data_root: str = '',
+        img_dir: str = '',
+        ann_file: str = '',
+        views: Any = None,
+        seed: int | None = None,
+        **kwargs,
+    ) -> None:
+        if views is None:
+            views = dict(type='DeCLIPViews')
+        self.views = _build(views)
+        self._own_seed = seed is not None
+        # Seen by workers that live through all epochs.
+        self._clock = torch.tensor([0, seed or 0]).share_memory_()
+        super().__init__(
+            ann_file=ann_file,
+            data_root=data_root,
+            data_prefix=dict(img=img_dir),
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Paths relative to the image folder."""
+        root = check_folder(self.data_prefix['img'], 'image folder')
+        if self.ann_file:
+            names = list_json(self.ann_file)
+            check_files(root, names, f'that {self.ann_file} lists')
+        else:
+            names = list_folder(root)
+        return [dict(file_name=name) for name in names]
+
+    def full_init(self) -> None:
+        """Read the list, if that has not been done yet."""
+        super().full_init()
+        self._damaged = torch.zeros(len(self), dtype=torch.bool)
+        self._damaged.share_memory_()
+
+    @property
+    def epoch(self) -> int:
+        """Epoch of the draws."""
+        return int(self._clock[0])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the draws."""
+        return int(self._clock[1])
+
+    def set_epoch(self, epoch: int, seed: int | None = None) -> None:
+        """Make the draws of an epoch from now on, in all workers.
+
+        Args:
+            epoch: From 0.
+            seed: Of the run; ignored where the data set has its own.
+        """
+        self._clock.share_memory_()  # a copied data set lost that
+        self._clock[0] = epoch
+        if seed is not None and not self._own_seed:
+            self._clock[1] = seed
+
+    def path(self, index: int) -> str:
+        """File of a picture."""
+        name = self.get_data_info(index)['file_name']
+        return str(Path(self.data_prefix['img']) / name)
+
+    @property
+    def damaged(self) -> list[str]:
+        """Files that no worker could read so far."""
+        return [self.path(i) for i in self._damaged.nonzero()[:, 0].tolist()]
+
+    def prepare_data(self, idx: int) -> dict:
+        """Views and boxes of a picture.
+
+        Returns:
+            ``inputs`` and ``data_samples``. The sample's metainfo has
+            ``img_path``, ``img_id``, ``ori_shape``, ``epoch``, ``seed`` of
+            the picture shown, and ``substituted_for``: None, or the damaged
+            file in whose place it is shown.
+        """
+        wanted = range(len(self))[idx]
+        index, image = self._readable(wanted)
+        rng = rng_for(self.seed, self.epoch, index)
+        inputs, fields = self.views(image, rng)
+        metainfo = dict(
+            img_path=self.path(index),
+            img_id=index,
+            ori_shape=(image.height, image.width),
+            epoch=self.epoch,
+            seed=self.seed,
+            substituted_for=None if index == wanted else self.path(wanted),
+        )
+        sample = BaseDataElement(metainfo=metainfo, **fields)
+        return dict(inputs=inputs, data_samples=sample)
+
+    def _readable(self, wanted: int) -> tuple[int, Image.Image]:
+        """The picture, or the next one that can be read."""
+        for step in range(len(self)):
+            index = (wanted + step) % len(self)
+            if self._damaged[index]:
+                continue
+            try:
+                return index, read_image(self.path(index))
+            except UnreadableImage as error:
+                self._note(index, error)
+        raise RuntimeError(
+            f'none of the {len(self)} pictures below '
+            f'{printable(self.data_prefix["img"])} can be read. The log has '
+            'the reason for each; the first is '
+            f'{printable(self.path(0))}.'
+        )
+
+    def _note(self, index: int, error: UnreadableImage) -> None:
+        self._damaged[index] = True
+        print_log(
+            f'damaged picture skipped ({int(self._damaged.sum())} of '
+            f'{len(self)} so far): {error}',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _build(views: Any) -> Any:
+    return TRANSFORMS.build(views) if isinstance(views, dict) else views

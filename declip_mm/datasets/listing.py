@@ -1,0 +1,140 @@
+"""Which pictures a data set has: a folder, or the list in a COCO json."""
+
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from .coco_json import read_json, some
+
+__all__ = [
+    'IMAGE_SUFFIXES',
+    'check_files',
+    'check_folder',
+    'list_folder',
+    'list_json',
+]
+
+IMAGE_SUFFIXES = (
+    '.bmp',
+    '.gif',
+    '.jfif',
+    '.jpeg',
+    '.jpg',
+    '.png',
+    '.ppm',
+    '.tif',
+    '.tiff',
+    '.webp',
+)
+
+
+def check_folder(path: str, what: str) -> Path:
+    """The folder as a path.
+
+    Raises:
+        FileNotFoundError: Names the deepest part of the path that exists.
+    """
+    folder = Path(path)
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise NotADirectoryError(
+            f'{what} {folder} is a file; name the folder that it lies in.'
+        )
+    there = next(p for p in [*folder.parents, Path('/')] if p.is_dir())
+    raise FileNotFoundError(
+        f'{what} {folder} does not exist ({there.absolute()} does). Check '
+        'data_root and the folder below it.'
+    )
+
+
+def list_folder(root: Path) -> list[str]:
+    """Pictures below a folder, sorted, relative to it.
+
+    Hidden files and folders are left out. Links are followed, each folder
+    is entered once.
+
+    Raises:
+        FileNotFoundError: There are none.
+    """
+    found, seen, others = [], set(), 0
+    for folder, below, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        below[:] = sorted(n for n in below if not n.startswith('.'))
+        for name in files:
+            known = name.lower().endswith(IMAGE_SUFFIXES)
+            if name.startswith('.') or not known:
+                others += 1
+                continue
+            path = os.path.join(folder, name)
+            found.append(Path(os.path.relpath(path, root)).as_posix())
+    if not found:
+        raise FileNotFoundError(
+            f'no picture below {root} ({others} other files). Known suffixes: '
+            f'{" ".join(IMAGE_SUFFIXES)}.'
+        )
+    return sorted(found)
+
+
+def list_json(path: str | Path) -> list[str]:
+    """File names of ``images`` in a COCO json, in its order, each once.
+
+    Labels are not looked at.
+
+    Raises:
+        ValueError: No image, or one without a file name.
+    """
+    images = read_json(path, ['images'])['images']
+    names = []
+    for index, image in enumerate(images):
+        name = image.get('file_name') if isinstance(image, dict) else None
+        if not isinstance(name, str) or not name:
+            raise ValueError(
+                f'{path}: images[{index}] has no file_name, got {image!r:.100}'
+            )
+        names.append(name)
+    if not names:
+        raise ValueError(f'{path} lists no image.')
+    unique = list(dict.fromkeys(names))
+    if len(unique) < len(names):
+        print_log(
+            f'{path} lists {len(names) - len(unique)} images twice; each is '
+            'taken once.',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return unique
+
+
+def check_files(root: Path, names: Iterable[str], why: str) -> None:
+    """Every file has to exist.
+
+    Reads each folder once, which takes network disks less than asking for
+    every file.
+
+    Raises:
+        FileNotFoundError: How many are missing, and the first of them.
+    """
+    there: dict[str, set[str]] = {}
+    missing = []
+    total = 0
+    for name in names:
+        total += 1
+        folder, base = os.path.split(os.path.join(root, name))
+        if folder not in there:
+            exists = os.path.isdir(folder)
+            there[folder] = set(os.listdir(folder)) if exists else set()
+        if base not in there[folder]:
+            missing.append(name)
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {total} files {why} are missing below {root}: '
+            f'{some(missing)}.'
+        )

@@ -1,0 +1,240 @@
+"""Pictures with labelled regions, for evaluation."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS
+from mmengine.structures import BaseDataElement
+from PIL import Image
+from torch import Tensor
+
+from .coco_json import some
+from .coco_regions import RegionFile, read_regions
+from .decoding import read_labelled
+from .grid import enlarge
+from .listing import check_files, check_folder
+from .masks import (
+    decode_segmentation,
+    mask_box,
+    read_class_map,
+    segment_ids,
+    square_masks,
+)
+from .views import SquareView, boxes_in_square, crop_views
+
+__all__ = ['DeCLIPRegionDataset']
+
+
+@DATASETS.register_module()
+class DeCLIPRegionDataset(BaseDataset):
+    """Regions of a COCO instances or panoptic file, and class maps.
+
+    The picture's longest side becomes ``image_size``, the rest of the square
+    is black. A stuff region's box is that of its mask. What is left out is
+    counted and named in the log; a file or picture that contradicts the rest
+    is an error, for a score over other data would be no score.
+
+    Args:
+        ann_file: COCO json; panoptic if ``panoptic_dir`` is given.
+        img_dir: Folder of the pictures.
+        panoptic_dir: Folder of the panoptic PNGs (id = R + 256 G + 65536 B).
+        seg_dir: Folder of class maps ``<picture without suffix>.png``, their
+            values being positions in the class list; kept as stored.
+            Pictures without a region stay in the data set then.
+        data_root: Folder that the other paths are relative to.
+        image_size: Side of the square, a multiple of the patch size.
+        crops: ``dict(size=224, thing_scale=1.5)`` also makes crops of the
+            regions: of things the enlarged box, of stuff the box.
+        min_area, max_area: Of a box, in pixels of the original picture.
+        classes: Names to keep, in the order of the labels; None is all.
+        kwargs: Of :class:`mmengine.dataset.BaseDataset`.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        img_dir: str = '',
+        panoptic_dir: str | None = None,
+        seg_dir: str | None = None,
+        data_root: str = '',
+        image_size: int = 560,
+        crops: dict | None = None,
+        min_area: float = 8**2,
+        max_area: float = 1024**2,
+        classes: Sequence[str] | None = None,
+        **kwargs,
+    ) -> None:
+        if not isinstance(image_size, int) or image_size < 1:
+            raise ValueError(
+                f'image_size must be a whole number of 1 or more, got '
+                f'{image_size!r}.'
+            )
+        self.crops = _check_crops(crops)
+        self.view = SquareView(image_size)
+        self.min_area, self.max_area = min_area, max_area
+        self.classes = classes
+        prefix = dict(img=img_dir, panoptic=panoptic_dir, seg=seg_dir)
+        super().__init__(
+            ann_file=ann_file,
+            data_root=data_root,
+            data_prefix={k: v for k, v in prefix.items() if v is not None},
+            test_mode=True,
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Pictures with their regions, masks still encoded."""
+        classes = self.classes or self._metainfo.get('classes')
+        found = read_regions(
+            self.ann_file,
+            'panoptic' in self.data_prefix,
+            self.min_area,
+            self.max_area,
+            classes,
+        )
+        self._metainfo.update(classes=found.classes, isthing=found.isthing)
+        images = found.images
+        skipped = dict(found.skipped)
+        if 'seg' in self.data_prefix:
+            _check_class_list(self.ann_file, found)
+        else:
+            bare = [i['file_name'] for i in images if not i['regions']]
+            if bare:
+                skipped['pictures without a region'] = bare
+            images = [i for i in images if i['regions']]
+        _log_skipped(self.ann_file, skipped)
+        if not images:
+            raise ValueError(
+                f'{self.ann_file} has no picture with a region to classify.'
+            )
+        self._check_files(images)
+        return images
+
+    def _check_files(self, images: list[dict]) -> None:
+        wanted = dict(
+            img=[i['file_name'] for i in images],
+            panoptic=[i['png'] for i in images if 'png' in i],
+            seg=[_png(i['file_name']) for i in images],
+        )
+        for key, folder in self.data_prefix.items():
+            root = check_folder(folder, f'{key} folder')
+            check_files(root, wanted[key], f'for {self.ann_file}')
+
+    def prepare_data(self, idx: int) -> dict:
+        """The square view, its regions and the class map.
+
+        Returns:
+            ``inputs``: ``image`` (3, S, S) uint8, on request ``crops`` (n, 3,
+            c, c). ``data_samples``: ``boxes`` (n, 4) in [0, 1] of the square,
+            ``masks`` (n, S, S) bool, ``region_labels`` (n,) int64,
+            ``region_isthing`` (n,) bool, ``valid_hw`` (2,), with a ``seg_dir``
+            ``gt_sem_seg`` (H, W) at the original size; metainfo ``img_path``,
+            ``img_id``, ``ori_shape``.
+        """
+        info = self.get_data_info(idx)
+        path = str(Path(self.data_prefix['img']) / info['file_name'])
+        size = info['height'], info['width']
+        image = read_labelled(path, size, self.ann_file)
+        regions, masks, pixels = self._regions(info)
+        boxes, valid = boxes_in_square(pixels, *size, self.view.side)
+        inputs = dict(image=self.view(image))
+        if self.crops is not None:
+            inputs['crops'] = self._crops(image, regions, pixels)
+        sample = BaseDataElement(
+            metainfo=dict(
+                img_path=path, img_id=info['sample_idx'], ori_shape=size
+            ),
+            boxes=boxes,
+            masks=square_masks(masks, size, self.view.side),
+            region_labels=torch.tensor(
+                [r['label'] for r in regions], dtype=torch.int64
+            ),
+            region_isthing=torch.tensor(
+                [r['isthing'] for r in regions], dtype=torch.bool
+            ),
+            valid_hw=valid,
+        )
+        if 'seg' in self.data_prefix:
+            folder = Path(self.data_prefix['seg'])
+            file = folder / _png(info['file_name'])
+            sample.gt_sem_seg = read_class_map(file, size)
+        return dict(inputs=inputs, data_samples=sample)
+
+    def _regions(
+        self, info: dict
+    ) -> tuple[list[dict], list[np.ndarray], np.ndarray]:
+        """Regions, masks (H, W) and boxes (n, 4) in pixels."""
+        regions, boxes = [], []
+        masks = []
+        for region, mask in zip(info['regions'], self._masks(info)):
+            if not mask.any():
+                _log_skipped(
+                    info['file_name'], {'empty masks': [region['name']]}
+                )
+                continue
+            box = region['box'] if region['isthing'] else mask_box(mask)
+            regions.append(region)
+            masks.append(mask)
+            boxes.append(box)
+        return regions, masks, np.array(boxes, np.float64).reshape(-1, 4)
+
+    def _masks(self, info: dict) -> list[np.ndarray]:
+        size = info['height'], info['width']
+        encoded = [r['mask'] for r in info['regions']]
+        if 'panoptic' not in self.data_prefix or not encoded:
+            return [decode_segmentation(e, *size) for e in encoded]
+        path = str(Path(self.data_prefix['panoptic']) / info['png'])
+        ids = segment_ids(np.asarray(read_labelled(path, size, self.ann_file)))
+        return [ids == e for e in encoded]
+
+    def _crops(
+        self, image: Image.Image, regions: list[dict], boxes: np.ndarray
+    ) -> Tensor:
+        size, scale = self.crops
+        cut = [
+            enlarge(box, scale if r['isthing'] else 1, *image.size[::-1])
+            for r, box in zip(regions, boxes)
+        ]
+        return crop_views(image, np.array(cut, int).reshape(-1, 4), size)
+
+
+def _png(name: str) -> str:
+    return Path(name).with_suffix('.png').as_posix()
+
+
+def _check_class_list(source: str, found: RegionFile) -> None:
+    if found.classes != found.every_class:
+        raise ValueError(
+            f'seg_dir has class maps for all {len(found.every_class)} classes '
+            f'of {source} in their order, but classes selects others. Leave '
+            'classes out, or seg_dir.'
+        )
+
+
+def _check_crops(crops: Any) -> tuple[int, float] | None:
+    if crops is None:
+        return None
+    known = dict(size=224, thing_scale=1.5)
+    unknown = set(crops) - set(known)
+    size, scale = dict(known, **crops).values() if not unknown else (0, 0)
+    if unknown or size < 1 or scale < 1:
+        raise ValueError(
+            f'crops={dict(crops)} is not understood; expected '
+            'dict(size=224, thing_scale=1.5), both 1 or more.'
+        )
+    return size, scale
+
+
+def _log_skipped(source: str, skipped: dict[str, list[str]]) -> None:
+    for reason, names in skipped.items():
+        print_log(
+            f'{source}: {len(names)} left out, {reason}: {some(names)}.',
+            logger='current',
+            level=logging.WARNING,
+        )

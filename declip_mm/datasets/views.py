@@ -1,0 +1,180 @@
+"""What student, crop teacher and VFM teacher see of one picture.
+
+S side of the student view, c of the crops, V of the VFM view, K cells.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import TRANSFORMS
+from PIL import Image
+from torch import Tensor
+
+from .grid import enlarge, sample_cells
+
+__all__ = [
+    'DeCLIPViews',
+    'SquareView',
+    'boxes_in_square',
+    'crop_views',
+    'fit_size',
+]
+
+
+def fit_size(height: int, width: int, side: int) -> tuple[int, int]:
+    """(height, width) with the longest side at ``side``; 1 px at least."""
+    scale = side / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+class SquareView:
+    """A picture with its longest side at ``side``, black elsewhere.
+
+    Bicubic with antialiasing (Pillow's), enlarging where it must. The black
+    is put in before anything is normalised.
+
+    Args:
+        side: Of the square, in pixels.
+        centred: Padding on both sides, as the crop teacher has it, instead of
+            right and bottom.
+    """
+
+    def __init__(self, side: int, centred: bool = False) -> None:
+        self.side, self.centred = side, centred
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """RGB picture -> (3, side, side) uint8."""
+        height, width = fit_size(image.height, image.width, self.side)
+        if image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.BICUBIC)
+        top = (self.side - height) // 2 if self.centred else 0
+        left = (self.side - width) // 2 if self.centred else 0
+        square = np.zeros((self.side, self.side, 3), np.uint8)
+        square[top : top + height, left : left + width] = np.asarray(image)
+        # (side, side, 3) -> (3, side, side)
+        return torch.from_numpy(square).permute(2, 0, 1).contiguous()
+
+
+def crop_views(image: Image.Image, boxes: np.ndarray, side: int) -> Tensor:
+    """Cut boxes from the original pixels, fit each into a centred square.
+
+    Args:
+        image: RGB picture.
+        boxes: (K, 4) x0 y0 x1 y1 in whole pixels.
+        side: Of the squares.
+
+    Returns:
+        (K, 3, side, side) uint8.
+    """
+    view = SquareView(side, centred=True)
+    crops = torch.zeros(len(boxes), 3, side, side, dtype=torch.uint8)
+    for index, box in enumerate(boxes.tolist()):
+        crops[index] = view(image.crop(box))
+    return crops
+
+
+def boxes_in_square(
+    boxes: np.ndarray, height: int, width: int, side: int
+) -> tuple[Tensor, Tensor]:
+    """Boxes of a picture in its right/bottom padded square view.
+
+    Args:
+        boxes: (K, 4) x0 y0 x1 y1 in pixels of the picture.
+        height, width: Of the picture.
+        side: Of the view.
+
+    Returns:
+        (K, 4) float32 in [0, 1] of the square, and (2,) float32: the share
+        of the square's height and width that shows the picture.
+    """
+    valid = np.array(fit_size(height, width, side)) / side
+    # The rounded size of the view decides, so that boxes sit on its pixels.
+    unit = np.array([valid[1] / width, valid[0] / height] * 2)
+    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) * unit
+    return (
+        torch.from_numpy(boxes.astype(np.float32)),
+        torch.from_numpy(valid.astype(np.float32)),
+    )
+
+
+@TRANSFORMS.register_module()
+class DeCLIPViews:
+    """All views of one decoded picture, and the boxes of its crops.
+
+    The student sees the whole picture, the crop teacher some cells of a
+    random grid at its native size (cut from the original pixels), the VFM
+    teacher the picture at a size that gives it the student's token grid:
+    ``vfm_size = image_size / patch * patch_of_the_vfm``, 560 px at patch 16
+    are 490 px at patch 14.
+
+    Args:
+        image_size: S.
+        crop_size: c, the native size of the crop teacher.
+        vfm_size: V; None makes no VFM view.
+        max_split: Most rows and columns of the grid.
+        max_boxes: Most cells of a picture.
+        crop_scale: Factor by which a crop is larger than its cell, about its
+            centre and clipped; the box stays the cell.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 560,
+        crop_size: int = 224,
+        vfm_size: int | None = None,
+        max_split: int = 6,
+        max_boxes: int = 20,
+        crop_scale: float = 1.0,
+    ) -> None:
+        sizes = dict(
+            image_size=image_size,
+            crop_size=crop_size,
+            vfm_size=1 if vfm_size is None else vfm_size,
+            max_split=max_split,
+            max_boxes=max_boxes,
+        )
+        for name, value in sizes.items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f'{name} must be a whole number of 1 or more, got '
+                    f'{value!r}.'
+                )
+        if not 1 <= crop_scale:
+            raise ValueError(
+                f'crop_scale must be 1 or more, got {crop_scale!r}: a crop '
+                'smaller than its box would hide what the box shows.'
+            )
+        self.image_size, self.crop_size = image_size, crop_size
+        self.max_split, self.max_boxes = max_split, max_boxes
+        self.crop_scale = crop_scale
+        self.student = SquareView(image_size)
+        self.vfm = None if vfm_size is None else SquareView(vfm_size)
+
+    def __call__(
+        self, image: Image.Image, rng: np.random.Generator
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Make the views.
+
+        Args:
+            image: RGB picture.
+            rng: Generator of this image and epoch.
+
+        Returns:
+            ``inputs`` with uint8 ``image`` (3, S, S), ``crops`` (K, 3, c, c)
+            and, where wanted, ``vfm`` (3, V, V); ``fields`` with ``boxes``
+            (K, 4) in [0, 1] of the square student view and ``valid_hw`` (2,).
+        """
+        height, width = image.height, image.width
+        cells = sample_cells(
+            height, width, rng, self.max_split, self.max_boxes
+        )
+        crops = enlarge(cells, self.crop_scale, height, width)
+        inputs = dict(
+            image=self.student(image),
+            crops=crop_views(image, crops, self.crop_size),
+        )
+        if self.vfm is not None:
+            inputs['vfm'] = self.vfm(image)
+        boxes, valid = boxes_in_square(cells, height, width, self.image_size)
+        return inputs, dict(boxes=boxes, valid_hw=valid)
