@@ -1,0 +1,17 @@
+"""Hooks and loops of the runner."""
+
+from .accumulation import AccumulationTrainLoop
+from .damaged import DamagedImagesHook
+from .epoch import EpochSyncHook
+from .fingerprint import FingerprintHook
+from .vocabulary import VocabularyHook
+from .weight_ensemble import WeightEnsembleHook
+
+__all__ = [
+    'AccumulationTrainLoop',
+    'DamagedImagesHook',
+    'EpochSyncHook',
+    'FingerprintHook',
+    'VocabularyHook',
+    'WeightEnsembleHook',
+]

@@ -1,0 +1,219 @@
+"""DecoupledDistiller: DeCLIP's pre-finetuning (paper, figure 5)."""
+
+from typing import Dict, List, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from mmengine import dist
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS
+from torch import Tensor
+
+from .losses import content_loss, context_loss
+from .regions import box_features
+
+__all__ = ['DecoupledDistiller']
+
+
+@MODELS.register_module()
+class DecoupledDistiller(BaseModel):
+    """Distils CLIP's crops into content and a VFM's affinity into context.
+
+    With ``affinity='vanilla'`` in the backbone both losses act on the one
+    dense map (the coupled baseline); without ``context_teacher`` only the
+    content loss is left (self-distillation).
+
+    Args:
+        backbone: Config of the student, a :class:`DeCLIPViT`.
+        content_teacher: Config of a :class:`CLIPCropTeacher`.
+        context_teacher: Config of a :class:`VFMTeacher` or its cache.
+        content_weight: Weight of the content loss.
+        context_weight: Weight of the context loss (lambda).
+        normalize_content: L2-normalise every location before RoIAlign, as
+            the authors' OpenAI-CLIP path does (their EVA path does not).
+        mask_padding: Leave padded tokens out of the context loss.
+        predictor: Config of an :class:`OpenVocabPredictor`, for validation.
+        data_preprocessor: Config of a :class:`DeCLIPPreprocessor`.
+        init_cfg: As in mmengine.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        content_teacher: dict,
+        context_teacher: Optional[dict] = None,
+        content_weight: float = 1.0,
+        context_weight: float = 0.25,
+        normalize_content: bool = False,
+        mask_padding: bool = True,
+        predictor: Optional[dict] = None,
+        data_preprocessor: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.content_teacher = MODELS.build(content_teacher)
+        self.context_teacher = context_teacher and MODELS.build(
+            context_teacher
+        )
+        self.content_weight = content_weight
+        self.context_weight = context_weight
+        self.normalize_content = normalize_content
+        self.mask_padding = mask_padding
+        self.predictor = predictor and MODELS.build(predictor)
+        self._check()
+        self._check_pixels()
+
+    def _check_pixels(self) -> None:
+        """Every view is normalised as its network wants it."""
+        statistics = dict(self.data_preprocessor.named_buffers())
+        for who, prefix in (
+            (self.backbone, ''),
+            (self.content_teacher, ''),
+            (self.context_teacher, 'vfm_'),
+        ):
+            for kind in ('mean', 'std'):
+                if who is None or prefix + kind not in statistics:
+                    continue
+                given = statistics[prefix + kind].flatten() / 255
+                wanted = torch.tensor(getattr(who, f'pixel_{kind}'))
+                if not torch.allclose(given, wanted, atol=1e-3):
+                    raise ValueError(
+                        f'{type(who).__name__} wants pixel {kind} '
+                        f'{wanted.tolist()} (of 1), the data preprocessor '
+                        f'has {prefix}{kind} {given.tolist()}. Set its '
+                        f'{prefix}{kind} to 255 times the former.'
+                    )
+
+    def _check(self) -> None:
+        ours = self.backbone.visual.out_dim
+        theirs = self.content_teacher.backbone.visual.out_dim
+        if ours != theirs:
+            raise ValueError(
+                f'student embeds into {ours} dimensions, content teacher into '
+                f'{theirs}: they must be the same CLIP model.'
+            )
+        trained = sum(p.numel() for p in self._trainable())
+        total = sum(p.numel() for p in self.backbone.parameters())
+        if not trained:
+            raise ValueError(
+                'no parameter of the backbone would train (of '
+                f'{total / 1e6:.1f} M). frozen_stages='
+                f'{self.backbone.frozen_stages} and train_head='
+                'False freeze all of it; lower frozen_stages.'
+            )
+        print_log(
+            f'{trained / 1e6:.2f} M of {total / 1e6:.2f} M backbone '
+            'parameters train.',
+            logger='current',
+        )
+
+    def _trainable(self) -> List[torch.nn.Parameter]:
+        return [p for p in self.backbone.parameters() if p.requires_grad]
+
+    def forward(
+        self,
+        inputs: Dict[str, Tensor],
+        data_samples: Optional[List] = None,
+        mode: str = 'tensor',
+    ):
+        """Entry of mmengine's runner.
+
+        Args:
+            inputs: ``image`` (B, 3, S, S); for training also ``crops``
+                (K, 3, c, c) of all images and ``vfm`` (B, 3, V, V).
+            data_samples: B samples; ``boxes`` (K_i, 4) are the crops.
+            mode: ``'loss'``, ``'predict'`` or ``'tensor'`` (dense features).
+        """
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.backbone.forward_dense(inputs['image'])
+        raise ValueError(
+            f"mode={mode!r} is unknown; allowed: 'loss', 'predict', 'tensor'."
+        )
+
+    def loss(
+        self, inputs: Dict[str, Tensor], data_samples: List
+    ) -> Dict[str, Tensor]:
+        """One pass of the student, two teachers, two losses."""
+        # 1. One student pass gives both branches.
+        student = self.backbone.forward_dense(inputs['image'])
+        # 2. Content: what each region means, told by CLIP from its crop.
+        content = student.content
+        if self.normalize_content:
+            content = F.normalize(content.float(), dim=1)
+        regions = box_features(content, [s.boxes for s in data_samples])
+        crops = self.content_teacher(inputs['crops'])
+        count = self._global_count(data_samples)
+        losses = dict(
+            loss_content=self.content_weight
+            * content_loss(regions, crops, count)
+        )
+        # 3. Context: which patches belong together, told by the VFM.
+        if self.context_teacher is not None:
+            grid = student.content.shape[-2:]
+            vfm = self.context_teacher(inputs['vfm'], data_samples)
+            losses['loss_context'] = self.context_weight * context_loss(
+                student.context,
+                self._to_tokens(vfm, grid),
+                self._valid_tokens(data_samples, grid),
+            )
+        return losses
+
+    @staticmethod
+    def _to_tokens(features: Tensor, grid: Tuple[int, int]) -> Tensor:
+        """(B, D', h', w') -> (B, h * w, D'), resized where grids differ."""
+        if features.shape[-2:] != grid:
+            features = F.interpolate(
+                features.float(),
+                size=grid,
+                mode='bilinear',
+                align_corners=False,
+            )
+        return features.flatten(2).transpose(1, 2)
+
+    def _valid_tokens(
+        self, data_samples: List, grid: Tuple[int, int]
+    ) -> Optional[Tensor]:
+        """(B, h * w) bool: tokens whose patch centre lies in the picture."""
+        if not self.mask_padding:
+            return None
+        share = torch.stack([s.valid_hw for s in data_samples])  # (B, 2)
+        inside = [
+            (torch.arange(n, device=share.device) + 0.5) / n
+            < share[:, i, None]
+            for i, n in enumerate(grid)
+        ]
+        for axis in inside:  # a sliver of a picture keeps its first patch
+            axis[:, 0] = True
+        return (inside[0][:, :, None] & inside[1][:, None]).flatten(1)
+
+    @staticmethod
+    def _global_count(data_samples: List) -> float:
+        """Boxes of the whole optimisation step, per rank and micro-batch.
+
+        DDP averages over ranks and the optimiser wrapper over micro-batches;
+        dividing by this makes the sum of all a mean over all boxes.
+        """
+        first = data_samples[0]
+        boxes = first.get('group_boxes')
+        if boxes is None:
+            boxes = sum(len(s.boxes) for s in data_samples)
+        device = first.boxes.device
+        total = torch.tensor(float(boxes), device=device)
+        dist.all_reduce(total)
+        share = dist.get_world_size() * first.get('group_size', 1)
+        return float(total) / share
+
+    def predict(self, inputs: Dict[str, Tensor], data_samples: List) -> List:
+        """Region classes and class maps of the student, for validation."""
+        if self.predictor is None:
+            raise ValueError(
+                'validation needs a predictor: set '
+                "predictor=dict(type='OpenVocabPredictor', ...) in the model."
+            )
+        return self.predictor.predict(self.backbone, inputs, data_samples)

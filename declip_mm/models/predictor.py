@@ -1,0 +1,230 @@
+"""Open-vocabulary predictions from frozen dense features.
+
+B batch, C joint dimension, h w patch grid, R regions, K class names.
+"""
+
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS
+from torch import Tensor
+
+from .regions import box_features, mask_features
+from .text import (
+    build_class_embeddings,
+    cached_class_embeddings,
+    read_names,
+)
+
+__all__ = ['OpenVocabEvaluator', 'OpenVocabPredictor']
+
+_REGIONS = ('box', 'mask', 'crop')
+
+
+@MODELS.register_module()
+class OpenVocabPredictor:
+    """Classifies regions and pixels by the cosine with class embeddings.
+
+    Holds no weight of the model under test: the text tower is built on first
+    use, its class embeddings are computed once and kept.
+
+    Args:
+        text_encoder: Config of the CLIP's own text tower.
+        classes: Names (see :func:`read_names`), in the order of the labels.
+            None takes those of the data set (:class:`VocabularyHook`).
+        prompts: Prompt set or own templates.
+        synonyms: Further names by class name.
+        regions: Which region features to classify: ``'box'`` (RoIAlign 1x1),
+            ``'mask'`` (mask pooling), ``'crop'`` (image embedding of a crop,
+            an upper bound).
+        segmentation: Whether to predict class maps.
+        topk: How many classes to keep per region.
+        cache_dir: Folder for class embeddings, verified by fingerprint; None
+            computes them anew in every run.
+    """
+
+    def __init__(
+        self,
+        text_encoder: dict,
+        classes: Union[str, Sequence[str], None] = None,
+        prompts: Union[str, Sequence[str]] = 'vild',
+        synonyms: Optional[Dict[str, List[str]]] = None,
+        regions: Sequence[str] = ('box', 'mask'),
+        segmentation: bool = False,
+        topk: int = 5,
+        cache_dir: Optional[str] = None,
+    ) -> None:
+        unknown = [r for r in regions if r not in _REGIONS]
+        if unknown:
+            raise ValueError(
+                f'unknown region features {unknown}; allowed: {_REGIONS}.'
+            )
+        self.text_encoder = text_encoder
+        self._encoder: Optional[torch.nn.Module] = None
+        self.prompts, self.synonyms = prompts, synonyms
+        self.regions, self.segmentation = tuple(regions), segmentation
+        self.topk, self.cache_dir = topk, cache_dir
+        self.names: List[str] = []
+        self._matrix: Optional[Tensor] = None
+        if classes is not None:
+            file = isinstance(classes, str)
+            self.set_vocabulary(read_names(classes) if file else classes)
+
+    def set_vocabulary(self, names: Sequence[str]) -> None:
+        """Classify into other names from now on."""
+        if list(names) != self.names:
+            self.names, self._matrix = list(names), None
+
+    def class_matrix(self, like: Tensor) -> Tensor:
+        """(K, C) unit class embeddings on the device of ``like``."""
+        if not self.names:
+            raise ValueError(
+                'the predictor has no class names: set its classes, or add '
+                "dict(type='VocabularyHook') to custom_hooks to take those "
+                'of the data set.'
+            )
+        if self._matrix is None:
+            self._matrix = self._embed_names()
+        self._matrix = self._matrix.to(like.device)
+        return self._matrix
+
+    def _embed_names(self) -> Tensor:
+        self._encoder = self._encoder or MODELS.build(self.text_encoder)
+        arguments = (self._encoder, self.names, self.prompts, self.synonyms)
+        if self.cache_dir is None:
+            return build_class_embeddings(*arguments).matrix
+        return cached_class_embeddings(
+            *arguments, cache_dir=self.cache_dir
+        ).matrix
+
+    def classify(self, features: Tensor) -> Tensor:
+        """(R, C) -> (R, topk) labels, best first."""
+        matrix = self.class_matrix(features)
+        if features.shape[-1] != matrix.shape[-1]:
+            raise ValueError(
+                f'image features have {features.shape[-1]} dimensions, class '
+                f'embeddings {matrix.shape[-1]}: the text tower belongs to '
+                'another CLIP model.'
+            )
+        scores = F.normalize(features.float(), dim=-1) @ matrix.t()
+        return scores.topk(min(self.topk, len(matrix)), dim=-1).indices
+
+    @torch.no_grad()
+    def predict(
+        self,
+        backbone: torch.nn.Module,
+        inputs: Dict[str, Tensor],
+        data_samples: List,
+    ) -> List:
+        """Add ``region_topk`` and ``pred_sem_seg`` to the samples.
+
+        Args:
+            backbone: A :class:`DeCLIPViT`.
+            inputs: ``image`` (B, 3, H, W); ``crops`` of all regions for
+                ``'crop'``.
+            data_samples: B samples with ``boxes``, ``masks``, ``valid_hw``.
+        """
+        content = backbone.forward_dense(inputs['image']).content
+        counts = [len(s.get('boxes', ())) for s in data_samples]
+        features = {}
+        if sum(counts):
+            features = self._region_features(
+                backbone, content, inputs, data_samples
+            )
+        topk = {k: self.classify(f).split(counts) for k, f in features.items()}
+        for index, sample in enumerate(data_samples):
+            # A plain assignment would copy a dict; set_data keeps it.
+            sample.set_data(
+                dict(region_topk={k: v[index] for k, v in topk.items()})
+            )
+            if self.segmentation:
+                sample.pred_sem_seg = self.segment(content[index], sample)
+        return data_samples
+
+    def _region_features(
+        self,
+        backbone: torch.nn.Module,
+        content: Tensor,
+        inputs: Dict[str, Tensor],
+        data_samples: List,
+    ) -> Dict[str, Tensor]:
+        features = {}
+        if 'box' in self.regions:
+            boxes = [
+                s.get('boxes', content.new_zeros(0, 4)) for s in data_samples
+            ]
+            features['box'] = box_features(content, boxes)
+        if 'mask' in self.regions:
+            none = content.new_zeros(0, 1, 1)
+            masks = [s.get('masks', none) for s in data_samples]
+            features['mask'] = mask_features(content, masks)
+        if 'crop' in self.regions:
+            if 'crops' not in inputs:
+                raise ValueError(
+                    "regions asks for 'crop' but the data set makes no crops: "
+                    'set its crops=dict(size=...).'
+                )
+            features['crop'] = backbone.forward_image(inputs['crops'])
+        return features
+
+    def segment(self, content: Tensor, sample) -> Tensor:
+        """(C, h, w) -> class map (H, W) at the picture's original size."""
+        matrix = self.class_matrix(content)
+        unit = F.normalize(content.float(), dim=0)
+        scores = torch.einsum('chw,kc->khw', unit, matrix)
+        h, w = valid_cells(scores.shape[-2:], sample)
+        scores = F.interpolate(
+            scores[None, :, :h, :w],
+            size=tuple(sample.ori_shape),
+            mode='bilinear',
+            align_corners=False,
+        )
+        return scores[0].argmax(dim=0)
+
+
+def valid_cells(grid: Tuple[int, int], sample) -> Tuple[int, int]:
+    """Grid cells that show the picture and not its padding."""
+    share = sample.valid_hw.tolist()
+    return tuple(
+        min(n, max(1, round(n * part))) for n, part in zip(grid, share)
+    )
+
+
+@MODELS.register_module()
+class OpenVocabEvaluator(BaseModel):
+    """A backbone under test: region classes and class maps, no training.
+
+    Args:
+        backbone: Config of a :class:`DeCLIPViT`.
+        predictor: Config of an :class:`OpenVocabPredictor`.
+        data_preprocessor: Config of a :class:`DeCLIPPreprocessor`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        predictor: dict,
+        data_preprocessor: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.predictor = MODELS.build(predictor)
+
+    def forward(
+        self,
+        inputs: Dict[str, Tensor],
+        data_samples: Optional[List] = None,
+        mode: str = 'tensor',
+    ):
+        """``mode`` is ``'predict'`` or ``'tensor'`` (dense features)."""
+        if mode == 'predict':
+            return self.predictor.predict(self.backbone, inputs, data_samples)
+        if mode == 'tensor':
+            return self.backbone.forward_dense(inputs['image'])
+        raise ValueError(
+            f"mode={mode!r} is unknown; allowed: 'predict', 'tensor'. "
+            'To train, use DecoupledDistiller.'
+        )

@@ -1,0 +1,105 @@
+"""A sheet that compares backbones on a few pictures."""
+
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Sequence, Tuple
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+__all__ = ['SheetRow', 'draw_sheet']
+
+_COLOURS = matplotlib.colormaps['tab20'].colors
+
+
+class SheetRow(NamedTuple):
+    """One picture and what every backbone makes of it.
+
+    Attributes:
+        image: uint8 (H, W, 3).
+        anchor: (x, y) in [0, 1].
+        truth: int (H, W) class map, 255 where nothing is scored.
+        affinity: Backbone name -> (h, w) correlation with the anchor.
+        labels: Backbone name -> int (H, W) class map.
+    """
+
+    image: np.ndarray
+    anchor: Tuple[float, float]
+    truth: np.ndarray
+    affinity: Dict[str, np.ndarray]
+    labels: Dict[str, np.ndarray]
+
+
+def _paint(labels: np.ndarray, known: List[int], mask: np.ndarray):
+    """Class map -> colours; classes outside ``known`` are dark."""
+    canvas = np.full((*labels.shape, 3), 0.93)
+    canvas[mask] = 0.25
+    for index, label in enumerate(known):
+        canvas[mask & (labels == label)] = _COLOURS[index % len(_COLOURS)]
+    return canvas
+
+
+def draw_sheet(
+    rows: Sequence[SheetRow],
+    names: Sequence[str],
+    path: str,
+    title: str = '',
+) -> None:
+    """Draw pictures by rows and backbones by columns into a PNG.
+
+    A row has the input with its anchor and the true classes, then for every
+    backbone the correlation with the anchor and its class map over the
+    scored pixels. Colours stand for the true classes of that picture; dark
+    is any other name.
+
+    Args:
+        rows: At least one.
+        names: Class names.
+        path: PNG to write.
+        title: Above everything.
+    """
+    backbones = list(rows[0].affinity)
+    columns = 2 + 2 * len(backbones)
+    figure = Figure(figsize=(1.9 * columns, 2.3 * len(rows) + 0.8), dpi=110)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for row, line in zip(rows, axes):
+        height, width = row.truth.shape
+        mask = row.truth != 255
+        known = [int(k) for k in np.unique(row.truth[mask])]
+        line[0].imshow(row.image)
+        x, y = row.anchor[0] * width, row.anchor[1] * height
+        line[0].plot(x, y, 'o', ms=8, mfc='red', mec='white')
+        line[1].imshow(_paint(row.truth, known, mask))
+        for index, name in enumerate(backbones):
+            left, right = line[2 + 2 * index : 4 + 2 * index]
+            left.imshow(row.image, extent=(0, width, height, 0))
+            left.imshow(
+                row.affinity[name],
+                extent=(0, width, height, 0),
+                cmap='inferno',
+                alpha=0.8,
+                interpolation='bilinear',
+            )
+            left.plot(x, y, 'o', ms=6, mfc='none', mec='white')
+            right.imshow(_paint(row.labels[name], known, mask))
+        line[0].set_xlabel(
+            ', '.join(names[k] for k in known), fontsize=7, loc='left'
+        )
+        handles = [
+            Patch(color=_COLOURS[i % len(_COLOURS)], label=names[k])
+            for i, k in enumerate(known)
+        ]
+        line[1].legend(handles=handles, fontsize=5, loc='upper right')
+    heads = ['input, anchor', 'true classes']
+    for name in backbones:
+        heads += [f'{name}\ncorrelation', f'{name}\nclass map']
+    for axis, head in zip(axes[0], heads):
+        axis.set_title(head, fontsize=9)
+    for axis in axes.flat:
+        axis.set_xticks([])
+        axis.set_yticks([])
+    figure.suptitle(title, fontsize=11)
+    figure.tight_layout()
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

@@ -1,0 +1,84 @@
+"""Losses against loops and hard numbers (paper eq. 7-10)."""
+
+import pytest
+import torch
+
+from declip_mm.models.losses import content_loss, context_loss
+
+
+def test_content_hard_numbers():
+    regions = torch.tensor([[1.0, 0.0], [3.0, 4.0]])
+    targets = torch.tensor([[2.0, 0.0], [1.0, 0.0]])
+    # cosines 1 and 0.6
+    assert content_loss(regions, targets).item() == pytest.approx(0.2)
+    assert content_loss(regions, targets, 4).item() == pytest.approx(0.1)
+
+
+def test_content_without_boxes_has_a_gradient_path():
+    regions = torch.zeros(0, 4, requires_grad=True)
+    loss = content_loss(regions, torch.zeros(0, 4))
+    loss.backward()
+    assert loss.item() == 0
+
+
+def loop(context, teacher, valid):
+    """The definition, an element at a time."""
+    images = []
+    for b in range(len(teacher)):
+        keep = [i for i in range(teacher.shape[1]) if valid[b, i]]
+        rows = []
+        for i in keep:
+            total = 0.0
+            for j in keep:
+                ours = sum(
+                    torch.cosine_similarity(t[b, i], t[b, j], dim=0)
+                    for t in context
+                ) / len(context)
+                theirs = torch.cosine_similarity(
+                    teacher[b, i], teacher[b, j], dim=0
+                )
+                total += (ours - theirs) ** 2
+            rows.append(total**0.5)
+        images.append(sum(rows) / len(rows))
+    return sum(images) / len(images)
+
+
+@pytest.mark.parametrize('tensors', [1, 2, 3])
+@pytest.mark.parametrize('masked', [False, True])
+def test_context_matches_loop(tensors, masked):
+    torch.manual_seed(tensors)
+    context = list(torch.randn(tensors, 2, 6, 4))
+    teacher = torch.randn(2, 6, 5)
+    valid = torch.ones(2, 6, dtype=torch.bool)
+    if masked:
+        valid[0, 4:], valid[1, 2] = False, False
+    found = context_loss(context, teacher, valid if masked else None)
+    torch.testing.assert_close(found, loop(context, teacher, valid))
+
+
+def test_context_chunks_are_exact_with_gradients():
+    torch.manual_seed(0)
+    teacher = torch.randn(2, 10, 5, dtype=torch.float64)
+    values, gradients = [], []
+    for chunk in (3, 100):
+        student = torch.linspace(-1, 1, 80).double().reshape(2, 10, 4)
+        student = student.sin().requires_grad_()
+        loss = context_loss([student], teacher, chunk=chunk)
+        loss.backward()
+        values.append(loss.detach())
+        gradients.append(student.grad)
+    torch.testing.assert_close(*values, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
+
+
+def test_context_is_zero_and_safe_for_equal_affinity():
+    student = torch.randn(1, 5, 4, requires_grad=True)
+    loss = context_loss([student], student.detach() * 3)
+    loss.backward()
+    assert loss.item() < 1e-5
+    assert student.grad.isfinite().all()
+
+
+def test_context_refuses_another_grid():
+    with pytest.raises(ValueError, match='same patch grid'):
+        context_loss([torch.randn(1, 4, 3)], torch.randn(1, 9, 3))
