@@ -1,0 +1,56 @@
+# DeCLIP on the miniature world: 300 steps on two CPU cores.
+#
+#   python tools/train.py configs/miniature/pretune.py
+#
+# The full-size recipe at toy size: same runner, distiller, data sets, metrics.
+# Hyper-parameters follow the feasibility run (300 steps, batch 8, lr 1e-4).
+_base_ = [
+    '../_base_/models/declip_tiny.py',
+    '../_base_/datasets/miniature.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    context_teacher=dict(
+        type='TeacherCache',
+        path='data/miniature/train/vfm.npy',
+        num_images=400,
+        teacher=dict(
+            type='VFMTeacher',
+            model='vit_small_patch14_dinov2',
+            pretrained='data/miniature/vit_s.safetensors',
+            layer=10,
+            norm='plain',
+        ),
+    ),
+    content_weight=1.0,
+    context_weight=0.25,
+)
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(
+        type='AdamW', lr=1e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1
+    ),
+    paramwise_cfg=dict(flat_decay_mult=0.0),
+    clip_grad=dict(max_norm=1.0),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.03, by_epoch=False, begin=0, end=30),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=6,
+        end=6,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6, val_interval=6)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+default_hooks = dict(logger=dict(interval=10))
+custom_hooks = [
+    dict(type='EpochSyncHook'),
+    dict(type='DamagedImagesHook'),
+    dict(type='VocabularyHook'),
+    dict(type='FingerprintHook', recipe='miniature', licence='CC0-1.0'),
+]
+auto_scale_lr = dict(enable=False, base_batch_size=8)

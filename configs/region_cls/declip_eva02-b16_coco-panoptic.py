@@ -1,0 +1,23 @@
+# Region classification of a checkpoint on COCO panoptic val.
+#
+#   python tools/test.py configs/region_cls/declip_eva02-b16_coco-panoptic.py \
+#       work_dirs/pretune_dinov2/epoch_6.pth
+#
+# Figure    mAcc of things / stuff 77.3 / 53.8 by the paper's Table 7; not
+#           reproduced here.
+_base_ = [
+    '../_base_/models/declip_eva02_b16.py',
+    '../_base_/datasets/coco_panoptic_regions.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    _delete_=True,
+    type='OpenVocabEvaluator',
+    data_preprocessor={{_base_.model.data_preprocessor}},
+    backbone={{_base_.model.backbone}},
+    predictor={{_base_.model.predictor}},
+)
+test_cfg = dict(type='TestLoop')
+val_dataloader = None
+val_evaluator = None
+custom_hooks = [dict(type='VocabularyHook'), dict(type='FingerprintHook')]

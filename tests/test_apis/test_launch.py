@@ -1,0 +1,127 @@
+"""Config loading, mixed precision and resuming, without a Runner."""
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from declip_mm import apis
+from declip_mm.apis import launch
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / 'toy.py'
+    path.write_text("model = dict(type='Toy', depth=2)\n")
+    return path
+
+
+def test_work_dir_command_line_then_config_then_name(config):
+    path = str(config)
+    assert apis.load_config(path).work_dir == 'work_dirs/toy'
+    config.write_text("work_dir = 'mine'\n")
+    assert apis.load_config(path).work_dir == 'mine'
+    assert apis.load_config(path, work_dir='other').work_dir == 'other'
+
+
+def test_options_are_merged_and_new_ones_only_on_request(config):
+    cfg = apis.load_config(str(config), {'model.depth': 5})
+    assert cfg.model.depth == 5
+    with pytest.raises(apis.OptionError, match='--allow-new-options'):
+        apis.load_config(str(config), {'colour': 1})
+    cfg = apis.load_config(str(config), {'colour': 1}, allow_new_options=True)
+    assert cfg.colour == 1
+
+
+def test_missing_config_names_its_neighbours(config):
+    with pytest.raises(apis.OptionError, match='has toy.py'):
+        apis.load_config(str(config.parent / 'tyo.py'))
+    with pytest.raises(apis.OptionError, match='does not exist either'):
+        apis.load_config(str(config.parent / 'nowhere' / 'toy.py'))
+
+
+def test_missing_checkpoint_names_its_neighbours(tmp_path):
+    (tmp_path / 'epoch_3.pth').touch()
+    with pytest.raises(apis.OptionError, match='has epoch_3.pth'):
+        apis.check_checkpoint(str(tmp_path / 'epoch_4.pth'))
+    assert apis.check_checkpoint('s3://bucket/x.pth') == 's3://bucket/x.pth'
+
+
+def amp_config(**kwargs):
+    return Config(dict(optim_wrapper=dict(optimizer=dict(), **kwargs)))
+
+
+def test_amp_on_and_off(monkeypatch):
+    monkeypatch.setattr(launch, 'accelerator_available', lambda: True)
+    cfg = amp_config()
+    apis.switch_amp(cfg, None)
+    assert 'type' not in cfg.optim_wrapper
+    apis.switch_amp(cfg, True)
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    assert cfg.optim_wrapper.loss_scale == 'dynamic'
+    apis.switch_amp(cfg, False)
+    assert cfg.optim_wrapper.type == 'OptimWrapper'
+    assert 'loss_scale' not in cfg.optim_wrapper
+    with pytest.raises(apis.OptionError, match="got optim_wrapper.type='Own'"):
+        apis.switch_amp(amp_config(type='Own'), True)
+
+
+@pytest.mark.parametrize(
+    'kind, amp, remedy',
+    [
+        ('OptimWrapper', True, 'drop --amp'),
+        ('AmpOptimWrapper', None, 'add --no-amp'),
+    ],
+)
+def test_amp_without_accelerator_is_refused(monkeypatch, kind, amp, remedy):
+    monkeypatch.setattr(launch, 'accelerator_available', lambda: False)
+    with pytest.raises(apis.OptionError, match=remedy):
+        apis.switch_amp(amp_config(type=kind), amp)
+
+
+def test_resume_point(tmp_path):
+    assert apis.find_resume_point(str(tmp_path)) is None
+    note = tmp_path / 'last_checkpoint'
+    note.write_text(str(tmp_path / 'old' / 'epoch_1.pth'))
+    with pytest.raises(apis.OptionError, match='which is gone'):
+        apis.find_resume_point(str(tmp_path))
+    # the work folder was moved: the file lies beside the note
+    moved = tmp_path / 'epoch_1.pth'
+    moved.touch()
+    assert apis.find_resume_point(str(tmp_path)) == str(moved)
+
+
+def test_launcher_without_torchrun_is_refused(monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    with pytest.raises(apis.OptionError, match='dist_train.sh'):
+        apis.init_distributed(Config(dict()), 'pytorch')
+
+
+def test_gloo_on_cpu(monkeypatch, tmp_path):
+    monkeypatch.setattr(launch, 'accelerator_available', lambda: False)
+    for key, value in dict(
+        RANK='0',
+        WORLD_SIZE='1',
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT='29571',
+    ).items():
+        monkeypatch.setenv(key, value)
+    cfg = Config(dict(find_unused_parameters=True))
+    try:
+        apis.init_distributed(cfg, 'pytorch')
+        assert torch.distributed.get_backend() == 'gloo'
+    finally:
+        apis.leave_distributed()
+    assert not torch.distributed.is_initialized()
+    assert cfg.model_wrapper_cfg.to_dict() == dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=True,
+    )
+
+
+@pytest.mark.parametrize('launcher', ['slurm', 'mpi'])
+def test_other_launchers_need_a_gpu(monkeypatch, launcher):
+    monkeypatch.setattr(launch, 'accelerator_available', lambda: False)
+    with pytest.raises(apis.OptionError, match='needs a GPU'):
+        apis.init_distributed(Config(dict()), launcher)

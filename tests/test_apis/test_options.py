@@ -1,0 +1,56 @@
+"""What --cfg-options lets through and what it refuses."""
+
+import pytest
+from mmengine.config import Config
+
+from declip_mm.apis import OptionError, check_options
+
+CFG = dict(
+    model=dict(type='Toy', backbone=dict(type='Part', depth=2)),
+    train_dataloader=dict(batch_size=2, dataset=dict(type='Data')),
+    train_cfg=dict(by_epoch=True, max_epochs=3),
+    custom_hooks=[dict(type='HookA', priority=1)],
+    data=dict(root='x'),
+    seed=1,
+)
+
+
+@pytest.mark.parametrize(
+    'option',
+    [
+        'model.backbone.depth',
+        'seed',
+        'custom_hooks.0.priority',
+        # beside a type: its constructor refuses what it does not know
+        'model.backbone.with_cp',
+        'custom_hooks.0.interval',
+        # mmengine unpacks these into a call
+        'train_dataloader.num_workers',
+        'train_cfg.val_interval',
+        # arguments of the Runner
+        'randomness',
+        'load_from',
+        'auto_scale_lr.enable',
+        'default_hooks.logger.interval',
+    ],
+)
+def test_known_options_pass(option):
+    check_options(Config(CFG), {option: 1})
+
+
+@pytest.mark.parametrize(
+    'option, said',
+    [
+        ('modle.backbone.depth', "did you mean 'model'?"),
+        ('data.rot', "'data' has no 'rot'; did you mean 'root'?"),
+        ('max_epochs', "the config has no 'max_epochs'"),
+        ('custom_hooks.3.priority', 'allowed are 0 to 0'),
+        ('custom_hooks.first.priority', "got 'first' for a position"),
+        ('seed.value', "'seed' is 1, which has no 'value'"),
+    ],
+)
+def test_unknown_options_are_refused_by_name(option, said):
+    with pytest.raises(OptionError) as error:
+        check_options(Config(CFG), {option: 1})
+    assert f'--cfg-options {option}' in str(error.value)
+    assert said in str(error.value)

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Trains on several GPUs of one machine (or several: NNODES, NODE_RANK,
+# MASTER_ADDR, PORT):
+#
+#     bash tools/dist_train.sh CONFIG GPUS [options of tools/train.py]
+#
+# Without a GPU the processes talk over gloo.
+set -euo pipefail
+if [ $# -lt 2 ]; then
+  echo "usage: bash tools/dist_train.sh CONFIG GPUS [options of tools/train.py]" >&2
+  exit 2
+fi
+CONFIG="$1"
+GPUS="$2"
+shift 2
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+PYTHON="${PYTHON:-python}"
+[ -x "$HERE/../.venv/bin/python" ] && PYTHON="$HERE/../.venv/bin/python"
+
+exec "$PYTHON" -m torch.distributed.run \
+  --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
+  --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+  --nproc_per_node="$GPUS" \
+  "$HERE/train.py" "$CONFIG" --launcher pytorch "$@"

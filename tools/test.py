@@ -1,0 +1,158 @@
+"""Measures a checkpoint with a config.
+
+python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--out results.pkl]
+    [--show-dir DIR] [--cfg-options test_dataloader.batch_size=1 ...]
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+CLONE = Path(__file__).resolve().parents[1]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm import apis
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Measure a checkpoint')
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'checkpoint', help="checkpoint file; 'none': as the config builds it"
+    )
+    parser.add_argument(
+        '--work-dir',
+        help='where the log and the figures go (default: what the config '
+        'says, then work_dirs/<name of the config>)',
+    )
+    parser.add_argument(
+        '--out', metavar='FILE.pkl', help='write the predictions to this file'
+    )
+    parser.add_argument(
+        '--show', action='store_true', help='show the predictions in a window'
+    )
+    parser.add_argument(
+        '--show-dir', metavar='DIR', help='write painted predictions here'
+    )
+    parser.add_argument(
+        '--wait-time',
+        type=float,
+        default=2,
+        help='seconds that --show leaves a picture (default: 2)',
+    )
+    parser.add_argument(
+        '--tta', action='store_true', help='test-time augmentation'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config: a.b=1 c="[1,2]" d="[(a,b),(c,d)]"',
+    )
+    parser.add_argument(
+        '--allow-new-options',
+        action='store_true',
+        help='let --cfg-options add keys that the config does not have',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes (torchrun: pytorch)',
+    )
+    # torch.distributed.launch passes the second spelling since torch 2.0
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parsed = parser.parse_args(args)
+    os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
+    return parsed
+
+
+def draw(cfg, args: argparse.Namespace) -> None:
+    """Switches on the visualisation hook that the config has."""
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise apis.OptionError(
+            '--show and --show-dir need default_hooks.visualization in the '
+            'config, and it has none'
+        )
+    # mmdet's and mmseg's hooks say `draw`, mmpretrain's says `enable`
+    hook['enable' if 'enable' in hook else 'draw'] = True
+    if args.show:
+        hook.show, hook.wait_time = True, args.wait_time
+    if args.show_dir and hook.type.startswith('Det'):
+        hook.test_out_dir = args.show_dir
+    elif args.show_dir:
+        visualizer = dict(cfg.get('visualizer') or dict(type='Visualizer'))
+        visualizer.setdefault('vis_backends', [dict(type='LocalVisBackend')])
+        cfg.visualizer = dict(visualizer, save_dir=args.show_dir)
+
+
+def dump_results(cfg, path: str) -> None:
+    """Adds a metric that writes the predictions down."""
+    if not path.endswith(('.pkl', '.pickle')):
+        raise apis.OptionError(f'--out writes *.pkl or *.pickle, got {path}')
+    evaluators = cfg.test_evaluator
+    if not isinstance(evaluators, (list, tuple)):
+        evaluators = [evaluators]
+    cfg.test_evaluator = [
+        *evaluators,
+        {'type': 'mmengine.DumpResults', 'out_file_path': path},
+    ]
+
+
+def augment(cfg) -> None:
+    """Swaps the test-time augmentation of the config in."""
+    missing = [k for k in ('tta_model', 'tta_pipeline') if k not in cfg]
+    if missing:
+        raise apis.OptionError(
+            f'--tta needs {" and ".join(missing)} in the config'
+        )
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    dataset.pipeline = cfg.tta_pipeline
+
+
+def prepare(args: argparse.Namespace):
+    """The final config of a command line."""
+    cfg = apis.load_config(
+        args.config, args.cfg_options, args.work_dir, args.allow_new_options
+    )
+    if cfg.get('test_dataloader') is None:
+        raise apis.OptionError(f'{args.config} has no test_dataloader')
+    cfg.load_from = None
+    if args.checkpoint != 'none':
+        cfg.load_from = apis.check_checkpoint(args.checkpoint)
+    cfg.resume = False
+    # an optimizer is not built for testing, but its checks run where it is
+    apis.switch_amp(cfg, False)
+    if args.show or args.show_dir:
+        draw(cfg, args)
+    if args.tta:
+        augment(cfg)
+    if args.out:
+        dump_results(cfg, args.out)
+    return cfg
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        cfg = prepare(args)
+        apis.init_distributed(cfg, args.launcher)
+    except apis.OptionError as error:
+        sys.exit(f'test.py: {error}')
+    apis.build_runner(cfg).test()
+    apis.leave_distributed()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,128 @@
+"""Trains with a config.
+
+python tools/train.py configs/declip/pretune_dinov2.py [--work-dir DIR]
+    [--resume] [--amp] [--cfg-options train_dataloader.batch_size=4 ...]
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+CLONE = Path(__file__).resolve().parents[1]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm import apis
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train with a config')
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir',
+        help='where logs and checkpoints go (default: what the config says, '
+        'then work_dirs/<name of the config>)',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint, without a value from the newest '
+        'one in the work directory',
+    )
+    parser.add_argument(
+        '--amp',
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help='automatic mixed precision on or off (default: as configured)',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by batch size / base_batch_size',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config: a.b=1 c="[1,2]" d="[(a,b),(c,d)]"',
+    )
+    parser.add_argument(
+        '--allow-new-options',
+        action='store_true',
+        help='let --cfg-options add keys that the config does not have',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes (torchrun: pytorch)',
+    )
+    # torch.distributed.launch passes the second spelling since torch 2.0
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parsed = parser.parse_args(args)
+    os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
+    return parsed
+
+
+def scale_lr(cfg) -> None:
+    """Switches on the config's ``auto_scale_lr``."""
+    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        raise apis.OptionError(
+            '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=N) in '
+            'the config, N being the total batch its learning rate is for'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def resume(cfg, wanted: str | None) -> None:
+    """Points the Runner at the checkpoint to go on from, if there is one."""
+    if wanted is None:
+        return
+    if wanted != 'auto':
+        cfg.resume, cfg.load_from = True, apis.check_checkpoint(wanted)
+        return
+    found = apis.find_resume_point(cfg.work_dir)
+    if found is not None:
+        cfg.resume, cfg.load_from = True, found
+        return
+    cfg.resume = False
+    if os.environ.get('RANK', '0') == '0':
+        print(
+            f'--resume: no checkpoint in {cfg.work_dir}, training starts '
+            'from the beginning',
+            file=sys.stderr,
+        )
+
+
+def prepare(args: argparse.Namespace):
+    """The final config of a command line."""
+    cfg = apis.load_config(
+        args.config, args.cfg_options, args.work_dir, args.allow_new_options
+    )
+    apis.switch_amp(cfg, args.amp)
+    if args.auto_scale_lr:
+        scale_lr(cfg)
+    resume(cfg, args.resume)
+    return cfg
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        cfg = prepare(args)
+        apis.init_distributed(cfg, args.launcher)
+    except apis.OptionError as error:
+        sys.exit(f'train.py: {error}')
+    apis.build_runner(cfg).train()
+    apis.leave_distributed()
+
+
+if __name__ == '__main__':
+    main()
