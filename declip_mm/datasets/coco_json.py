@@ -1,13 +1,21 @@
 """Reading COCO json files that may be anything."""
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from .decoding import printable
 
-__all__ = ['read_json', 'some', 'typed', 'unique']
+__all__ = [
+    'clip_box',
+    'images_by_id',
+    'read_json',
+    'some',
+    'typed',
+    'unique',
+]
 
 
 def some(names: Iterable[Any], most: int = 3) -> str:
@@ -71,3 +79,63 @@ def unique(path: Any, seen: Any, key: Any, what: str) -> None:
         raise ValueError(
             f'{path} has two {what} {key!r}; which one is meant? Remove one.'
         )
+
+
+def images_by_id(path: Any, entries: list) -> dict[int, dict]:
+    """``images`` of a COCO json: id -> name, size and an empty ``regions``."""
+    keys = dict(id=int, file_name=str, height=int, width=int)
+    found: dict[int, dict] = {}
+    for index, entry in enumerate(entries):
+        entry = typed(path, entry, f'images[{index}]', keys)
+        unique(path, found, entry['id'], 'images with id')
+        found[entry['id']] = dict(
+            file_name=entry['file_name'],
+            height=entry['height'],
+            width=entry['width'],
+            regions=[],
+        )
+    return found
+
+
+def clip_box(
+    path: Any,
+    name: str,
+    bbox: Any,
+    size: tuple[int, int],
+    area: tuple[float, float],
+) -> tuple[list, str]:
+    """A box of COCO on its picture.
+
+    Args:
+        path, name: Of the file and the region, for the message.
+        bbox: x, y, width, height.
+        size: (height, width) of the picture.
+        area: Least and most of the clipped box, in pixels.
+
+    Returns:
+        x0 y0 x1 y1 clipped to the picture, and an empty string; or an empty
+        list and why the box is of no use.
+
+    Raises:
+        ValueError: These are not four finite numbers.
+    """
+    if (
+        not isinstance(bbox, list)
+        or len(bbox) != 4
+        or not all(isinstance(v, (int, float)) for v in bbox)
+        or not all(map(math.isfinite, bbox))
+    ):
+        raise ValueError(
+            f'{path}: {name} has bbox={bbox!r:.60}; expected four numbers x, '
+            'y, width, height.'
+        )
+    x, y, width, height = bbox
+    if width <= 0 or height <= 0:
+        return [], 'without area'
+    x0, y0 = max(x, 0), max(y, 0)
+    x1, y1 = min(x + width, size[1]), min(y + height, size[0])
+    if x1 <= x0 or y1 <= y0:
+        return [], 'outside the picture'
+    if not area[0] <= (x1 - x0) * (y1 - y0) <= area[1]:
+        return [], f'area not in {area[0]:g} to {area[1]:g} px'
+    return [x0, y0, x1, y1], ''

@@ -1,12 +1,18 @@
 """Regions of COCO files: instances json, panoptic json."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .coco_json import read_json, some, typed, unique
+from .coco_json import (
+    clip_box,
+    images_by_id,
+    read_json,
+    some,
+    typed,
+    unique,
+)
 from .masks import check_segmentation
 
 __all__ = ['RegionFile', 'read_regions']
@@ -70,7 +76,7 @@ def read_regions(
     content = read_json(path, ['images', 'annotations', 'categories'])
     _check_kind(path, content['annotations'], panoptic)
     categories = _categories(path, content['categories'])
-    images = _images(path, content['images'])
+    images = images_by_id(path, content['images'])
     labels = _labels(path, categories, classes)
     skipped = defaultdict(list)
     read = _panoptic if panoptic else _instances
@@ -86,9 +92,11 @@ def read_regions(
         elif label is None:
             skipped['of another class'].append(raw.name)
         else:
-            box, problem = _box(path, raw, min_area, max_area)
+            size = raw.image['height'], raw.image['width']
+            box, problem = clip_box(
+                path, raw.name, raw.bbox, size, (min_area, max_area)
+            )
             if not problem and not panoptic:
-                size = raw.image['height'], raw.image['width']
                 problem = check_segmentation(raw.mask, *size)
             if problem:
                 skipped[problem].append(raw.name)
@@ -132,21 +140,6 @@ def _categories(path, entries: list) -> dict[int, tuple[str, bool]]:
         names.add(entry['name'])
         found[entry['id']] = entry['name'], bool(entry.get('isthing', 1))
     return dict(sorted(found.items()))
-
-
-def _images(path, entries: list) -> dict[int, dict]:
-    keys = dict(id=int, file_name=str, height=int, width=int)
-    found: dict[int, dict] = {}
-    for index, entry in enumerate(entries):
-        entry = typed(path, entry, f'images[{index}]', keys)
-        unique(path, found, entry['id'], 'images with id')
-        found[entry['id']] = dict(
-            file_name=entry['file_name'],
-            height=entry['height'],
-            width=entry['width'],
-            regions=[],
-        )
-    return found
 
 
 def _labels(path, categories: dict, classes: Any) -> dict[int, int]:
@@ -215,29 +208,3 @@ def _panoptic(path, annotations: list, images: dict) -> Iterator[_Raw]:
             yield _Raw(
                 name, image, part['category_id'], box, part['id'], crowd
             )
-
-
-def _box(path, raw: _Raw, least: float, most: float) -> tuple[list, str]:
-    """x0 y0 x1 y1 clipped to the picture, and why to leave it out, if so."""
-    box = raw.bbox
-    if (
-        not isinstance(box, list)
-        or len(box) != 4
-        or not all(isinstance(v, (int, float)) for v in box)
-        or not all(map(math.isfinite, box))
-    ):
-        raise ValueError(
-            f'{path}: {raw.name} has bbox={box!r:.60}; expected four numbers '
-            'x, y, width, height.'
-        )
-    x, y, width, height = box
-    if width <= 0 or height <= 0:
-        return [], 'without area'
-    limits = raw.image['width'], raw.image['height']
-    x0, y0 = max(x, 0), max(y, 0)
-    x1, y1 = min(x + width, limits[0]), min(y + height, limits[1])
-    if x1 <= x0 or y1 <= y0:
-        return [], 'outside the picture'
-    if not least <= (x1 - x0) * (y1 - y0) <= most:
-        return [], f'area not in {least:g} to {most:g} px'
-    return [x0, y0, x1, y1], ''

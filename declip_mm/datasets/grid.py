@@ -6,7 +6,14 @@ the original picture, so that a crop and its region of interest agree exactly.
 
 import numpy as np
 
-__all__ = ['enlarge', 'grid_cells', 'grid_shapes', 'rng_for', 'sample_cells']
+__all__ = [
+    'enlarge',
+    'grid_cells',
+    'grid_shapes',
+    'rng_for',
+    'sample_cells',
+    'some_boxes',
+]
 
 
 def rng_for(seed: int, epoch: int, image_id: int) -> np.random.Generator:
@@ -87,11 +94,17 @@ def sample_cells(
     """
     shapes = grid_shapes(max_split)
     rows, columns = shapes[rng.integers(len(shapes))]
-    cells = grid_cells(height, width, rows, columns)
-    if len(cells) > max_boxes:
-        chosen = rng.choice(len(cells), max_boxes, replace=False)
-        cells = cells[np.sort(chosen)]
-    return cells
+    return some_boxes(grid_cells(height, width, rows, columns), rng, max_boxes)
+
+
+def some_boxes(
+    boxes: np.ndarray, rng: np.random.Generator, max_boxes: int
+) -> np.ndarray:
+    """At most ``max_boxes``, drawn without replacement, in their order."""
+    if len(boxes) <= max_boxes:
+        return boxes
+    chosen = rng.choice(len(boxes), max_boxes, replace=False)
+    return boxes[np.sort(chosen)]
 
 
 def enlarge(

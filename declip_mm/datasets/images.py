@@ -11,9 +11,15 @@ from mmengine.registry import DATASETS, TRANSFORMS
 from mmengine.structures import BaseDataElement
 from PIL import Image
 
-from .decoding import UnreadableImage, printable, read_image
+from .decoding import (
+    UnreadableImage,
+    printable,
+    read_image,
+    read_labelled,
+)
 from .grid import rng_for
 from .listing import check_files, check_folder, list_folder, list_json
+from .proposals import read_proposals
 
 __all__ = ['DeCLIPImageDataset']
 
@@ -33,8 +39,12 @@ class DeCLIPImageDataset(BaseDataset):
         data_root: Folder that the other paths are relative to.
         img_dir: Folder of the pictures, searched with its sub-folders.
         ann_file: COCO json; takes the pictures of its ``images`` instead of
-            all. Only ``file_name`` is read, relative to ``img_dir``.
+            all. Only ``file_name`` is read, relative to ``img_dir``, and
+            with ``proposals`` the boxes.
         views: Config of :class:`DeCLIPViews`, or such an object.
+        proposals: Take the crops from the boxes of ``ann_file`` (class ids
+            are ignored) instead of a grid; give the views ``crop_scale=1.5``.
+        proposal_area: Least and most of such a box, in pixels.
         seed: Of the draws. None takes the run's, by the same hook.
         kwargs: Of :class:`mmengine.dataset.BaseDataset`, such as
             ``indices=100`` for the first hundred pictures.
@@ -47,8 +57,16 @@ class DeCLIPImageDataset(BaseDataset):
         ann_file: str = '',
         views: Any = None,
         seed: int | None = None,
+        proposals: bool = False,
+        proposal_area: tuple[float, float] = (8**2, 1024**2),
         **kwargs,
     ) -> None:
+        if proposals and not ann_file:
+            raise ValueError(
+                'proposals=True takes boxes from a COCO json: set ann_file.'
+            )
+        self.proposals = proposals
+        self.proposal_area = tuple(proposal_area)
         if views is None:
             views = dict(type='DeCLIPViews')
         self.views = _build(views)
@@ -63,14 +81,17 @@ class DeCLIPImageDataset(BaseDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """Paths relative to the image folder."""
+        """Paths relative to the image folder, and the boxes, if wanted."""
         root = check_folder(self.data_prefix['img'], 'image folder')
-        if self.ann_file:
-            names = list_json(self.ann_file)
-            check_files(root, names, f'that {self.ann_file} lists')
+        if not self.ann_file:
+            return [dict(file_name=name) for name in list_folder(root)]
+        if self.proposals:
+            images = read_proposals(self.ann_file, self.proposal_area)
         else:
-            names = list_folder(root)
-        return [dict(file_name=name) for name in names]
+            images = [dict(file_name=n) for n in list_json(self.ann_file)]
+        names = [image['file_name'] for image in images]
+        check_files(root, names, f'that {self.ann_file} lists')
+        return images
 
     def full_init(self) -> None:
         """Read the list, if that has not been done yet."""
@@ -122,7 +143,8 @@ class DeCLIPImageDataset(BaseDataset):
         wanted = range(len(self))[idx]
         index, image = self._readable(wanted)
         rng = rng_for(self.seed, self.epoch, index)
-        inputs, fields = self.views(image, rng)
+        boxes = self.get_data_info(index).get('boxes')
+        inputs, fields = self.views(image, rng, boxes)
         metainfo = dict(
             img_path=self.path(index),
             img_id=index,
@@ -141,7 +163,7 @@ class DeCLIPImageDataset(BaseDataset):
             if self._damaged[index]:
                 continue
             try:
-                return index, read_image(self.path(index))
+                return index, self._read(index)
             except UnreadableImage as error:
                 self._note(index, error)
         raise RuntimeError(
@@ -150,6 +172,13 @@ class DeCLIPImageDataset(BaseDataset):
             'the reason for each; the first is '
             f'{printable(self.path(0))}.'
         )
+
+    def _read(self, index: int) -> Image.Image:
+        if not self.proposals:
+            return read_image(self.path(index))
+        info = self.get_data_info(index)
+        size = info['height'], info['width']
+        return read_labelled(self.path(index), size, self.ann_file)
 
     def _note(self, index: int, error: UnreadableImage) -> None:
         self._damaged[index] = True

@@ -11,7 +11,7 @@ from mmengine.registry import TRANSFORMS
 from PIL import Image
 from torch import Tensor
 
-from .grid import enlarge, sample_cells
+from .grid import enlarge, sample_cells, some_boxes
 
 __all__ = [
     'DeCLIPViews',
@@ -115,7 +115,8 @@ class DeCLIPViews:
         max_split: Most rows and columns of the grid.
         max_boxes: Most cells of a picture.
         crop_scale: Factor by which a crop is larger than its cell, about its
-            centre and clipped; the box stays the cell.
+            centre and clipped; the box stays the cell. 1 for cells, 1.5 for
+            proposals.
     """
 
     def __init__(
@@ -152,13 +153,18 @@ class DeCLIPViews:
         self.vfm = None if vfm_size is None else SquareView(vfm_size)
 
     def __call__(
-        self, image: Image.Image, rng: np.random.Generator
+        self,
+        image: Image.Image,
+        rng: np.random.Generator,
+        boxes: Any = None,
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Make the views.
 
         Args:
             image: RGB picture.
             rng: Generator of this image and epoch.
+            boxes: (n, 4) x0 y0 x1 y1 in pixels, to draw from instead of a
+                grid.
 
         Returns:
             ``inputs`` with uint8 ``image`` (3, S, S), ``crops`` (K, 3, c, c)
@@ -166,9 +172,13 @@ class DeCLIPViews:
             (K, 4) in [0, 1] of the square student view and ``valid_hw`` (2,).
         """
         height, width = image.height, image.width
-        cells = sample_cells(
-            height, width, rng, self.max_split, self.max_boxes
-        )
+        if boxes is None:
+            cells = sample_cells(
+                height, width, rng, self.max_split, self.max_boxes
+            )
+        else:
+            boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+            cells = some_boxes(boxes, rng, self.max_boxes)
         crops = enlarge(cells, self.crop_scale, height, width)
         inputs = dict(
             image=self.student(image),

@@ -19,7 +19,7 @@ def paint(path, size=(48, 32)):
 def test_modes_become_rgb(tmp_path):
     grey = np.array([[0, 128, 255]], np.uint8)
     as_rgb = np.stack([grey] * 3, -1)
-    deep = grey.astype(np.uint16) * 257
+    deep = grey.astype(np.uint16) * 256 + 13
     palette = Image.fromarray(np.array([[0, 1, 2]], np.uint8), 'P')
     palette.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     alpha = np.dstack([as_rgb, np.array([[255, 0, 255]], np.uint8)])

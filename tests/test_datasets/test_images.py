@@ -117,6 +117,17 @@ def test_sample_of_the_contract(tmp_path):
     assert len(dataset(tmp_path, indices=1)) == 1
 
 
+def test_every_picture_has_draws_of_its_own(tmp_path):
+    for index in range(6):
+        paint(tmp_path / f'{index}.png')  # all the same
+    found = dataset(tmp_path)
+    grids = {
+        tuple(map(tuple, found[i]['data_samples'].boxes.tolist()))
+        for i in range(6)
+    }
+    assert len(grids) > 1
+
+
 def test_own_seed_beats_the_run_s(tmp_path):
     folder_of(tmp_path, 1)
     own = dataset(tmp_path, seed=5)
@@ -150,7 +161,8 @@ def test_draws_with_persistent_workers(tmp_path):
     epochs = []
     for epoch in range(2):
         ours.set_epoch(epoch)
-        theirs.set_epoch(epoch)
+        if epoch:  # the workers began without
+            theirs.set_epoch(epoch)
         epochs.append(all_samples(plain))
         parallel = all_samples(workers)
         assert {e for _, _, e in parallel.values()} == {epoch}
