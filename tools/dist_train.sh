@@ -14,8 +14,10 @@ CONFIG="$1"
 GPUS="$2"
 shift 2
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-PYTHON="${PYTHON:-python}"
-[ -x "$HERE/../.venv/bin/python" ] && PYTHON="$HERE/../.venv/bin/python"
+VENV="$HERE/../.venv/bin/python"
+if [ -z "${PYTHON:-}" ]; then
+  if [ -x "$VENV" ]; then PYTHON="$VENV"; else PYTHON=python; fi
+fi
 
 exec "$PYTHON" -m torch.distributed.run \
   --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \

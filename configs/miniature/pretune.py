@@ -27,6 +27,7 @@ model = dict(
 )
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='TrainableConstructor',
     optimizer=dict(
         type='AdamW', lr=1e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1
     ),

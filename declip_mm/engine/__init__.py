@@ -4,6 +4,7 @@ from .accumulation import AccumulationTrainLoop
 from .damaged import DamagedImagesHook
 from .epoch import EpochSyncHook
 from .fingerprint import FingerprintHook
+from .optim import TrainableConstructor
 from .vocabulary import VocabularyHook
 from .weight_ensemble import WeightEnsembleHook
 
@@ -12,6 +13,7 @@ __all__ = [
     'DamagedImagesHook',
     'EpochSyncHook',
     'FingerprintHook',
+    'TrainableConstructor',
     'VocabularyHook',
     'WeightEnsembleHook',
 ]

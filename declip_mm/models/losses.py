@@ -3,7 +3,8 @@
 B batch, N patch tokens, K boxes, C joint dimension, D width.
 """
 
-from typing import Optional, Sequence, Union
+import functools
+from typing import Callable, Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,19 @@ from torch.utils.checkpoint import checkpoint
 __all__ = ['content_loss', 'context_loss']
 
 
+def _in_float32(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Autocast would compute the cosines in half precision."""
+
+    @functools.wraps(loss)
+    def run(*args, **kwargs) -> Tensor:
+        with torch.autocast('cuda', enabled=False):
+            with torch.autocast('cpu', enabled=False):
+                return loss(*args, **kwargs)
+
+    return run
+
+
+@_in_float32
 def content_loss(
     regions: Tensor, targets: Tensor, count: Union[float, Tensor, None] = None
 ) -> Tensor:
@@ -34,6 +48,7 @@ def content_loss(
     return total / count if count else total
 
 
+@_in_float32
 def context_loss(
     context: Sequence[Tensor],
     teacher: Tensor,

@@ -129,6 +129,21 @@ def test_satisfied_asks_the_environment(tmp_path, line, met):
     assert (done.returncode == 0) is met
 
 
+@pytest.mark.parametrize(
+    'ending, said',
+    [('kill -TERM $$', 'stopped from outside'), ('exit 1', 'pip failed')],
+)
+def test_a_step_that_ends_badly_says_so(tmp_path, ending, said):
+    fake(tmp_path, 'python', ending)
+    done = shell(
+        f'DECLIP_VENV={tmp_path}; DECLIP_PYTHON={tmp_path}/python; '
+        'declip_step title package'
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert 'title' in done.stdout
+
+
 def test_unknown_mode_is_refused():
     done = shell('declip_env all')
     assert done.returncode == 1
