@@ -67,7 +67,7 @@ def draw_sheet(
         height, width = row.truth.shape
         mask = row.truth != 255
         known = [int(k) for k in np.unique(row.truth[mask])]
-        line[0].imshow(row.image)
+        line[0].imshow(row.image, extent=(0, width, height, 0))
         x, y = row.anchor[0] * width, row.anchor[1] * height
         line[0].plot(x, y, 'o', ms=8, mfc='red', mec='white')
         line[1].imshow(_paint(row.truth, known, mask))

@@ -1,0 +1,39 @@
+"""Compose the miniature world (about half a minute, once).
+
+python tools/miniature/build_world.py [--photos]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CLONE))
+
+from declip_mm.datasets.miniature import build_world
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        '--out', dest='root', help='default: miniature in the cache'
+    )
+    parser.add_argument('--train', type=int, default=1000)
+    parser.add_argument('--val', type=int, default=200)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--processes', type=int, default=2)
+    parser.add_argument(
+        '--photos',
+        action='store_true',
+        help='also the photograph column (a download)',
+    )
+    print(build_world(**vars(parser.parse_args())))
+
+
+if __name__ == '__main__':
+    main()
