@@ -89,6 +89,7 @@ def toy_options(root, work_dir):
             'train_dataloader.persistent_workers': False,
             'train_dataloader.dataset.data_root': str(root / 'train'),
             'train_dataloader.dataset.img_dir': 'images',
+            'train_dataloader.dataset.indices': 12,
             'train_dataloader.dataset.views.image_size': 96,
             'train_dataloader.dataset.views.crop_size': 64,
             'train_dataloader.dataset.views.vfm_size': 84,

@@ -1,5 +1,6 @@
 # DeCLIP on the miniature world: 300 steps on two CPU cores.
 #
+#   python tools/miniature/build_world.py --out data/miniature --vfm
 #   python tools/train.py configs/miniature/pretune.py
 #
 # The full-size recipe at toy size: same runner, distiller, data sets, metrics.

@@ -1,8 +1,10 @@
 """Two processes over gloo equal one process with the global batch."""
 
+import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +16,8 @@ from tiny import batch, distiller_cfg
 
 import declip_mm  # noqa: F401  (registers the models)
 
+TESTS = Path(__file__).parents[1]
+ROOT = TESTS.parent
 COUNTS = (5, 1, 0, 2)  # boxes per image: ranks see 6 and 2
 
 
@@ -64,7 +68,8 @@ def test_two_processes_equal_one(tmp_path):
         port = free.getsockname()[1]
     ranks = [
         subprocess.Popen(
-            [sys.executable, __file__, str(rank), str(port), str(tmp_path)]
+            [sys.executable, __file__, str(rank), str(port), str(tmp_path)],
+            env=dict(os.environ, PYTHONPATH=f'{TESTS}{os.pathsep}{ROOT}'),
         )
         for rank in (0, 1)
     ]

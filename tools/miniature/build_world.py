@@ -1,11 +1,12 @@
 """Compose the miniature world (about half a minute, once).
 
-python tools/miniature/build_world.py [--photos]
+python tools/miniature/build_world.py [--out data/miniature --vfm] [--photos]
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE))
 
 from declip_mm.datasets.miniature import build_world
+from declip_mm.datasets.miniature.vfm import fetch_vit_s
 
 
 def main() -> None:
@@ -32,7 +34,17 @@ def main() -> None:
         action='store_true',
         help='also the photograph column (a download)',
     )
-    print(build_world(**vars(parser.parse_args())))
+    parser.add_argument(
+        '--vfm',
+        action='store_true',
+        help='also vit_s.safetensors, the VFM teacher (a 90 MB download)',
+    )
+    options = vars(parser.parse_args())
+    vfm = options.pop('vfm')
+    root = build_world(**options)
+    if vfm:
+        shutil.copyfile(fetch_vit_s(), root / 'vit_s.safetensors')
+    print(root)
 
 
 if __name__ == '__main__':

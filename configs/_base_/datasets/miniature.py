@@ -1,5 +1,5 @@
 # The miniature world: scenes of public-domain drawings with exact masks.
-# python tools/miniature/build_world.py --out data/miniature
+# python tools/miniature/build_world.py --out data/miniature --vfm
 data_root = 'data/miniature/'
 train_dataloader = dict(
     batch_size=8,
@@ -12,6 +12,7 @@ train_dataloader = dict(
         type='DeCLIPImageDataset',
         data_root=data_root,
         img_dir='train/images',
+        indices=400,  # six epochs of 50 steps
         views=dict(
             type='DeCLIPViews',
             image_size=168,
