@@ -1,5 +1,6 @@
 """From a config file and a command line to a Runner."""
 
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -150,9 +151,17 @@ def init_distributed(cfg: Config, launcher: str) -> None:
 
 
 def leave_distributed() -> None:
-    """Closes the process group, if there is one."""
+    """Closes the process group, if there is one, and ends its threads.
+
+    torch only drops its own reference; DDP and the Runner, which hang in
+    reference cycles, hold others. A gloo thread that is alive when the
+    interpreter ends may abort the process (SIGABRT, "terminate called
+    without an active exception"), so the cycles are collected here. Call it
+    when no variable holds the Runner any more.
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        gc.collect()
 
 
 def find_resume_point(work_dir: str) -> str | None:

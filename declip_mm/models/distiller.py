@@ -26,7 +26,7 @@ class DecoupledDistiller(BaseModel):
 
     Args:
         backbone: Config of the student, a :class:`DeCLIPViT`.
-        content_teacher: Config of a :class:`CLIPCropTeacher`.
+        content_teacher: Config of a :class:`CLIPCropTeacher` or its cache.
         context_teacher: Config of a :class:`VFMTeacher` or its cache.
         content_weight: Weight of the content loss.
         context_weight: Weight of the context loss (lambda).
@@ -88,7 +88,7 @@ class DecoupledDistiller(BaseModel):
 
     def _check(self) -> None:
         ours = self.backbone.visual.out_dim
-        theirs = self.content_teacher.backbone.visual.out_dim
+        theirs = self.content_teacher.out_dim
         if ours != theirs:
             raise ValueError(
                 f'student embeds into {ours} dimensions, content teacher into '
@@ -147,7 +147,7 @@ class DecoupledDistiller(BaseModel):
         if self.normalize_content:
             content = F.normalize(content.float(), dim=1)
         regions = box_features(content, [s.boxes for s in data_samples])
-        crops = self.content_teacher(inputs['crops'])
+        crops = self.content_teacher(inputs.get('crops'), data_samples)
         count = self._global_count(data_samples)
         losses = dict(
             loss_content=self.content_weight

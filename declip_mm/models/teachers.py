@@ -71,13 +71,16 @@ class CLIPCropTeacher(FrozenTeacher):
         self.backbone = MODELS.build(backbone)
         self.pixel_mean = self.backbone.pixel_mean
         self.pixel_std = self.backbone.pixel_std
+        self.out_dim = self.backbone.visual.out_dim
         self.freeze()
 
     @torch.no_grad()
-    def forward(self, crops: Tensor) -> Tensor:
+    def forward(
+        self, crops: Tensor, data_samples: Optional[List] = None
+    ) -> Tensor:
         """(K, 3, c, c) -> (K, C), L2-normalised."""
         if not len(crops):  # a batch without a single valid box
-            return crops.new_zeros(0, self.backbone.visual.out_dim)
+            return crops.new_zeros(0, self.out_dim)
         return F.normalize(self.backbone.forward_image(crops).float(), dim=-1)
 
 

@@ -16,6 +16,7 @@ from mmengine.structures import BaseDataElement
 from tiny import distiller_cfg
 
 import declip_mm  # noqa: F401  (registers the models)
+from declip_mm.apis import leave_distributed
 from declip_mm.engine.accumulation import split_batch
 
 COUNTS = (5, 1, 0, 2, 3, 0, 0, 1)  # boxes; some parts have none
@@ -118,7 +119,7 @@ def worker(rank, port, folder):
     )
     own = range(4 * rank, 4 * rank + 4)
     torch.save(step(own, 2, ranks=2), f'{folder}/{rank}.pth')
-    dist.destroy_process_group()
+    leave_distributed()
 
 
 if __name__ == '__main__':  # one rank of the test

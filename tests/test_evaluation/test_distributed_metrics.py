@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from declip_mm.apis import leave_distributed
 from declip_mm.evaluation import DenseIoUMetric, RegionClassificationMetric
 
 IMAGES = 5
@@ -56,7 +57,7 @@ def worker(rank, port, folder):
     found = evaluate([0, 2, 4] if rank == 0 else [1, 3, 0])
     with open(f'{rank}.json', 'w') as file:
         json.dump(found, file)
-    dist.destroy_process_group()
+    leave_distributed()
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from mmengine.registry import MODELS
 from tiny import batch, distiller_cfg
 
 import declip_mm  # noqa: F401  (registers the models)
+from declip_mm.apis import leave_distributed
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
@@ -58,7 +59,7 @@ def worker(rank, port, folder):
         'gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=2
     )
     torch.save(step([2 * rank, 2 * rank + 1], 2), f'{folder}/{rank}.pth')
-    dist.destroy_process_group()
+    leave_distributed()
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pickle
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -138,12 +139,15 @@ def test_a_refusal_is_one_line_and_no_traceback(config, monkeypatch):
 
 
 def run(*command: str) -> str:
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
     environment = dict(
         os.environ,
         PYTHONPATH=str(ROOT / 'tests'),
         PYTHON=sys.executable,
         OMP_NUM_THREADS='1',
-        PORT='29573',
+        PORT=str(port),
     )
     environment.pop('LOCAL_RANK', None)
     done = subprocess.run(
