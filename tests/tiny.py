@@ -34,6 +34,45 @@ def tiny_openai(**vision):
     )
 
 
+def tiny_siglip(**timm_kwargs):
+    """SigLIP, patch 16, native 64 px, 3 blocks, 2 heads, C = D = 24."""
+    options = dict(embed_dim=24, depth=3, num_heads=2)
+    return dict(
+        embed_dim=24,
+        vision_cfg=dict(
+            timm_model_name='vit_base_patch16_siglip_224',
+            timm_pool='map',
+            timm_proj='none',
+            image_size=64,
+            timm_kwargs=dict(options, **timm_kwargs),
+        ),
+    )
+
+
+def tiny_pe(name='vit_pe_core_base_patch16_224', **timm_kwargs):
+    """PE-Core, patch 16, native 64 px, 3 blocks, 4 heads pool, C = 12."""
+    options = dict(
+        embed_dim=24,
+        depth=3,
+        num_heads=2,
+        attn_pool_num_heads=4,
+        ref_feat_shape=(4, 4),
+    )
+    return dict(
+        embed_dim=12,
+        vision_cfg=dict(
+            timm_model_name=name,
+            timm_pool='map',
+            timm_proj=None,
+            image_size=64,
+            timm_kwargs=dict(options, **timm_kwargs),
+        ),
+    )
+
+
+TOWERS = dict(eva=tiny_eva, openai=tiny_openai, siglip=tiny_siglip, pe=tiny_pe)
+
+
 def backbone_cfg(model=None, **options):
     return dict(type='DeCLIPViT', model=model or tiny_eva(), **options)
 

@@ -8,6 +8,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    guard=dict(type='RunGuardHook'),
 )
 
 env_cfg = dict(
@@ -16,6 +17,9 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'),
 )
 
+# Curves in TensorBoard, where that package is installed:
+#   --cfg-options visualizer.vis_backends.0.type=TensorboardVisBackend
+# To keep the local files beside them, list both here or in a config.
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends)
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)

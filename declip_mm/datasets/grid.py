@@ -7,6 +7,9 @@ the original picture, so that a crop and its region of interest agree exactly.
 import numpy as np
 
 __all__ = [
+    'all_cells',
+    'count_cells',
+    'draw_cells',
     'enlarge',
     'grid_cells',
     'grid_shapes',
@@ -66,21 +69,62 @@ def grid_cells(height: int, width: int, rows: int, columns: int) -> np.ndarray:
     Returns:
         (cells, 4) int64, x0 y0 x1 y1; at least one cell.
     """
+    return _numbered_cells(height, width, rows, columns)[0]
+
+
+def _numbered_cells(
+    height: int, width: int, rows: int, columns: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cells that have a pixel, and which of the rows x columns they are."""
     y = np.rint(np.linspace(0, height, rows + 1)).astype(np.int64)
     x = np.rint(np.linspace(0, width, columns + 1)).astype(np.int64)
     y0, x0 = np.meshgrid(y[:-1], x[:-1], indexing='ij')
     y1, x1 = np.meshgrid(y[1:], x[1:], indexing='ij')
     cells = np.stack([x0, y0, x1, y1], axis=-1).reshape(-1, 4)
-    return cells[(x1 > x0).ravel() & (y1 > y0).ravel()]
+    number = np.flatnonzero((x1 > x0).ravel() & (y1 > y0).ravel())
+    return cells[number], number
 
 
-def sample_cells(
+def _first_ids(max_split: int) -> dict[tuple[int, int], int]:
+    """Shape -> id of its first cell.
+
+    Ordered by the longer side, so the ids of a small ``max_split`` are those
+    of a larger one.
+    """
+    shapes = sorted(grid_shapes(max_split), key=lambda s: (max(s), s))
+    ends = np.cumsum([m * n for m, n in shapes])
+    return {s: int(e) - s[0] * s[1] for s, e in zip(shapes, ends)}
+
+
+def count_cells(max_split: int) -> int:
+    """How many cells all grid shapes have together: 86 for 4, 361 for 6."""
+    return sum(m * n for m, n in grid_shapes(max_split))
+
+
+def all_cells(
+    height: int, width: int, max_split: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every cell that :func:`draw_cells` may draw of a picture.
+
+    Returns:
+        (cells, 4) int64, x0 y0 x1 y1, and their ids (cells,) int64, below
+        :func:`count_cells`; a tiny picture lacks some.
+    """
+    boxes, ids = [], []
+    for (rows, columns), first in _first_ids(max_split).items():
+        cells, number = _numbered_cells(height, width, rows, columns)
+        boxes.append(cells)
+        ids.append(first + number)
+    return np.concatenate(boxes), np.concatenate(ids)
+
+
+def draw_cells(
     height: int,
     width: int,
     rng: np.random.Generator,
     max_split: int = 6,
     max_boxes: int = 20,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """One grid shape drawn uniformly, at most ``max_boxes`` of its cells.
 
     Args:
@@ -90,11 +134,26 @@ def sample_cells(
         max_boxes: Most cells; which ones is drawn without replacement.
 
     Returns:
-        (cells, 4) int64, x0 y0 x1 y1, row by row.
+        (cells, 4) int64, x0 y0 x1 y1, row by row, and their ids (cells,)
+        int64, by which caches find them.
     """
     shapes = grid_shapes(max_split)
-    rows, columns = shapes[rng.integers(len(shapes))]
-    return some_boxes(grid_cells(height, width, rows, columns), rng, max_boxes)
+    shape = shapes[rng.integers(len(shapes))]
+    cells, number = _numbered_cells(height, width, *shape)
+    ids = _first_ids(max_split)[shape] + number
+    table = some_boxes(np.column_stack([cells, ids]), rng, max_boxes)
+    return table[:, :4], table[:, 4]
+
+
+def sample_cells(
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    max_split: int = 6,
+    max_boxes: int = 20,
+) -> np.ndarray:
+    """The cells of :func:`draw_cells`, (cells, 4) int64."""
+    return draw_cells(height, width, rng, max_split, max_boxes)[0]
 
 
 def some_boxes(

@@ -1,5 +1,6 @@
 """Pictures without labels, for the pre-finetuning."""
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,14 @@ class DeCLIPImageDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Paths relative to the image folder, and the boxes, if wanted."""
         root = check_folder(self.data_prefix['img'], 'image folder')
+        images = self._list(root)
+        # Before any subset is taken: caches count rows in the whole list.
+        for number, image in enumerate(images):
+            image['img_id'] = number
+        self.source = _list_mark(root, [i['file_name'] for i in images])
+        return images
+
+    def _list(self, root: Path) -> list[dict]:
         if not self.ann_file:
             return [dict(file_name=name) for name in list_folder(root)]
         if self.proposals:
@@ -138,16 +147,19 @@ class DeCLIPImageDataset(BaseDataset):
             ``inputs`` and ``data_samples``. The sample's metainfo has
             ``img_path``, ``img_id``, ``ori_shape``, ``epoch``, ``seed`` of
             the picture shown, and ``substituted_for``: None, or the damaged
-            file in whose place it is shown.
+            file in whose place it is shown. ``img_id`` is the position in
+            the list ``source``, of which ``indices`` may take a part.
         """
         wanted = range(len(self))[idx]
         index, image = self._readable(wanted)
         rng = rng_for(self.seed, self.epoch, index)
-        boxes = self.get_data_info(index).get('boxes')
-        inputs, fields = self.views(image, rng, boxes)
+        info = self.get_data_info(index)
+        inputs, fields = self.views(image, rng, info.get('boxes'))
         metainfo = dict(
             img_path=self.path(index),
-            img_id=index,
+            img_id=info['img_id'],
+            source=self.source,
+            crop_view=getattr(self.views, 'crop_view', None),
             ori_shape=(image.height, image.width),
             epoch=self.epoch,
             seed=self.seed,
@@ -188,6 +200,19 @@ class DeCLIPImageDataset(BaseDataset):
             logger='current',
             level=logging.WARNING,
         )
+
+
+def _list_mark(root: Path, names: list[str]) -> str:
+    """Short name of a list of pictures, the same wherever it is stored.
+
+    Made of all file names and the sizes of a few files, so that a list of
+    equal names in another folder is told apart.
+    """
+    few = [*names[:8], *names[-8:]]
+    sizes = [(root / n).stat().st_size for n in few if (root / n).is_file()]
+    text = '\n'.join([*names, *map(str, sizes)])
+    digest = hashlib.sha256(text.encode('utf-8', 'surrogateescape'))
+    return f'{len(names)} pictures {digest.hexdigest()[:12]}'
 
 
 def _build(views: Any) -> Any:

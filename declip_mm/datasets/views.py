@@ -11,7 +11,7 @@ from mmengine.registry import TRANSFORMS
 from PIL import Image
 from torch import Tensor
 
-from .grid import enlarge, sample_cells, some_boxes
+from .grid import draw_cells, enlarge, some_boxes
 
 __all__ = [
     'DeCLIPViews',
@@ -110,10 +110,14 @@ class DeCLIPViews:
 
     Args:
         image_size: S.
-        crop_size: c, the native size of the crop teacher.
-        vfm_size: V; None makes no VFM view.
+        crop_size: c, the native size of the crop teacher; None makes no
+            crops, for a :class:`CropCache` that has all of them.
+        vfm_size: V; None makes no VFM view, for no VFM or a cache of it.
         max_split: Most rows and columns of the grid.
-        max_boxes: Most cells of a picture.
+        max_boxes: Most cells of a grid, or boxes of a picture.
+        grids: How many grids are drawn for a picture; the paper has one. More
+            of them cost crops, or next to nothing with a filled
+            :class:`CropCache`. The same cell may be drawn twice.
         crop_scale: Factor by which a crop is larger than its cell, about its
             centre and clipped; the box stays the cell. 1 for cells, 1.5 for
             proposals.
@@ -122,18 +126,20 @@ class DeCLIPViews:
     def __init__(
         self,
         image_size: int = 560,
-        crop_size: int = 224,
+        crop_size: int | None = 224,
         vfm_size: int | None = None,
         max_split: int = 6,
         max_boxes: int = 20,
         crop_scale: float = 1.0,
+        grids: int = 1,
     ) -> None:
         sizes = dict(
             image_size=image_size,
-            crop_size=crop_size,
+            crop_size=1 if crop_size is None else crop_size,
             vfm_size=1 if vfm_size is None else vfm_size,
             max_split=max_split,
             max_boxes=max_boxes,
+            grids=grids,
         )
         for name, value in sizes.items():
             if not isinstance(value, int) or value < 1:
@@ -148,7 +154,7 @@ class DeCLIPViews:
             )
         self.image_size, self.crop_size = image_size, crop_size
         self.max_split, self.max_boxes = max_split, max_boxes
-        self.crop_scale = crop_scale
+        self.crop_scale, self.grids = crop_scale, grids
         self.student = SquareView(image_size)
         self.vfm = None if vfm_size is None else SquareView(vfm_size)
 
@@ -167,24 +173,38 @@ class DeCLIPViews:
                 grid.
 
         Returns:
-            ``inputs`` with uint8 ``image`` (3, S, S), ``crops`` (K, 3, c, c)
-            and, where wanted, ``vfm`` (3, V, V); ``fields`` with ``boxes``
-            (K, 4) in [0, 1] of the square student view and ``valid_hw`` (2,).
+            ``inputs`` with uint8 ``image`` (3, S, S) and, where wanted,
+            ``crops`` (K, 3, c, c) and ``vfm`` (3, V, V); ``fields`` with
+            ``boxes`` (K, 4) in [0, 1] of the square student view,
+            ``valid_hw`` (2,) and, of a grid, ``cell_ids`` (K,) int64.
         """
         height, width = image.height, image.width
+        fields = {}
         if boxes is None:
-            cells = sample_cells(
-                height, width, rng, self.max_split, self.max_boxes
-            )
+            limits = self.max_split, self.max_boxes
+            drawn = [
+                draw_cells(height, width, rng, *limits)
+                for _ in range(self.grids)
+            ]
+            cells, ids = (np.concatenate(part) for part in zip(*drawn))
+            fields['cell_ids'] = torch.from_numpy(ids)
         else:
             boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
             cells = some_boxes(boxes, rng, self.max_boxes)
-        crops = enlarge(cells, self.crop_scale, height, width)
-        inputs = dict(
-            image=self.student(image),
-            crops=crop_views(image, crops, self.crop_size),
-        )
+        inputs = dict(image=self.student(image))
+        if self.crop_size is not None:
+            inputs['crops'] = self.crops(image, cells)
         if self.vfm is not None:
             inputs['vfm'] = self.vfm(image)
         boxes, valid = boxes_in_square(cells, height, width, self.image_size)
-        return inputs, dict(boxes=boxes, valid_hw=valid)
+        return inputs, dict(boxes=boxes, valid_hw=valid, **fields)
+
+    def crops(self, image: Image.Image, cells: np.ndarray) -> Tensor:
+        """What the crop teacher sees of (K, 4) cells: (K, 3, c, c) uint8."""
+        boxes = enlarge(cells, self.crop_scale, image.height, image.width)
+        return crop_views(image, boxes, self.crop_size)
+
+    @property
+    def crop_view(self) -> dict[str, Any]:
+        """What decides a crop beside its cell; size None is unknown."""
+        return dict(size=self.crop_size, scale=float(self.crop_scale))

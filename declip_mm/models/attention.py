@@ -1,6 +1,6 @@
 """Decoupled self-attention of the last block (DeCLIP, eq. 4-6).
 
-B batch, A heads, T tokens (CLS first), d head width.
+B batch, A heads, T tokens (prefix, then patches), d head width.
 """
 
 from typing import Callable, Dict, NamedTuple, Tuple, Union
@@ -90,7 +90,7 @@ def decoupled_attention(
     """Aggregate values by self-self affinity (paper eq. 4-6).
 
     Args:
-        q, k, v: (B, A, T, d) projections of the last block, CLS first.
+        q, k, v: (B, A, T, d) projections of the last stage, prefix first.
         affinity: A decoupled key of :data:`AFFINITIES`.
         scale: Multiplies the logits before the softmax.
 

@@ -4,50 +4,50 @@ import os
 from typing import Optional, Sequence, Tuple, Union
 
 import torch.nn as nn
-from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
-from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-from open_clip.pretrained import download_pretrained
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ..assets import resolve_asset
-from ..checkpoint import load_image_tower
-from .features import DenseFeatures, to_map
+from .features import DenseFeatures, check_image, to_map
 from .freezing import freeze_tower, param_depth
 from .last_block import LastBlock
-from .towers import ModelConfig, build_tower, read_model_config, tag_settings
+from .pretrained import FromPretrained
+from .towers import ModelConfig, build_tower
+from .weights import fill_backbone, resolve_origin
 
 __all__ = ['DeCLIPViT']
 
 
 @MODELS.register_module()
-class DeCLIPViT(BaseModule):
-    """CLIP ViT whose last block is split into content and context.
+class DeCLIPViT(FromPretrained, BaseModule):
+    """CLIP ViT whose last stage is split into content and context.
 
     Paper: *DeCLIP: Decoupled Learning for Open-Vocabulary Dense Perception*
-    (CVPR 2025), eq. 4-6.
+    (CVPR 2025), eq. 4-6. The last stage is the last block; of a tower that
+    pools with attention (SigLIP, SigLIP 2, PE-Core) it is the pooling head,
+    which counts as one more stage after the blocks.
 
     Args:
         model: open_clip model name, ``.json`` path or config dict.
         pretrained: Weight file or open_clip tag, loaded by
             :meth:`init_weights`. A tag may be downloaded then.
-        affinity: How the last block relates tokens: one of ``'qq'``,
+        affinity: How the last stage relates tokens: one of ``'qq'``,
             ``'kk'``, ``'vv'``, ``'csa'``, ``'all'`` (decoupled),
             ``'maskclip'``, ``'maskclip_cls'``, ``'vanilla'`` (baselines).
         scale: Logit scale of the decoupled block: a float or ``'rsqrt'``.
         residual: Add the block's input to its attention output. None is the
             affinity's own form: no for decoupled ones.
-        ffn: Run the block's FFN. None as for ``residual``.
+        ffn: Run the block's FFN. None as for ``residual``. A pooling head
+            takes neither option.
         quick_gelu: Activation of an OpenAI-type ViT. None takes the tag's or
             the model's. DFN, MetaCLIP and OpenAI weights want True.
-        out_indices: Blocks whose maps :meth:`forward` returns; negative
+        out_indices: Stages whose maps :meth:`forward` returns; negative
             numbers count from the end.
-        last_tap: What a map of the last block is made of: ``'decoupled'``
+        last_tap: What a map of the last stage is made of: ``'decoupled'``
             (its attention output), ``'vanilla'`` or ``'maskclip'``.
         frozen_stages: -1 freezes nothing; 0 the stem (patch, CLS and
-            position embedding); n also the first n blocks.
+            position embedding); n also the first n stages.
         train_head: Whether the final norm and the projection train.
         norm_eval: Keep norm layers in eval mode.
         with_cp: Recompute blocks in the backward pass to save memory.
@@ -79,28 +79,15 @@ class DeCLIPViT(BaseModule):
                 f'pretrained={pretrained!r} and init_cfg={init_cfg!r} are '
                 'both given; only one of them can fill the backbone.'
             )
-        config = read_model_config(model)
-        self.tag = {}
-        pretrained = pretrained and resolve_asset(pretrained)
-        if pretrained is not None and not os.path.isfile(pretrained):
-            self.tag = tag_settings(model, pretrained)
-            if quick_gelu is None and 'quick_gelu' in self.tag:
-                quick_gelu = self.tag['quick_gelu']
+        origin = resolve_origin(model, pretrained, quick_gelu)
         self.model = model if isinstance(model, str) else 'custom'
-        self.pretrained = pretrained
-        self.visual = build_tower(config, quick_gelu)
-        self.pixel_mean = tuple(
-            config.get('pixel_mean')
-            or self.tag.get('mean')
-            or OPENAI_DATASET_MEAN
-        )
-        self.pixel_std = tuple(
-            config.get('pixel_std')
-            or self.tag.get('std')
-            or OPENAI_DATASET_STD
-        )
+        self.pretrained, self.tag = origin.pretrained, origin.tag
+        self.architecture = origin.architecture(model)
+        self.visual = build_tower(origin.config, origin.quick_gelu)
+        self.pixel_mean = origin.pixels('mean', self.visual)
+        self.pixel_std = origin.pixels('std', self.visual)
         self.last_block = LastBlock(
-            self.visual.head_dim, affinity, scale, residual, ffn, last_tap
+            self.visual, affinity, scale, residual, ffn, last_tap
         )
         self.out_indices = self._resolve_indices(out_indices)
         self.frozen_stages = frozen_stages
@@ -109,12 +96,12 @@ class DeCLIPViT(BaseModule):
         freeze_tower(self, frozen_stages, train_head)
 
     def _resolve_indices(self, indices: Sequence[int]) -> Tuple[int, ...]:
-        depth = self.visual.num_layers
+        depth = self.visual.num_stages
         wrong = [i for i in indices if not -depth <= i < depth]
         if wrong:
             raise ValueError(
-                f'block indices {wrong} are out of range: {self.model} has '
-                f'{depth} blocks, allowed are {-depth} to {depth - 1}.'
+                f'stage indices {wrong} are out of range: {self.model} has '
+                f'{depth} stages, allowed are {-depth} to {depth - 1}.'
             )
         return tuple(i % depth for i in indices)
 
@@ -135,34 +122,14 @@ class DeCLIPViT(BaseModule):
             pixel_std=list(self.pixel_std),
             affinity=self.last_block.affinity,
             scale=self.last_block.scale,
+            decoupling=tower.decoupling,
         )
 
     def init_weights(self) -> None:
         """Fill the tower from ``pretrained`` or ``init_cfg``, strictly."""
-        if self._is_init:
-            return
-        init = self.init_cfg or {}
-        if init and init.get('type') != 'Pretrained':
-            raise ValueError(
-                f'init_cfg type {init.get("type")!r} is not supported; use '
-                "dict(type='Pretrained', checkpoint=..., prefix=...)."
-            )
-        path, prefix = self.pretrained, None
-        if self.tag:
-            path = download_pretrained(self.tag)
-        if init:
-            path, prefix = init['checkpoint'], init.get('prefix')
-        if path is None:
-            print_log(
-                f'DeCLIPViT({self.model}) has random weights: neither '
-                'pretrained nor init_cfg is set.',
-                logger='current',
-                level=30,
-            )
-        else:
-            load_image_tower(self.visual.trunk, path, self.fingerprint, prefix)
-            print_log(f'DeCLIPViT({self.model}): {path}', logger='current')
-        self._is_init = True
+        if not self._is_init:
+            fill_backbone(self, self.init_cfg)
+            self._is_init = True
 
     def train(self, mode: bool = True) -> 'DeCLIPViT':
         super().train(mode)
@@ -178,23 +145,9 @@ class DeCLIPViT(BaseModule):
         """Depth of a parameter for layer-wise learning rates.
 
         Returns:
-            Its depth (0 stem, 1..L blocks, L + 1 head) and L + 2.
+            Its depth (0 stem, 1..S stages, S + 1 head) and S + 2.
         """
         return param_depth(self.visual, param_name, f'{prefix}visual.trunk.')
-
-    def _check_image(self, image: Tensor) -> None:
-        patch = self.visual.patch_size
-        if image.ndim != 4 or image.shape[1] != 3:
-            raise ValueError(
-                f'images must be (B, 3, H, W), got {tuple(image.shape)}.'
-            )
-        h, w = image.shape[-2:]
-        if h % patch or w % patch or not h or not w:
-            raise ValueError(
-                f'image size {h}x{w} is no multiple of the patch size {patch} '
-                f'of {self.model}. Pad to {-(-h // patch) * patch}x'
-                f'{-(-w // patch) * patch} or resize.'
-            )
 
     def _block(self, index: int, x: Tensor, grid: Tuple[int, int]) -> Tensor:
         if self.with_cp and x.requires_grad:
@@ -206,13 +159,13 @@ class DeCLIPViT(BaseModule):
     def forward_image(self, image: Tensor) -> Tensor:
         """CLIP's own image embedding: (B, 3, H, W) -> (B, C).
 
-        The last block runs as in plain CLIP; not normalised.
+        The last stage runs as in plain CLIP; not normalised.
         """
-        self._check_image(image)
+        check_image(image, self.visual.patch_size, self.model)
         x, grid = self.visual.embed(image)
         for index in range(self.visual.num_layers):
             x = self._block(index, x, grid)
-        return self.visual.project(x[:, 0])
+        return self.visual.pool(x)
 
     def forward_dense(
         self, image: Tensor, taps: Sequence[int] = ()
@@ -221,23 +174,23 @@ class DeCLIPViT(BaseModule):
 
         Args:
             image: (B, 3, H, W), normalised; H and W multiples of the patch.
-            taps: Blocks whose outputs are wanted too.
+            taps: Stages whose outputs are wanted too.
         """
-        self._check_image(image)
+        check_image(image, self.visual.patch_size, self.model)
         taps = self._resolve_indices(taps)
-        x, grid = self.visual.embed(image)
-        last = self.visual.num_layers - 1
+        tower = self.visual
+        x, grid = tower.embed(image)
+        last, prefix = tower.num_stages - 1, tower.num_prefix
         kept = {}
         for index in range(last):
             x = self._block(index, x, grid)
             if index in taps:
-                kept[index] = to_map(x[:, 1:], grid)
-        out, context = self.last_block.run(self.visual, x, grid)
+                kept[index] = to_map(x[:, prefix:], grid)
+        out, context = self.last_block.run(tower, x, grid)
         if last in taps:
-            kept[last] = to_map(
-                self.last_block.tap(self.visual, x, out, grid)[:, 1:], grid
-            )
-        content = self.visual.project(out[:, 1:])  # (B, N, C)
+            tap = self.last_block.tap(tower, x, out, grid)
+            kept[last] = to_map(tap[:, prefix:], grid)
+        content = tower.project(out[:, prefix:])  # (B, N, C)
         return DenseFeatures(
             to_map(content, grid),
             context or (content,),

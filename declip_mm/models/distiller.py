@@ -1,6 +1,6 @@
 """DecoupledDistiller: DeCLIP's pre-finetuning (paper, figure 5)."""
 
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from .losses import content_loss, context_loss
 from .regions import box_features
+from .teachers import CLIPCropTeacher
+from .tokens import to_tokens, valid_tokens
 
 __all__ = ['DecoupledDistiller']
 
@@ -26,10 +28,16 @@ class DecoupledDistiller(BaseModel):
 
     Args:
         backbone: Config of the student, a :class:`DeCLIPViT`.
-        content_teacher: Config of a :class:`CLIPCropTeacher` or its cache.
+        content_teacher: Config of a :class:`CLIPCropTeacher` or its cache; of
+            a :class:`NounTeacher` or :class:`CaptionTeacher` for RegionCLIP
+            and CLIM.
         context_teacher: Config of a :class:`VFMTeacher` or its cache.
         content_weight: Weight of the content loss.
         context_weight: Weight of the context loss (lambda).
+        image_weight: Weight of a loss that keeps CLIP's embedding of the
+            whole picture; not in the paper.
+        region_loss: Config of the loss of the content branch; None is the
+            paper's :class:`RegionCosineLoss`.
         normalize_content: L2-normalise every location before RoIAlign, as
             the authors' OpenAI-CLIP path does (their EVA path does not).
         mask_padding: Leave padded tokens out of the context loss.
@@ -45,6 +53,8 @@ class DecoupledDistiller(BaseModel):
         context_teacher: Optional[dict] = None,
         content_weight: float = 1.0,
         context_weight: float = 0.25,
+        image_weight: float = 0.0,
+        region_loss: Optional[dict] = None,
         normalize_content: bool = False,
         mask_padding: bool = True,
         predictor: Optional[dict] = None,
@@ -59,32 +69,42 @@ class DecoupledDistiller(BaseModel):
         )
         self.content_weight = content_weight
         self.context_weight = context_weight
+        self.image_weight = image_weight
+        self.region_loss = MODELS.build(
+            region_loss or dict(type='RegionCosineLoss')
+        )
         self.normalize_content = normalize_content
         self.mask_padding = mask_padding
         self.predictor = predictor and MODELS.build(predictor)
         self._check()
         self._check_pixels()
 
+    @property
+    def image_teacher(self) -> CLIPCropTeacher:
+        """The original CLIP itself, also where its crops are cached."""
+        teacher = self.content_teacher
+        teacher = getattr(teacher, 'teacher', teacher)
+        if not isinstance(teacher, CLIPCropTeacher):
+            raise ValueError(
+                f'image_weight={self.image_weight} needs the original CLIP, '
+                f'but the content teacher is a {type(teacher).__name__}. Use '
+                'a CLIPCropTeacher, or a cache that has one as its teacher.'
+            )
+        return teacher
+
     def _check_pixels(self) -> None:
         """Every view is normalised as its network wants it."""
-        statistics = dict(self.data_preprocessor.named_buffers())
-        for who, prefix in (
-            (self.backbone, ''),
-            (self.content_teacher, ''),
-            (self.context_teacher, 'vfm_'),
+        adopt = getattr(self.data_preprocessor, 'adopt', None)
+        if adopt is None:  # another preprocessor: its statistics are its own
+            return
+        for prefix, network in (
+            ('', self.backbone),
+            ('', self.content_teacher),
+            ('vfm_', self.context_teacher),
         ):
-            for kind in ('mean', 'std'):
-                if who is None or prefix + kind not in statistics:
-                    continue
-                given = statistics[prefix + kind].flatten() / 255
-                wanted = torch.tensor(getattr(who, f'pixel_{kind}'))
-                if not torch.allclose(given, wanted, atol=1e-3):
-                    raise ValueError(
-                        f'{type(who).__name__} wants pixel {kind} '
-                        f'{wanted.tolist()} (of 1), the data preprocessor '
-                        f'has {prefix}{kind} {given.tolist()}. Set its '
-                        f'{prefix}{kind} to 255 times the former.'
-                    )
+            # A teacher of text, and a cache alone, look at no pixels.
+            if hasattr(network, 'pixel_mean'):
+                adopt(prefix, network)
 
     def _check(self) -> None:
         ours = self.backbone.visual.out_dim
@@ -94,6 +114,8 @@ class DecoupledDistiller(BaseModel):
                 f'student embeds into {ours} dimensions, content teacher into '
                 f'{theirs}: they must be the same CLIP model.'
             )
+        if self.image_weight:
+            _ = self.image_teacher  # refused now, not in the first step
         trained = sum(p.numel() for p in self._trainable())
         total = sum(p.numel() for p in self.backbone.parameters())
         if not trained:
@@ -151,46 +173,40 @@ class DecoupledDistiller(BaseModel):
         count = self._global_count(data_samples)
         losses = dict(
             loss_content=self.content_weight
-            * content_loss(regions, crops, count)
+            * self.region_loss(regions, crops, count)
         )
         # 3. Context: which patches belong together, told by the VFM.
         if self.context_teacher is not None:
             grid = student.content.shape[-2:]
-            vfm = self.context_teacher(inputs['vfm'], data_samples)
+            vfm = self.context_teacher(inputs.get('vfm'), data_samples)
             losses['loss_context'] = self.context_weight * context_loss(
                 student.context,
-                self._to_tokens(vfm, grid),
-                self._valid_tokens(data_samples, grid),
+                to_tokens(vfm, grid),
+                valid_tokens(data_samples, grid)
+                if self.mask_padding
+                else None,
+            )
+        # 4. Image: what CLIP says of the whole picture may stay, if asked.
+        if self.image_weight:
+            losses['loss_image'] = self.image_weight * self._image_loss(
+                inputs['image']
             )
         return losses
 
-    @staticmethod
-    def _to_tokens(features: Tensor, grid: Tuple[int, int]) -> Tensor:
-        """(B, D', h', w') -> (B, h * w, D'), resized where grids differ."""
-        if features.shape[-2:] != grid:
-            features = F.interpolate(
-                features.float(),
-                size=grid,
-                mode='bilinear',
-                align_corners=False,
-            )
-        return features.flatten(2).transpose(1, 2)
+    def _image_loss(self, image: Tensor) -> Tensor:
+        """How far CLIP's embedding of the whole picture has moved.
 
-    def _valid_tokens(
-        self, data_samples: List, grid: Tuple[int, int]
-    ) -> Optional[Tensor]:
-        """(B, h * w) bool: tokens whose patch centre lies in the picture."""
-        if not self.mask_padding:
-            return None
-        share = torch.stack([s.valid_hw for s in data_samples])  # (B, 2)
-        inside = [
-            (torch.arange(n, device=share.device) + 0.5) / n
-            < share[:, i, None]
-            for i, n in enumerate(grid)
-        ]
-        for axis in inside:  # a sliver of a picture keeps its first patch
-            axis[:, 0] = True
-        return (inside[0][:, :, None] & inside[1][:, None]).flatten(1)
+        Student and original see the same picture at the native size.
+        """
+        small = F.interpolate(
+            image.float(),
+            size=(self.backbone.visual.native_size,) * 2,
+            mode='bilinear',
+            align_corners=False,
+            antialias=True,
+        )
+        wanted = self.image_teacher(small)
+        return content_loss(self.backbone.forward_image(small), wanted)
 
     @staticmethod
     def _global_count(data_samples: List) -> float:

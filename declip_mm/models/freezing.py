@@ -11,14 +11,16 @@ __all__ = ['freeze_tower', 'param_depth', 'unused_parameters']
 
 
 def unused_parameters(backbone: nn.Module) -> Iterator[nn.Parameter]:
-    """Parameters of the last block that its affinity leaves out.
+    """Parameters of the last stage that its affinity leaves out.
 
-    A decoupled block has neither FFN nor LN2, and qq never looks at k. They
-    are frozen, so that no optimiser decays them and DDP does not wait.
+    A decoupled block has neither FFN nor LN2, qq never looks at k, and dense
+    features do without a pooling head's probe. They are frozen, so that no
+    optimiser decays them and DDP does not wait.
     """
     tower, last = backbone.visual, backbone.last_block
+    yield from tower.idle_parameters()
     forms = {last.affinity}
-    if tower.num_layers - 1 in backbone.out_indices:
+    if tower.num_stages - 1 in backbone.out_indices:
         forms.add(last.last_tap)
     if 'vanilla' in forms:
         return
@@ -39,17 +41,17 @@ def freeze_tower(
         ValueError: ``frozen_stages`` is out of range.
     """
     tower: Tower = backbone.visual
-    depth = tower.num_layers
+    depth = tower.num_stages
     if not -1 <= frozen_stages <= depth:
         raise ValueError(
             f'frozen_stages={frozen_stages} is out of range: allowed are -1 '
-            f'(nothing), 0 (stem) to {depth} (stem and all blocks).'
+            f'(nothing), 0 (stem) to {depth} (stem and all stages).'
         )
     frozen = list(unused_parameters(backbone))
     if frozen_stages >= 0:
         frozen += tower.stem_parameters()
-    for block in tower.blocks[: max(frozen_stages, 0)]:
-        frozen += block.parameters()
+    for stage in tower.stages[: max(frozen_stages, 0)]:
+        frozen += stage.parameters()
     if not train_head:
         frozen += tower.head_parameters()
     for parameter in frozen:
@@ -65,14 +67,16 @@ def param_depth(tower: Tower, name: str, prefix: str) -> Tuple[int, int]:
         prefix: What stands before the trunk's own names.
 
     Returns:
-        (depth, number of depths): 0 stem, 1..L blocks, L + 1 the rest.
+        (depth, number of depths): 0 stem, 1..S stages, S + 1 the rest.
     """
-    total = tower.num_layers + 2
+    total = tower.num_stages + 2
     if not name.startswith(prefix):
         return total - 1, total
     found = re.search(r'(?:^|\.)(?:res)?blocks\.(\d+)\.', name)
     if found:
         return int(found[1]) + 1, total
+    if tower.pools and name.startswith(f'{prefix}attn_pool.'):
+        return tower.num_stages, total
     stem = {id(p) for p in tower.stem_parameters()}
     parameters = dict(tower.trunk.named_parameters())
     own = parameters.get(name[len(prefix) :])

@@ -1,6 +1,7 @@
-"""The last block of the tower, decoupled or as a baseline runs it.
+"""The last stage of the tower, decoupled or as a baseline runs it.
 
-B batch, T tokens (CLS first), N patch tokens, D width, A heads, d head width.
+B batch, T tokens (prefix first), N patch tokens, D width, A heads, d head
+width.
 """
 
 from typing import Optional, Tuple, Union
@@ -17,17 +18,17 @@ LAST_TAPS = ('decoupled', 'vanilla', 'maskclip')
 
 
 class LastBlock:
-    """How the last block of a tower is run; holds no weights.
+    """How the last stage of a tower is run; holds no weights.
 
     Args:
-        head_dim: Head width d of the tower.
+        tower: Checked against the options; not kept.
         affinity, scale, residual, ffn, last_tap: See
             :class:`~declip_mm.models.DeCLIPViT`.
     """
 
     def __init__(
         self,
-        head_dim: int,
+        tower: Tower,
         affinity: str,
         scale: Union[float, str],
         residual: Optional[bool],
@@ -52,15 +53,17 @@ class LastBlock:
                 f'affinity={affinity!r} always has its residual and FFN; '
                 'residual=False and ffn=False belong to the decoupled ones.'
             )
+        if tower.pools:
+            _check_pooling(affinity, residual, ffn)
         self.residual = not self.decoupled if residual is None else residual
         self.ffn = not self.decoupled if ffn is None else ffn
-        self.scale = resolve_scale(scale, head_dim)
+        self.scale = resolve_scale(scale, tower.head_dim)
         self.last_tap = last_tap
 
     def run(
         self, tower: Tower, x: Tensor, grid: Tuple[int, int]
     ) -> Tuple[Tensor, Tuple[Tensor, ...]]:
-        """Input of the last block -> its output and the context.
+        """Input of the last stage -> its output and the context.
 
         Args:
             tower: Holder of the weights.
@@ -72,22 +75,19 @@ class LastBlock:
             for an affinity that is not decoupled.
         """
         if self.affinity == 'vanilla':
-            return tower.run_block(tower.num_layers - 1, x, grid), ()
+            return tower.last_vanilla(x, grid), ()
         q, k, v = tower.last_qkv(x)
         if not self.decoupled:
             cls_only = self.affinity == 'maskclip_cls'
             return _maskclip(tower, x[:, :1] if cls_only else x, v), ()
-        out = tower.merge_heads(
+        merged = tower.merge_heads(
             decoupled_attention(q, k, v, self.affinity, self.scale)
         )
-        if self.residual:
-            out = x + out
-        if self.ffn:
-            out = out + tower.last_mlp(out)
+        out = tower.last_decoupled(x, merged, self.residual, self.ffn)
         tensors = dict(q=q, k=k, v=v)
-        # (B, A, T, d) -> (B, N, A * d), CLS dropped
+        # (B, A, T, d) -> (B, N, A * d), prefix dropped
         context = tuple(
-            tensors[name][:, :, 1:].transpose(1, 2).flatten(2)
+            tensors[name][:, :, tower.num_prefix :].transpose(1, 2).flatten(2)
             for name in self.context_names
         )
         return out, context
@@ -95,11 +95,11 @@ class LastBlock:
     def tap(
         self, tower: Tower, x: Tensor, out: Tensor, grid: Tuple[int, int]
     ) -> Tensor:
-        """What the last feature level is made of, (B, T, D)."""
+        """What the map of the last stage is made of, (B, T, D)."""
         if self.last_tap == 'decoupled':
             return out
         if self.last_tap == 'vanilla':
-            return tower.run_block(tower.num_layers - 1, x, grid)
+            return tower.last_vanilla(x, grid)
         return _maskclip(tower, x, tower.last_qkv(x)[2])
 
 
@@ -109,5 +109,21 @@ def _maskclip(tower: Tower, residual: Tensor, v: Tensor) -> Tensor:
     ``residual`` is the block's input, or for ``maskclip_cls`` its CLS token
     alone, which CAT-Seg's OpenAI tower adds to every patch.
     """
-    out = residual + tower.merge_heads(v)
-    return out + tower.last_mlp(out)
+    return tower.last_ordinary(residual, tower.merge_heads(v))
+
+
+def _check_pooling(
+    affinity: str, residual: Optional[bool], ffn: Optional[bool]
+) -> None:
+    """Options that only a decoupled block has."""
+    if residual is not None or ffn is not None:
+        raise ValueError(
+            f'residual={residual!r} and ffn={ffn!r} are options of a '
+            'decoupled block; this tower decouples its pooling head, whose '
+            'form is fixed. Leave both at None.'
+        )
+    if affinity == 'maskclip_cls':
+        raise ValueError(
+            "affinity='maskclip_cls' adds the CLS token of the last block, "
+            "which a pooling head does not do. Use 'maskclip'."
+        )

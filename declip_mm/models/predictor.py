@@ -11,10 +11,13 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from .pairing import check_text_tower
 from .regions import box_features, mask_features
 from .text import (
+    ClassEmbeddings,
     build_class_embeddings,
     cached_class_embeddings,
+    expected_fingerprint,
     read_names,
 )
 
@@ -43,6 +46,8 @@ class OpenVocabPredictor:
         topk: How many classes to keep per region.
         cache_dir: Folder for class embeddings, verified by fingerprint; None
             computes them anew in every run.
+        embeddings: File of class embeddings to take instead. It must have
+            been made by this text tower, of these names and prompts.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class OpenVocabPredictor:
         segmentation: bool = False,
         topk: int = 5,
         cache_dir: Optional[str] = None,
+        embeddings: Optional[str] = None,
     ) -> None:
         unknown = [r for r in regions if r not in _REGIONS]
         if unknown:
@@ -66,6 +72,7 @@ class OpenVocabPredictor:
         self.prompts, self.synonyms = prompts, synonyms
         self.regions, self.segmentation = tuple(regions), segmentation
         self.topk, self.cache_dir = topk, cache_dir
+        self.embeddings = embeddings
         self.names: List[str] = []
         self._matrix: Optional[Tensor] = None
         if classes is not None:
@@ -90,9 +97,18 @@ class OpenVocabPredictor:
         self._matrix = self._matrix.to(like.device)
         return self._matrix
 
-    def _embed_names(self) -> Tensor:
+    @property
+    def encoder(self) -> torch.nn.Module:
+        """The text tower, built when it is first asked for."""
         self._encoder = self._encoder or MODELS.build(self.text_encoder)
-        arguments = (self._encoder, self.names, self.prompts, self.synonyms)
+        return self._encoder
+
+    def _embed_names(self) -> Tensor:
+        arguments = (self.encoder, self.names, self.prompts, self.synonyms)
+        if self.embeddings is not None:
+            return ClassEmbeddings.load(
+                self.embeddings, expected_fingerprint(*arguments), self.names
+            ).matrix
         if self.cache_dir is None:
             return build_class_embeddings(*arguments).matrix
         return cached_class_embeddings(
@@ -212,6 +228,10 @@ class OpenVocabEvaluator(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.predictor = MODELS.build(predictor)
+        check_text_tower(self.backbone, self.predictor.text_encoder)
+        adopt = getattr(self.data_preprocessor, 'adopt', None)
+        if adopt is not None:  # normalise as the backbone wants it
+            adopt('', self.backbone)
 
     def forward(
         self,

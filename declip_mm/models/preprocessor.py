@@ -5,7 +5,7 @@ B batch, K_i boxes of picture i, S student view, c crops, V VFM view.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,12 @@ CLIP_STD = tuple(255 * v for v in (0.26862954, 0.26130258, 0.27577711))
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 
+_USUAL = dict(
+    mean=CLIP_MEAN,
+    std=CLIP_STD,
+    vfm_mean=IMAGENET_MEAN,
+    vfm_std=IMAGENET_STD,
+)
 _RANKS = dict(image=3, crops=4, vfm=3)
 
 
@@ -34,26 +40,28 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
     masks, which are shares of one square, they are refused instead.
 
     Args:
-        mean, std: Of the CLIP, RGB in 0 to 255.
-        vfm_mean, vfm_std: Of the VFM teacher, RGB in 0 to 255.
+        mean, std: Of the CLIP, RGB in 0 to 255. None takes the model's own
+            (:meth:`adopt`), OpenAI's where no model says anything.
+        vfm_mean, vfm_std: Of the VFM teacher, likewise; ImageNet's where no
+            teacher says anything.
         size_divisor: Sides of the batch are multiples of it, e.g. the patch.
         non_blocking: Copy to the device without waiting.
     """
 
     def __init__(
         self,
-        mean: Sequence[float] = CLIP_MEAN,
-        std: Sequence[float] = CLIP_STD,
-        vfm_mean: Sequence[float] = IMAGENET_MEAN,
-        vfm_std: Sequence[float] = IMAGENET_STD,
+        mean: Optional[Sequence[float]] = None,
+        std: Optional[Sequence[float]] = None,
+        vfm_mean: Optional[Sequence[float]] = None,
+        vfm_std: Optional[Sequence[float]] = None,
         size_divisor: int = 1,
         non_blocking: bool = True,
     ) -> None:
         super().__init__(non_blocking)
-        statistics = dict(
-            mean=mean, std=std, vfm_mean=vfm_mean, vfm_std=vfm_std
-        )
-        for name, values in statistics.items():
+        given = dict(mean=mean, std=std, vfm_mean=vfm_mean, vfm_std=vfm_std)
+        self._given = {k: v for k, v in given.items() if v is not None}
+        for name, usual in _USUAL.items():
+            values = self._given.get(name, usual)
             _check_statistics(name, values)
             values = torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
             self.register_buffer(name, values, persistent=False)
@@ -62,6 +70,31 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
                 f'size_divisor must be 1 or more, got {size_divisor}.'
             )
         self.size_divisor = size_divisor
+
+    def adopt(self, prefix: str, network: Any) -> None:
+        """Take a network's pixel statistics, or refuse others.
+
+        Args:
+            prefix: ``''`` for a CLIP, ``'vfm_'`` for a VFM teacher.
+            network: Has ``pixel_mean`` and ``pixel_std`` of RGB in 0 to 1.
+
+        Raises:
+            ValueError: This preprocessor was given, or has from another
+                network, statistics that differ.
+        """
+        for kind in ('mean', 'std'):
+            name = prefix + kind
+            wanted = tuple(255 * v for v in getattr(network, f'pixel_{kind}'))
+            given = tuple(self._given.setdefault(name, wanted))
+            if max(abs(a - b) for a, b in zip(given, wanted)) > 0.255:
+                raise ValueError(
+                    f'{type(network).__name__} wants pixel {kind} '
+                    f'{_rounded(wanted)}, the data preprocessor has '
+                    f'{name}={_rounded(given)}. Set its {name} to the former, '
+                    'or leave it out.'
+                )
+            values = torch.tensor(given, dtype=torch.float32).view(3, 1, 1)
+            setattr(self, name, values.to(getattr(self, name)))
 
     def forward(self, data: Any, training: bool = False) -> dict:
         """Move, batch, normalise.
@@ -133,6 +166,10 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
                 for image, (h, w) in zip(images, sizes)
             ]
         )
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    return [round(v, 2) for v in values]
 
 
 def _check_statistics(name: str, values: Sequence[float]) -> None:

@@ -1,8 +1,7 @@
 """Frozen teachers: the original CLIP for content, a VFM for context."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence, Union
 
-import timm
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -12,6 +11,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from ..checkpoint import read_checkpoint
+from .vfm import open_source
 
 __all__ = ['CLIPCropTeacher', 'FrozenTeacher', 'VFMTeacher']
 
@@ -74,11 +74,24 @@ class CLIPCropTeacher(FrozenTeacher):
         self.out_dim = self.backbone.visual.out_dim
         self.freeze()
 
+    @property
+    def fingerprint(self) -> dict:
+        """What decides the embeddings beside the weights."""
+        own = dict(self.backbone.fingerprint)
+        for immaterial in ('affinity', 'scale', 'decoupling'):
+            own.pop(immaterial)
+        return own
+
     @torch.no_grad()
     def forward(
         self, crops: Tensor, data_samples: Optional[List] = None
     ) -> Tensor:
         """(K, 3, c, c) -> (K, C), L2-normalised."""
+        if crops is None:
+            raise ValueError(
+                'the crop teacher got no crops: set crop_size of the views, '
+                'or use a filled CropCache.'
+            )
         if not len(crops):  # a batch without a single valid box
             return crops.new_zeros(0, self.out_dim)
         return F.normalize(self.backbone.forward_image(crops).float(), dim=-1)
@@ -86,25 +99,39 @@ class CLIPCropTeacher(FrozenTeacher):
 
 @MODELS.register_module()
 class VFMTeacher(FrozenTeacher):
-    """Patch features of a vision foundation model of timm.
+    """Patch features of a vision foundation model.
+
+    Any network of timm or mmpretrain that gives a dense map: DINO, DINOv2
+    (with and without registers), DINOv3, SAM, SAM 2, RADIO and others, see
+    :class:`~declip_mm.models.vfm.TimmSource`.
 
     Args:
-        model: timm model name (DINO, DINOv2, SAM, ...).
-        pretrained: Weight file with timm's keys (strict), or True for timm's
-            own weights, which :meth:`init_weights` may download.
-        layer: Index of the block whose output is taken; None is the last.
-        norm: ``'model'``: the model's final norm; ``'plain'``: a LayerNorm
-            without weights; ``'none'``.
+        model: timm model name; ``'mmpretrain:NAME'``; or the config of a
+            backbone of mmpretrain.
+        pretrained: Weight file, with the library's or the publisher's keys
+            (strict), or True for the library's own weights, which
+            :meth:`init_weights` may download.
+        layer: Index of the feature level that is taken. None is the last of
+            a plain network and that of stride 16 of a hierarchical one.
+        norm: ``'model'``: the model's final norm, where the level has one;
+            ``'plain'``: a LayerNorm without weights; ``'none'``.
         timm_kwargs: Further arguments of ``timm.create_model``.
+        pixel_mean, pixel_std: Of RGB in 0 to 1, where they are not those
+            that the library has for the model.
+
+    Attributes:
+        stride: Pixels per cell of the map.
     """
 
     def __init__(
         self,
-        model: str,
+        model: Union[str, Dict[str, Any]],
         pretrained: Any = None,
         layer: Optional[int] = None,
         norm: str = 'model',
         timm_kwargs: Optional[dict] = None,
+        pixel_mean: Optional[Sequence[float]] = None,
+        pixel_std: Optional[Sequence[float]] = None,
     ) -> None:
         super().__init__()
         if norm not in ('model', 'plain', 'none'):
@@ -112,34 +139,13 @@ class VFMTeacher(FrozenTeacher):
                 f"norm={norm!r} is unknown; allowed: 'model', 'plain', 'none'."
             )
         self.model, self.pretrained, self.norm = model, pretrained, norm
-        options = dict(num_classes=0, **(timm_kwargs or {}))
-        self.trunk = self._create(model, options)
-        depth = len(self.trunk.feature_info)
-        self.layer = depth - 1 if layer is None else layer
-        if not 0 <= self.layer < depth:
-            raise ValueError(
-                f'layer={layer} is out of range: {model} has {depth} feature '
-                f'levels, allowed are 0 to {depth - 1}.'
-            )
-        config = self.trunk.pretrained_cfg
-        self.pixel_mean = tuple(config['mean'])
-        self.pixel_std = tuple(config['std'])
+        self.timm_kwargs = dict(timm_kwargs or {})
+        source = open_source(model, layer, norm == 'model', timm_kwargs)
+        self.source, self.trunk = source, source.trunk
+        self.layer, self.stride = source.layer, source.stride
+        self.pixel_mean = tuple(pixel_mean or source.pixel_mean)
+        self.pixel_std = tuple(pixel_std or source.pixel_std)
         self.freeze()
-
-    @staticmethod
-    def _create(model: str, options: dict) -> nn.Module:
-        if not timm.is_model(model.split('.')[0]):
-            close = ', '.join(timm.list_models(f'*{model[:8]}*')[:5])
-            raise ValueError(
-                f'timm knows no model {model!r}. Names like it: '
-                f'{close or "none"}; timm.list_models() has all.'
-            )
-        try:
-            return timm.create_model(model, dynamic_img_size=True, **options)
-        except (
-            TypeError
-        ):  # convolutional and hierarchical models take any size
-            return timm.create_model(model, **options)
 
     def init_weights(self) -> None:
         """Load ``pretrained``; says so where there is none."""
@@ -147,17 +153,14 @@ class VFMTeacher(FrozenTeacher):
             return
         self._is_init = True
         if self.pretrained is True:
-            source = timm.create_model(
-                self.model, pretrained=True, num_classes=0
-            )
-            self.trunk.load_state_dict(source.state_dict())
+            self.source.load(self.source.published(), 'the published file')
         elif self.pretrained:
             weights, _ = read_checkpoint(self.pretrained)
-            self.trunk.load_state_dict(weights)
+            self.source.load(weights, str(self.pretrained))
         else:
             print_log(
-                f'VFMTeacher({self.model}) has random weights: pretrained is '
-                'not set.',
+                f'VFMTeacher({self.source.name}) has random weights: '
+                'pretrained is not set.',
                 logger='current',
                 level=30,
             )
@@ -165,25 +168,27 @@ class VFMTeacher(FrozenTeacher):
     @property
     def fingerprint(self) -> dict:
         """What decides the features (plain values)."""
-        return dict(
+        own = dict(
             model=self.model,
             pretrained=str(self.pretrained),
             layer=self.layer,
             norm=self.norm,
         )
+        if self.timm_kwargs:
+            own['timm_kwargs'] = self.timm_kwargs
+        return own
 
     @torch.no_grad()
     def forward(
         self, image: Tensor, data_samples: Optional[List] = None
     ) -> Tensor:
         """(B, 3, V, V) -> dense map (B, D', h, w)."""
-        (features,) = self.trunk.forward_intermediates(
-            image,
-            indices=[self.layer],
-            norm=self.norm == 'model',
-            intermediates_only=True,
-            output_fmt='NCHW',
-        )
+        if image is None:
+            raise ValueError(
+                'the VFM teacher got no view: set vfm_size of the views, or '
+                'use a filled TeacherCache.'
+            )
+        features = self.source.features(image)
         if self.norm == 'plain':
             channels = features.shape[1:2]
             features = features.movedim(1, -1)

@@ -3,30 +3,35 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
-from tiny import backbone_cfg, tiny_eva, tiny_openai
+from tiny import TOWERS, backbone_cfg, tiny_eva
 
 from declip_mm.models import DeCLIPViT
 from declip_mm.models.attention import AFFINITIES
 
-TOWERS = dict(eva=tiny_eva(), openai=tiny_openai())
+POOLING = ('siglip', 'pe')
 
 
 def build(tower='eva', **options):
     torch.manual_seed(0)
-    return MODELS.build(backbone_cfg(TOWERS[tower], **options)).eval()
+    return MODELS.build(backbone_cfg(TOWERS[tower](), **options)).eval()
 
 
 @pytest.mark.parametrize('tower', TOWERS)
 @pytest.mark.parametrize('affinity', AFFINITIES)
 @pytest.mark.parametrize('size', [(64, 64), (96, 48), (16, 128)])
 def test_dense_shapes(tower, affinity, size):
+    if affinity == 'maskclip_cls' and tower in POOLING:
+        with pytest.raises(ValueError, match="does not do. Use 'maskclip'"):
+            build(tower, affinity=affinity)
+        return
     model = build(tower, affinity=affinity)
-    dense = model.forward_dense(torch.randn(2, 3, *size), taps=(0, 2))
+    dense = model.forward_dense(torch.randn(2, 3, *size), taps=(0, 2, -1))
     grid = (size[0] // 16, size[1] // 16)
-    assert dense.content.shape == (2, 12, *grid)
-    assert [t.shape for t in dense.taps] == [(2, 24, *grid)] * 2
+    out_dim = 24 if tower == 'siglip' else 12
+    assert dense.content.shape == (2, out_dim, *grid)
+    assert [t.shape for t in dense.taps] == [(2, 24, *grid)] * 3
     names = AFFINITIES[affinity].context
-    width = 24 if names else 12
+    width = 24 if names else out_dim
     assert len(dense.context) == max(1, len(names))
     for tensor in dense.context:
         assert tensor.shape == (2, grid[0] * grid[1], width)
@@ -61,13 +66,14 @@ def test_forward_gives_maps_at_out_indices():
         torch.testing.assert_close(found, wanted)
 
 
+@pytest.mark.parametrize('tower', TOWERS)
 @pytest.mark.parametrize('last_tap', ['decoupled', 'vanilla', 'maskclip'])
-def test_last_tap(last_tap):
-    model = build(last_tap=last_tap)
+def test_last_tap(last_tap, tower):
+    model = build(tower, last_tap=last_tap)
     image = torch.randn(1, 3, 32, 32)
     (tap,) = model(image)
     affinity = 'csa' if last_tap == 'decoupled' else last_tap
-    other = build(affinity=affinity)
+    other = build(tower, affinity=affinity)
     tokens = tap.flatten(2).transpose(1, 2)
     content = (
         model.visual.project(tokens).transpose(1, 2).unflatten(-1, (2, 2))
@@ -113,15 +119,25 @@ def test_unused_projection_and_ffn_are_frozen():
     last = 'visual.trunk.transformer.resblocks.2.attn.'
     assert {f'{last}q_proj.weight', f'{last}q_proj.bias'} <= names
     assert f'{last}k_proj.weight' not in names
+    names = frozen(build('siglip', affinity='vv'))
+    last = 'visual.trunk.attn_pool.'
+    idle = {f'{last}{n}' for n in ('q.weight', 'k.bias', 'latent')}
+    assert idle <= names
+    assert not any('mlp' in n or '.v.' in n for n in names)
 
 
 @pytest.mark.parametrize('tower', TOWERS)
 def test_frozen_stages(tower):
     model = build(tower, frozen_stages=2, train_head=False)
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
-    assert trained and all('blocks.2.' in n for n in trained)
-    with pytest.raises(ValueError, match='frozen_stages=4'):
-        build(tower, frozen_stages=4)
+    own = ('blocks.2.', 'attn_pool.')
+    assert trained and all(any(o in n for o in own) for n in trained)
+    stages = 4 if tower in POOLING else 3
+    assert model.visual.num_stages == stages
+    all_frozen = build(tower, frozen_stages=stages, train_head=False)
+    assert not any(p.requires_grad for p in all_frozen.parameters())
+    with pytest.raises(ValueError, match=f'frozen_stages={stages + 1}'):
+        build(tower, frozen_stages=stages + 1)
 
 
 @pytest.mark.parametrize('tower', TOWERS)
@@ -131,8 +147,12 @@ def test_layer_depth(tower):
         n: model.get_layer_depth(f'backbone.{n}')
         for n, _ in model.named_parameters()
     }
-    assert {d for d, _ in depths.values()} == {0, 1, 2, 3, 4}
-    assert {total for _, total in depths.values()} == {5}
+    stages = model.visual.num_stages
+    assert {d for d, _ in depths.values()} == set(range(stages + 2))
+    assert {total for _, total in depths.values()} == {stages + 2}
+    if tower in POOLING:
+        pool = 'visual.trunk.attn_pool.proj.weight'
+        assert depths[pool][0] == stages
     assert all(d[0] == 2 for n, d in depths.items() if 'blocks.1.' in n)
 
 
@@ -166,8 +186,6 @@ def test_norm_eval():
         (dict(model='ViT-B-61'), 'Close names: ViT-B-'),
         (dict(model=dict(embed_dim=3)), 'vision_cfg'),
         (dict(model=dict(tiny_eva(), size=3)), "unknown keys \\['size'\\]"),
-        (dict(model='RN50'), 'ModifiedResNet'),
-        (dict(model='ViT-B-16-SigLIP'), 'no adapter'),
         (dict(model=tiny_eva(), quick_gelu=True), 'SwiGLU'),
         (dict(model='ViT-B-16', pretrained='laion'), 'Tags: openai'),
         (dict(pretrained='a', init_cfg=dict(type='x')), 'both given'),

@@ -3,15 +3,31 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
-from tiny import backbone_cfg, batch, distiller_cfg, tiny_openai
+from tiny import (
+    TEXT,
+    TOWERS,
+    backbone_cfg,
+    batch,
+    distiller_cfg,
+    tiny_eva,
+    tiny_openai,
+    tiny_pe,
+)
 
 from declip_mm.models.losses import content_loss, context_loss
 from declip_mm.models.regions import box_features
+from declip_mm.models.tokens import to_tokens, valid_tokens
 
 
 def build(**options):
     torch.manual_seed(0)
     return MODELS.build(distiller_cfg(**options)).train()
+
+
+def text_encoder():
+    return dict(
+        type='DeCLIPTextEncoder', model=dict(tiny_eva(), text_cfg=TEXT)
+    )
 
 
 def test_loss_is_its_parts():
@@ -28,10 +44,9 @@ def test_loss_is_its_parts():
 
 
 @pytest.mark.parametrize('affinity', ['qq', 'kk', 'csa', 'all', 'vanilla'])
-@pytest.mark.parametrize('tower', ['eva', 'openai'])
+@pytest.mark.parametrize('tower', TOWERS)
 def test_a_step_lowers_the_loss(affinity, tower):
-    model_cfg = tiny_openai() if tower == 'openai' else None
-    student = backbone_cfg(model_cfg, affinity=affinity, frozen_stages=0)
+    student = backbone_cfg(TOWERS[tower](), affinity=affinity, frozen_stages=0)
     model = build(backbone=student)
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad], lr=1e-3
@@ -77,22 +92,99 @@ def test_padding_mask_changes_the_context_alone():
     assert not torch.equal(with_mask['loss_context'], without['loss_context'])
 
 
-def test_padding_mask_cells():
+class Given(torch.nn.Module):
+    """A teacher whose view is the map itself."""
+
+    def forward(self, view, data_samples):
+        return view
+
+
+def test_padding_mask_leaves_padding_out():
+    """What the VFM says of padded tokens has no influence, and no gradient."""
     model = build()
+    inputs, samples = batch(size=96)  # 6 x 6 tokens, 6 x 4 of the picture
+    for sample in samples:
+        sample.valid_hw = torch.tensor([1.0, 4 / 6])
+    model.context_teacher = Given()
+    vfm = torch.randn(2, 5, 6, 6)
+
+    def context(features):
+        inputs['vfm'] = features
+        return model(inputs, samples, mode='loss')['loss_context']
+
+    first = context(vfm)
+    changed = vfm.clone()
+    changed[..., 4:] = torch.randn(2, 5, 6, 2)
+    assert torch.equal(first, context(changed))
+    changed[..., 3] = torch.randn(2, 5, 6)
+    assert not torch.equal(first, context(changed))
+    # the same as the loss of the cut maps
+    dense = model.backbone.forward_dense(inputs['image'])
+    cut = [
+        t.unflatten(1, (6, 6))[:, :, :4].flatten(1, 2) for t in dense.context
+    ]
+    alone = context_loss(cut, vfm[..., :4].flatten(2).transpose(1, 2))
+    torch.testing.assert_close(first, model.context_weight * alone)
+
+
+def test_padding_mask_cells():
     _, samples = batch((1,))
     samples[0].valid_hw = torch.tensor([1.0, 0.6])
-    mask = model._valid_tokens(samples, (2, 5)).reshape(2, 5)
+    mask = valid_tokens(samples, (2, 5)).reshape(2, 5)
     assert mask.tolist() == [[True] * 3 + [False] * 2] * 2
+    samples[0].valid_hw = torch.tensor([0.01, 0.01])  # a sliver keeps one
+    assert valid_tokens(samples, (2, 5)).sum() == 1
 
 
 def test_other_vfm_grid_is_resized_without_scrambling():
-    model = build()
     ramp = torch.linspace(0, 1, 4).expand(1, 2, 4, 4)
-    tokens = model._to_tokens(ramp, (8, 8))
+    tokens = to_tokens(ramp, (8, 8))
     assert tokens.shape == (1, 64, 2)
     rows = tokens.reshape(8, 8, 2)
     torch.testing.assert_close(rows[0], rows[5])
     assert (rows[0, 1:, 0] >= rows[0, :-1, 0]).all()
+
+
+def test_image_loss_is_off_and_keeps_the_embedding():
+    assert 'loss_image' not in build()(*batch(), mode='loss')
+    model = build(image_weight=0.5)
+    inputs, samples = batch()
+    losses = model(inputs, samples, mode='loss')
+    assert losses['loss_image'].requires_grad
+    original = model.content_teacher.backbone.state_dict()
+    model.backbone.load_state_dict(original)
+    kept = model(inputs, samples, mode='loss')['loss_image']
+    assert kept.abs().item() < 1e-6
+    for parameter in model.backbone.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    moved = model(inputs, samples, mode='loss')['loss_image']
+    assert moved.item() > 1e-4
+    moved.backward()
+    block = model.backbone.visual.trunk.blocks[0]
+    assert block.mlp.fc2.weight.grad.any()
+
+
+def test_image_loss_needs_the_original():
+    teacher = dict(type='CaptionTeacher', text_encoder=text_encoder())
+    with pytest.raises(ValueError, match='image_weight=1.0 needs.*Caption'):
+        build(image_weight=1.0, content_teacher=teacher)
+
+
+def test_pixel_statistics_are_taken_from_the_networks():
+    model = build(
+        backbone=backbone_cfg(tiny_pe(), frozen_stages=0),
+        data_preprocessor=dict(type='DeCLIPPreprocessor'),
+    )
+    pixels = model.data_preprocessor
+    assert pixels.mean.flatten().tolist() == [127.5] * 3
+    assert pixels.vfm_mean.flatten().tolist() == [127.5] * 3
+    with pytest.raises(ValueError, match=r'VFMTeacher wants pixel mean'):
+        build(
+            data_preprocessor=dict(
+                type='DeCLIPPreprocessor', vfm_mean=[123.675, 116.28, 103.53]
+            )
+        )
 
 
 def test_normalize_content_is_an_option():

@@ -85,7 +85,7 @@ def test_vfm_loads_strictly(tmp_path):
     weights = source.trunk.state_dict()
     weights.pop('cls_token')
     torch.save(weights, path)
-    with pytest.raises(RuntimeError, match='cls_token'):
+    with pytest.raises(ValueError, match='Missing.*cls_token'):
         MODELS.build(vfm_cfg(pretrained=path)).init_weights()
 
 

@@ -1,8 +1,6 @@
 """Class embeddings: names, one unit vector each, and where they came from."""
 
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...checkpoint import atomically
 from .fingerprint import compare_text_fingerprints, names_digest
 
 __all__ = ['ClassEmbeddings']
@@ -86,15 +85,8 @@ class ClassEmbeddings:
         }
         if self.background is not None:
             arrays['background'] = self.background.float().cpu().numpy()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp('.part', path.name, path.parent)
-        try:
-            with os.fdopen(handle, 'wb') as file:
-                np.savez(file, **arrays)
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
+        with atomically(path) as part, part.open('wb') as file:
+            np.savez(file, **arrays)
 
     @classmethod
     def load(
@@ -118,10 +110,13 @@ class ClassEmbeddings:
         """
         path = Path(path)
         if not path.is_file():
-            raise FileNotFoundError(f'class embeddings {path} do not exist.')
+            raise FileNotFoundError(
+                f'class embeddings {path} do not exist. Check the path, or '
+                'dump them with tools/misc/class_embeddings.py.'
+            )
         try:
             found = cls(**_read(path))
-        except (ValueError, KeyError, EOFError, OSError, zipfile.error) as e:
+        except (ValueError, TypeError, EOFError, OSError, zipfile.error) as e:
             raise ValueError(
                 f'{path} is no readable file of class embeddings: {e} Dump it '
                 'anew with tools/misc/class_embeddings.py.'
@@ -144,8 +139,11 @@ class ClassEmbeddings:
 def _read(path: Path) -> dict[str, Any]:
     with np.load(path, allow_pickle=False) as file:
         unknown = sorted(set(file.files) - set(_FIELDS))
-        if unknown:
-            raise ValueError(f'unknown arrays {unknown}.')
+        lacking = {'names', 'matrix', 'fingerprint'} - set(file.files)
+        if unknown or lacking:
+            raise ValueError(
+                f'unknown arrays {unknown}, missing ones {sorted(lacking)}.'
+            )
         arrays = {name: file[name] for name in file.files}
     background = arrays.get('background')
     if background is not None:

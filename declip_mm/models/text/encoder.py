@@ -14,6 +14,7 @@ from open_clip.pretrained import download_pretrained
 from torch import Tensor
 
 from ...assets import resolve_asset
+from ...checkpoint import load_text_tower
 from ..towers.config import ModelConfig, read_model_config, tag_settings
 from .tokenizer import TokenBatch
 from .tower import (
@@ -23,7 +24,7 @@ from .tower import (
     run,
     text_tokenizer,
 )
-from .weights import load_text_tower, state_digest
+from .weights import state_digest
 
 __all__ = ['DeCLIPTextEncoder']
 
@@ -60,7 +61,10 @@ class DeCLIPTextEncoder(nn.Module):
     ) -> None:
         super().__init__()
         if chunk_size < 1:
-            raise ValueError(f'chunk_size must be 1 or more, got {chunk_size}')
+            raise ValueError(
+                f'chunk_size (texts per pass) must be 1 or more, got '
+                f'{chunk_size}.'
+            )
         config = read_model_config(model)
         name = config.get('name') if isinstance(model, dict) else str(model)
         self.label = os.path.basename(name or 'custom')
@@ -84,7 +88,9 @@ class DeCLIPTextEncoder(nn.Module):
     @staticmethod
     def _known_tag(model: ModelConfig, tag: str, allow: bool) -> dict:
         if tag.endswith(('.pt', '.pth', '.bin', '.safetensors')):
-            raise FileNotFoundError(f'weight file {tag} does not exist.')
+            raise FileNotFoundError(
+                f'weight file {tag} does not exist. Check the path.'
+            )
         settings = tag_settings(model, tag)
         if not allow:
             raise ValueError(

@@ -130,15 +130,25 @@ def read_names(source: str) -> Names:
     if path.suffix not in ('.txt', '.json'):
         return [name.strip() for name in source.split(',')]
     if not path.is_file():
-        raise FileNotFoundError(f'file of class names {path} does not exist.')
-    text = path.read_text('utf-8')
+        raise FileNotFoundError(
+            f'file of class names {path} does not exist. Check the path.'
+        )
+    try:
+        text = path.read_text('utf-8')
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f'{path} is no text in UTF-8: {error}. Save it in UTF-8.'
+        ) from error
     if path.suffix == '.txt':
         lines = (line.strip() for line in text.splitlines())
         return [line for line in lines if line and line[0] != '#']
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f'{path} is no JSON: {error}.') from error
+        raise ValueError(
+            f'{path} is no JSON: {error}. Correct it, or give a .txt file '
+            'with a name a line.'
+        ) from error
     return _names_of_json(content, path)
 
 
@@ -148,9 +158,7 @@ def _names_of_json(content: object, path: Path) -> Names:
     if isinstance(content, dict) and isinstance(
         content.get('categories'), list
     ):
-        # Category ids are the class order of COCO and LVIS, files are not.
-        ordered = sorted(content['categories'], key=lambda c: c['id'])
-        return [category['name'] for category in ordered]
+        return _names_of_coco(content['categories'], path)
     if isinstance(content, dict) and isinstance(content.get('classes'), list):
         return content['classes']
     if isinstance(content, dict) and all(
@@ -162,3 +170,21 @@ def _names_of_json(content: object, path: Path) -> Names:
         'name -> list of phrases, a COCO file with "categories", or a dict '
         f'with "classes"; got {type(content).__name__}.'
     )
+
+
+def _names_of_coco(categories: list, path: Path) -> list[str]:
+    wrong = [
+        c
+        for c in categories
+        if not isinstance(c, dict)
+        or not isinstance(c.get('id'), int)
+        or not isinstance(c.get('name'), str)
+    ]
+    if wrong:
+        raise ValueError(
+            f'{path}: {len(wrong)} of {len(categories)} categories are wrong, '
+            f'such as {wrong[0]!r}; each needs an id and a name (a whole '
+            'number, a text).'
+        )
+    # Category ids are the class order of COCO and LVIS, files are not.
+    return [c['name'] for c in sorted(categories, key=lambda c: c['id'])]

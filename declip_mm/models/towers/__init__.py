@@ -1,25 +1,36 @@
 """Image towers: one adapter per kind of CLIP trunk."""
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Type
 
 from open_clip.model import _build_vision_tower
 
 from .base import Tower
 from .config import ModelConfig, read_model_config, tag_settings
 from .eva import EVATower
+from .fitting import tower_type
 from .openclip import OpenCLIPTower
+from .pooling import PETower, SigLIPTower
 from .position import resize_position_embedding
 
 __all__ = [
     'EVATower',
     'ModelConfig',
     'OpenCLIPTower',
+    'PETower',
+    'SigLIPTower',
     'Tower',
     'build_tower',
     'read_model_config',
     'resize_position_embedding',
     'tag_settings',
 ]
+
+#: Adapter by names of timm trunks.
+TIMM_TOWERS: Dict[str, Type[Tower]] = {
+    r'eva02_\w+_clip_': EVATower,
+    r'vit_\w+_siglip_\d': SigLIPTower,
+    r'vit_pe_core_': PETower,
+}
 
 
 def build_tower(
@@ -34,27 +45,41 @@ def build_tower(
 
     Returns:
         The adapter with random weights.
+
+    Raises:
+        ValueError: The trunk cannot be decoupled; says why and what can.
     """
     vision = dict(config['vision_cfg'])
-    timm_name = vision.get('timm_model_name')
-    if timm_name:
-        if not timm_name.startswith('eva02'):
-            raise ValueError(
-                f'trunk {timm_name!r} has no adapter. Supported: timm '
-                'eva02_*_clip_* trunks and the ViTs of open_clip itself.'
-            )
-        if quick_gelu:
-            raise ValueError(
-                f'quick_gelu=True does not apply to {timm_name!r}: EVA-02 '
-                'has SwiGLU. Leave quick_gelu at None.'
-            )
-        return EVATower(
-            timm_name,
-            out_dim=config['embed_dim'],
-            image_size=vision.get('image_size', 224),
-            timm_kwargs=vision.get('timm_kwargs'),
-        )
+    if vision.get('timm_model_name'):
+        return _build_timm_tower(config, vision, quick_gelu)
     if quick_gelu is None:
         quick_gelu = bool(config.get('quick_gelu', False))
     trunk = _build_vision_tower(config['embed_dim'], vision, quick_gelu)
     return OpenCLIPTower(trunk, 'quick_gelu' if quick_gelu else 'gelu')
+
+
+def _build_timm_tower(
+    config: Dict[str, Any], vision: Dict[str, Any], quick_gelu: Optional[bool]
+) -> Tower:
+    name = vision['timm_model_name']
+    kind = tower_type(name, TIMM_TOWERS)
+    if quick_gelu:
+        own = 'SwiGLU' if kind is EVATower else 'GELU'
+        raise ValueError(
+            f'quick_gelu=True does not apply to {name!r}, which has {own}. '
+            'Leave quick_gelu at None.'
+        )
+    options = dict(
+        out_dim=config['embed_dim'],
+        image_size=vision.get('image_size', 224),
+        timm_kwargs=vision.get('timm_kwargs'),
+    )
+    if kind.pools:
+        projection = vision.get('timm_proj')
+        if projection not in (None, '', 'none'):
+            raise ValueError(
+                f'timm_proj={projection!r} does not fit {name!r}: allowed are '
+                'null (the trunk has the projection) and "none".'
+            )
+        options['projection'] = projection != 'none'
+    return kind(name, **options)

@@ -4,6 +4,7 @@ from abc import ABCMeta, abstractmethod
 from typing import Iterator, List, Sequence, Tuple
 
 import torch.nn as nn
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from torch import Tensor
 
 __all__ = ['Tower']
@@ -13,8 +14,13 @@ class Tower(nn.Module, metaclass=ABCMeta):
     """Adapter of one kind of CLIP image trunk.
 
     The trunk keeps its library's own modules and key names; the adapter only
-    says where the pieces are. B batch, N patch tokens, T = 1 + N tokens (CLS
-    first), D width, A heads, d head width, C joint dimension.
+    says where the pieces are. B batch, N patch tokens, P prefix tokens (CLS),
+    T = P + N tokens (prefix first), D width, C joint dimension; A heads and
+    head width d of the attention that is decoupled.
+
+    What is decoupled is the tower's last *stage*. Here the stages are the
+    transformer blocks; where attention pools the tokens
+    (:class:`PoolingTower`) the pooling head is one more stage after them.
 
     Attributes:
         trunk: The library's module.
@@ -23,7 +29,14 @@ class Tower(nn.Module, metaclass=ABCMeta):
         width: D.
         out_dim: C.
         num_heads: A.
-        activation: ``'gelu'``, ``'quick_gelu'`` or ``'swiglu'``.
+        num_prefix: P.
+        activation: ``'gelu'``, ``'gelu_tanh'``, ``'quick_gelu'`` or
+            ``'swiglu'``.
+        pixel_mean, pixel_std: Of RGB in 0 to 1, unless the weights' tag or
+            the configuration has others.
+        pools: Whether attention pools the tokens.
+        decoupling: What is decoupled and on whose authority; goes into the
+            fingerprint.
     """
 
     trunk: nn.Module
@@ -33,6 +46,11 @@ class Tower(nn.Module, metaclass=ABCMeta):
     out_dim: int
     num_heads: int
     activation: str
+    num_prefix: int = 1
+    pixel_mean: Tuple[float, ...] = OPENAI_DATASET_MEAN
+    pixel_std: Tuple[float, ...] = OPENAI_DATASET_STD
+    pools: bool = False
+    decoupling: str = 'last block'
 
     @property
     @abstractmethod
@@ -51,10 +69,10 @@ class Tower(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def last_qkv(self, tokens: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
-        """Input of the last block (B, T, D) -> q, k, v, each (B, A, T, d).
+        """Input of the last stage (B, T, D) -> q, k, v, each (B, A, T, d).
 
-        LN1 and the projections; no rotary embedding, whatever the trunk does
-        in its other blocks.
+        Its norm and projections; no rotary embedding, whatever the trunk
+        does in its other blocks.
         """
 
     @abstractmethod
@@ -63,11 +81,11 @@ class Tower(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def last_mlp(self, tokens: Tensor) -> Tensor:
-        """FFN branch of the last block without its residual."""
+        """FFN branch of the last stage with its norm, without residual."""
 
     @abstractmethod
     def project(self, tokens: Tensor) -> Tensor:
-        """Final norm and projection head: (..., D) -> (..., C)."""
+        """What follows the last stage: (..., D) -> (..., C)."""
 
     @abstractmethod
     def stem_parameters(self) -> Iterator[nn.Parameter]:
@@ -79,11 +97,49 @@ class Tower(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def last_projection(self, name: str) -> List[nn.Parameter]:
-        """Parameters of projection ``'q'``, ``'k'`` or ``'v'``, last block."""
+        """Parameters of projection ``'q'``, ``'k'`` or ``'v'``, last stage."""
 
     @abstractmethod
     def last_mlp_parameters(self) -> Iterator[nn.Parameter]:
-        """LN2, FFN and their layer-scale in the last block."""
+        """What :meth:`last_mlp` uses and a decoupled stage leaves out."""
+
+    def idle_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters that no form of the dense features uses."""
+        return iter(())
+
+    def last_vanilla(self, tokens: Tensor, grid: Tuple[int, int]) -> Tensor:
+        """The last stage as it is: (B, T, D) -> (B, T, D)."""
+        return self.run_block(self.num_layers - 1, tokens, grid)
+
+    def last_ordinary(self, tokens: Tensor, merged: Tensor) -> Tensor:
+        """Residuals and FFN of the ordinary stage around its attention.
+
+        Args:
+            tokens: (B, T, D) or (B, 1, D), what the residual is.
+            merged: (B, T, D), from :meth:`merge_heads`.
+        """
+        out = tokens + merged
+        return out + self.last_mlp(out)
+
+    def last_decoupled(
+        self, tokens: Tensor, merged: Tensor, residual: bool, ffn: bool
+    ) -> Tensor:
+        """What of them a decoupled stage keeps; arguments as above."""
+        out = tokens + merged if residual else merged
+        return out + self.last_mlp(out) if ffn else out
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """Output of all blocks (B, T, D) -> image embedding (B, C)."""
+        return self.project(tokens[:, 0])
+
+    @property
+    def stages(self) -> List[nn.Module]:
+        """What ``frozen_stages`` and ``out_indices`` count."""
+        return list(self.blocks)
+
+    @property
+    def num_stages(self) -> int:
+        return len(self.stages)
 
     @property
     def num_layers(self) -> int:

@@ -53,8 +53,11 @@ def read_model_config(model: ModelConfig) -> Dict[str, Any]:
     elif isinstance(model, (str, Path)) and str(model).endswith('.json'):
         path = Path(resolve_asset(model))
         if not path.is_file():
-            raise FileNotFoundError(f'model config {path} does not exist.')
-        config, origin = json.loads(path.read_text('utf-8')), str(path)
+            raise FileNotFoundError(
+                f'model config {path} does not exist. Give the path of a '
+                '.json file, an open_clip name or a dict.'
+            )
+        config, origin = _read_json(path), str(path)
         if 'model_cfg' in config:
             config = _from_hub_layout(config)
     elif isinstance(model, str):
@@ -78,6 +81,19 @@ def read_model_config(model: ModelConfig) -> Dict[str, Any]:
         raise ValueError(
             f'model config from {origin}: missing keys {missing}, unknown '
             f'keys {unknown}. Allowed: {sorted(_KNOWN)}.'
+        )
+    return config
+
+
+def _read_json(path: Path) -> Dict[str, Any]:
+    try:
+        config = json.loads(path.read_text('utf-8'))
+    except ValueError as error:
+        config = error
+    if not isinstance(config, dict):
+        raise ValueError(
+            f'model config {path} holds no JSON object ({config!r:.80}). '
+            f'Expected one with {", ".join(_REQUIRED)}, as open_clip has it.'
         )
     return config
 

@@ -3,13 +3,12 @@
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import timm
-import torch
 import torch.nn as nn
 from timm.models.eva import Eva
 from torch import Tensor
 
 from .base import Tower
-from .position import resize_position_embedding
+from .position import embed_with_timm
 
 __all__ = ['EVATower']
 
@@ -72,13 +71,7 @@ class EVATower(Tower):
         return self.trunk.blocks
 
     def embed(self, image: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
-        trunk = self.trunk
-        patches = trunk.patch_embed(image)  # (B, h, w, D)
-        grid = tuple(patches.shape[1:3])
-        cls = trunk.cls_token.expand(len(image), -1, -1)
-        tokens = torch.cat((cls, patches.flatten(1, 2)), dim=1)
-        tokens = tokens + resize_position_embedding(trunk.pos_embed[0], grid)
-        return trunk.norm_pre(tokens), grid
+        return embed_with_timm(self.trunk, image)
 
     def run_block(
         self, index: int, tokens: Tensor, grid: Tuple[int, int]

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from .base import Tower
+from .fitting import FITTING
 from .position import resize_position_embedding
 
 __all__ = ['OpenCLIPTower', 'SplitAttention']
@@ -84,19 +85,20 @@ class OpenCLIPTower(Tower):
     def _check(trunk: nn.Module) -> None:
         if not isinstance(trunk, VisionTransformer):
             raise ValueError(
-                f'a {type(trunk).__name__} is no ViT: only OpenAI-type ViTs '
-                'and EVA-02 trunks can be decoupled.'
+                f'a {type(trunk).__name__} is no ViT: it has no tokens whose '
+                f'attention could be decoupled. {FITTING}'
             )
         if trunk.attn_pool is not None or trunk.pool_type != 'tok':
             raise ValueError(
-                'this open_clip ViT pools by attention or average; the '
-                'decoupled block needs a class token (pool_type="tok").'
+                'this open_clip ViT pools by attention or average, as CoCa '
+                'does; the decoupled block needs a class token '
+                f'(pool_type="tok"). {FITTING}'
             )
         block = trunk.transformer.resblocks[-1]
         if type(block) is not ResidualAttentionBlock:
             raise ValueError(
                 f'last block is a {type(block).__name__}; only the plain '
-                'ResidualAttentionBlock of open_clip is known.'
+                f'ResidualAttentionBlock of open_clip is known. {FITTING}'
             )
 
     @property

@@ -3,10 +3,34 @@
 from typing import Tuple
 
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['resize_position_embedding']
+__all__ = ['embed_with_timm', 'resize_position_embedding']
+
+
+def embed_with_timm(
+    trunk: nn.Module, image: Tensor
+) -> Tuple[Tensor, Tuple[int, int]]:
+    """Patches, CLS where there is one, positions, norm before the blocks.
+
+    Args:
+        trunk: A ViT of timm that was built with ``dynamic_img_size``.
+        image: (B, 3, H, W).
+
+    Returns:
+        Tokens (B, T, D) and the grid (h, w).
+    """
+    patches = trunk.patch_embed(image)  # (B, h, w, D)
+    grid = tuple(patches.shape[1:3])
+    tokens = patches.flatten(1, 2)
+    prefix = 0
+    if trunk.cls_token is not None:
+        cls = trunk.cls_token.expand(len(image), -1, -1)
+        tokens, prefix = torch.cat((cls, tokens), dim=1), 1
+    position = resize_position_embedding(trunk.pos_embed[0], grid, prefix)
+    return trunk.norm_pre(tokens + position), grid
 
 
 def resize_position_embedding(

@@ -1,0 +1,124 @@
+"""Embeddings of all grid cells of all images, kept on disk."""
+
+from typing import List, Optional
+
+import numpy as np
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor
+
+from .cache_file import CachedTeacher
+
+__all__ = ['CropCache']
+
+
+@MODELS.register_module()
+class CropCache(CachedTeacher):
+    """A :class:`CLIPCropTeacher` that looks at every grid cell once.
+
+    The cells that :class:`DeCLIPViews` may draw of an image are a finite set
+    (86 for grids up to 4, 361 up to 6), so the embeddings of an image are one
+    (cells, C) array of half precision: 44 KiB an image at C = 512 and 86
+    cells. Swaps in for the teacher in a config with no other change; once it
+    is full, the views may leave the crops out (``crop_size=None``). A cache
+    of another CLIP, another crop or other images is refused, and a missing
+    row is named.
+
+    Args:
+        path: Array file (``.npy``); ``.json`` and ``.filled.npy`` beside it.
+        teacher: Config of the teacher. None reads an existing cache only.
+        num_images: Length of the whole list of pictures, also where a part
+            of it is trained on. None takes an existing cache's.
+        num_cells: ``grid.count_cells(max_split)`` to create a cache. None
+            takes an existing cache's. A cache of a larger ``max_split``
+            serves a smaller one, too.
+    """
+
+    keys = 2
+
+    def __init__(
+        self,
+        path: str,
+        teacher: Optional[dict] = None,
+        num_images: Optional[int] = None,
+        num_cells: Optional[int] = None,
+    ) -> None:
+        built = None if teacher is None else MODELS.build(teacher)
+        super().__init__(path, built, num_images)
+        self.num_cells = num_cells
+        if built is not None:
+            self.out_dim = built.out_dim
+        else:
+            self.out_dim = int(self.file.fingerprint['out_dim'])
+
+    @torch.no_grad()
+    def forward(self, crops: Optional[Tensor], data_samples: List) -> Tensor:
+        """(K, 3, c, c) or None -> (K, C), unit length up to rounding.
+
+        Every sample's ``img_id`` and ``cell_ids`` (K_i,) say which rows.
+
+        Raises:
+            KeyError: A row is missing, and so is the teacher or the crop.
+            ValueError: The cache is of something else, or the boxes are no
+                grid cells.
+        """
+        rows, cells = self._cells(data_samples, crops)
+        device = data_samples[0].boxes.device
+        if self.file.array is not None:
+            self._check_range(cells)
+            missing = ~self.file.filled[rows, cells]
+            if not missing.any():
+                found = torch.from_numpy(self.file.array[rows, cells])
+                return found.to(device, torch.float32)
+        else:
+            missing = np.ones(len(rows), dtype=bool)
+        if self.teacher is None or crops is None:
+            raise self._lost(np.unique(rows[missing]), 'crops')
+        found = self.teacher(crops, data_samples).half()
+        if self.file.array is None:
+            self._create_for(data_samples, crops)
+            self._check_range(cells)
+        self.file.array[rows, cells] = found.cpu().numpy()
+        self.file.filled[rows, cells] = True
+        # What is returned must not depend on whether the cache was warm.
+        return found.float()
+
+    def _cells(self, data_samples: List, crops: Optional[Tensor]) -> tuple:
+        """Row and cell of every crop, (K,) each."""
+        if any('cell_ids' not in sample for sample in data_samples):
+            raise ValueError(
+                f'crop cache {self.path}: the boxes of these samples are no '
+                'grid cells (proposals?), so they cannot be looked up. Use '
+                'CLIPCropTeacher itself.'
+            )
+        scale = (data_samples[0].get('crop_view') or {}).get('scale')
+        size = None if crops is None else int(crops.shape[-1])
+        ids = self._rows(data_samples, size=size, scale=scale)
+        cells = [sample.cell_ids.cpu().numpy() for sample in data_samples]
+        rows = np.repeat(ids, [len(c) for c in cells])
+        return rows, np.concatenate(cells)
+
+    def _check_range(self, cells: np.ndarray) -> None:
+        stored = self.file.array.shape[1]
+        if len(cells) and cells.max() >= stored:
+            raise ValueError(
+                f'crop cache {self.path} has {stored} cells an image, this '
+                f'run draws cell {cells.max()}. Lower max_split of the views, '
+                'or make a cache with theirs.'
+            )
+
+    def _create_for(self, data_samples: List, crops: Tensor) -> None:
+        if not self.num_cells:
+            raise ValueError(
+                'num_cells must be the number of cells of all grids '
+                '(declip_mm.datasets.grid.count_cells(max_split)) to create a '
+                f'crop cache, got {self.num_cells!r}.'
+            )
+        view = data_samples[0].get('crop_view') or {}
+        self._create(
+            (self.num_cells, self.out_dim),
+            data_samples,
+            size=int(crops.shape[-1]),
+            scale=view.get('scale'),
+            out_dim=self.out_dim,
+        )

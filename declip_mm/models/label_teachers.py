@@ -1,0 +1,120 @@
+"""Content teachers that know a region by its name or caption.
+
+In the place of the crop teacher: same call, no picture is looked at.
+"""
+
+import hashlib
+from typing import List, Optional, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.registry import MODELS
+from torch import Tensor
+
+from .region_losses import NounTargets
+from .teachers import FrozenTeacher
+from .text import build_class_embeddings
+
+__all__ = ['CaptionTeacher', 'NounTeacher']
+
+
+class _TextTeacher(FrozenTeacher):
+    """A frozen text tower; pictures are never looked at."""
+
+    def __init__(self, text_encoder: dict) -> None:
+        super().__init__()
+        self.encoder = MODELS.build(text_encoder)
+        self.out_dim = self.encoder.embed_dim
+        self.freeze()
+
+    @property
+    def fingerprint(self) -> dict:
+        return dict(text=self.encoder.fingerprint)
+
+
+@MODELS.register_module()
+class NounTeacher(_TextTeacher):
+    """Embeddings of the nouns that regions are labelled with (RegionCLIP).
+
+    A batch is compared with its own nouns and with others that are drawn
+    uniformly, ``columns`` in all (federated loss). What is drawn depends on
+    seed, epoch and pictures alone.
+
+    Args:
+        text_encoder: Config of the CLIP's own text tower.
+        prompts: Prompt set or templates.
+        columns: Names that a batch is compared with.
+    """
+
+    def __init__(
+        self, text_encoder: dict, prompts: str = 'vild', columns: int = 100
+    ) -> None:
+        super().__init__(text_encoder)
+        if columns < 1:
+            raise ValueError(f'columns must be 1 or more, got {columns}.')
+        self.prompts, self.columns = prompts, columns
+        self.names: List[str] = []
+        self._matrix: Optional[Tensor] = None
+
+    def set_vocabulary(self, names: Sequence[str]) -> None:
+        """Nouns in the order of the labels (:class:`NounHook`)."""
+        if list(names) != self.names:
+            self.names, self._matrix = list(names), None
+
+    def _embeddings(self, device: torch.device) -> Tensor:
+        if not self.names:
+            raise ValueError(
+                'the noun teacher has no nouns: add '
+                "dict(type='NounHook') to custom_hooks, which takes those of "
+                'the training set.'
+            )
+        if self._matrix is None:
+            built = build_class_embeddings(
+                self.encoder, self.names, self.prompts
+            )
+            self._matrix = built.matrix
+        self._matrix = self._matrix.to(device)
+        return self._matrix
+
+    @torch.no_grad()
+    def forward(self, crops: None, data_samples: List) -> NounTargets:
+        """Every sample has ``labels`` (K_i,), positions in the nouns."""
+        labels = torch.cat([sample.labels for sample in data_samples])
+        matrix = self._embeddings(labels.device)
+        present, rows = labels.unique(return_inverse=True)
+        others = torch.ones(len(matrix), dtype=torch.bool)
+        others[present.cpu()] = False
+        others = others.nonzero()[:, 0]
+        wanted = max(0, self.columns - len(present))
+        order = torch.randperm(len(others), generator=_draw(data_samples))
+        drawn = others[order[:wanted]].to(present)
+        return NounTargets(matrix[torch.cat((present, drawn))], rows)
+
+
+@MODELS.register_module()
+class CaptionTeacher(_TextTeacher):
+    """Embeddings of the captions of mosaic cells (CLIM).
+
+    Args:
+        text_encoder: Config of the CLIP's own text tower.
+    """
+
+    @torch.no_grad()
+    def forward(self, crops: None, data_samples: List) -> Tensor:
+        """Every sample has ``captions``, one a box: (K, C), unit length."""
+        texts = [text for s in data_samples for text in s.captions]
+        if not texts:
+            device = data_samples[0].boxes.device
+            return torch.zeros(0, self.out_dim, device=device)
+        return F.normalize(self.encoder.encode(texts), dim=-1)
+
+
+def _draw(data_samples: List) -> torch.Generator:
+    """A generator that the same pictures of the same epoch give again."""
+    marks = [
+        (s.get('seed', 0), s.get('epoch', 0), s.get('img_id'))
+        for s in data_samples
+    ]
+    digest = hashlib.sha256(repr(marks).encode()).digest()
+    seed = int.from_bytes(digest[:7], 'little')
+    return torch.Generator().manual_seed(seed)

@@ -1,0 +1,39 @@
+"""Vision foundation models as sources of dense maps."""
+
+from typing import Any, Dict, Optional, Union
+
+from .mmpretrain_source import MMPretrainSource
+from .source import VFMSource
+from .timm_source import TimmSource
+
+__all__ = ['MMPretrainSource', 'TimmSource', 'VFMSource', 'open_source']
+
+_MMPRETRAIN = 'mmpretrain:'
+
+
+def open_source(
+    model: Union[str, Dict[str, Any]],
+    layer: Optional[int],
+    final_norm: bool,
+    timm_kwargs: Optional[dict],
+) -> VFMSource:
+    """Build the network that a VFM teacher names.
+
+    Args:
+        model: timm model name, ``'mmpretrain:NAME'`` or the config of a
+            backbone of mmpretrain.
+        layer, final_norm: As in :class:`TimmSource`.
+        timm_kwargs: Further arguments of ``timm.create_model``.
+    """
+    of_mmpretrain = isinstance(model, dict) or model.startswith(_MMPRETRAIN)
+    if not of_mmpretrain:
+        return TimmSource(model, layer, final_norm, timm_kwargs or {})
+    if timm_kwargs:
+        raise ValueError(
+            f'timm_kwargs={timm_kwargs!r} cannot go with {model!r}, which is '
+            'a backbone of mmpretrain. Write its arguments into a config '
+            'dict given as model.'
+        )
+    if isinstance(model, str):
+        model = model[len(_MMPRETRAIN) :]
+    return MMPretrainSource(model, layer)

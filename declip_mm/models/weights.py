@@ -1,0 +1,96 @@
+"""Where a backbone's architecture, activation and weights come from."""
+
+import json
+import os
+from typing import Any, Dict, NamedTuple, Optional
+
+import torch.nn as nn
+from mmengine.logging import print_log
+from open_clip.pretrained import download_pretrained
+
+from ..assets import resolve_asset
+from ..checkpoint import load_image_tower
+from .towers import ModelConfig, Tower, read_model_config, tag_settings
+
+__all__ = ['Origin', 'fill_backbone', 'resolve_origin']
+
+
+class Origin(NamedTuple):
+    """What the options ``model`` and ``pretrained`` amount to.
+
+    Attributes:
+        config: open_clip-style configuration.
+        pretrained: Weight file or tag; None for random weights.
+        tag: What open_clip records of the tag; empty for a file.
+        quick_gelu: Activation of an OpenAI-type ViT, if anything says so.
+    """
+
+    config: Dict[str, Any]
+    pretrained: Optional[str]
+    tag: Dict[str, Any]
+    quick_gelu: Optional[bool]
+
+    def architecture(self, model: ModelConfig) -> Dict[str, Any]:
+        """What a fingerprint adds of a model that has no name."""
+        if isinstance(model, str) and not model.endswith('.json'):
+            return {}
+        text = ('text_cfg', 'token_ids', 'name')
+        kept = {k: v for k, v in self.config.items() if k not in text}
+        # Plain values: a ConfigDict would need code to be read back.
+        return dict(architecture=json.loads(json.dumps(kept)))
+
+    def pixels(self, kind: str, tower: Tower) -> tuple:
+        """Pixel ``'mean'`` or ``'std'``: the config's, tag's or tower's."""
+        return tuple(
+            self.config.get(f'pixel_{kind}')
+            or self.tag.get(kind)
+            or getattr(tower, f'pixel_{kind}')
+        )
+
+
+def resolve_origin(
+    model: ModelConfig, pretrained: Optional[str], quick_gelu: Optional[bool]
+) -> Origin:
+    """Read the configuration and the tag; downloads nothing."""
+    config, tag = read_model_config(model), {}
+    pretrained = pretrained and resolve_asset(pretrained)
+    if pretrained is not None and not os.path.isfile(pretrained):
+        tag = tag_settings(model, pretrained)
+        if quick_gelu is None and 'quick_gelu' in tag:
+            quick_gelu = tag['quick_gelu']
+    return Origin(config, pretrained, tag, quick_gelu)
+
+
+def fill_backbone(backbone: nn.Module, init_cfg: Optional[dict]) -> None:
+    """Load a DeCLIPViT from its ``pretrained`` or ``init_cfg``, strictly."""
+    init = init_cfg or {}
+    if init and init.get('type') != 'Pretrained':
+        raise ValueError(
+            f'init_cfg type {init.get("type")!r} is not supported; use '
+            "dict(type='Pretrained', checkpoint=..., prefix=...)."
+        )
+    if init and not init.get('checkpoint'):
+        raise ValueError(
+            f'init_cfg={dict(init)} names no file; use '
+            "dict(type='Pretrained', checkpoint=..., prefix=...)."
+        )
+    path, prefix = backbone.pretrained, None
+    if backbone.tag:
+        path = download_pretrained(backbone.tag)
+    if init:
+        path, prefix = init['checkpoint'], init.get('prefix')
+    if path is None:
+        print_log(
+            f'DeCLIPViT({backbone.model}) has random weights: neither '
+            'pretrained nor init_cfg is set.',
+            logger='current',
+            level=30,
+        )
+        return
+    trunk = backbone.visual.trunk
+    load_image_tower(trunk, path, backbone.fingerprint, prefix)
+    print_log(
+        f'DeCLIPViT({backbone.model}): {path}. Decoupled: '
+        f'{backbone.visual.decoupling}.',
+        logger='current',
+    )

@@ -1,0 +1,34 @@
+"""Memory of the context loss grows with N, that of the plain one with N^2."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / 'benchmarks/context_memory.py'
+
+
+@pytest.fixture(scope='module')
+def tool():
+    return runpy.run_path(str(TOOL))
+
+
+def test_four_times_the_tokens(tool):
+    small, large = (tool['measure'](g, chunk=32, width=16) for g in (16, 32))
+    assert large['tokens'] == 4 * small['tokens']
+    assert large['chunked_mib'] / small['chunked_mib'] < 5
+    assert large['plain_mib'] / small['plain_mib'] > 12
+    for row in (small, large):
+        assert row['value_error'] < 1e-5
+        assert row['gradient_error'] < 1e-4
+
+
+def test_writes_table_figures_and_picture(tool, tmp_path):
+    out = tmp_path / 'sub' / 'memory'
+    options = ['--grids', '4', '6', '--chunk', '8', '--out', str(out)]
+    assert tool['main'](options) == 0
+    rows = json.loads(out.with_suffix('.json').read_text())['rows']
+    assert [row['tokens'] for row in rows] == [16, 36]
+    assert '| 36 |' in out.with_suffix('.md').read_text()
+    assert out.with_suffix('.png').read_bytes().startswith(b'\x89PNG')

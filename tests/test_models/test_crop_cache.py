@@ -1,0 +1,213 @@
+"""Caches of both teachers: the same losses, and no mixed-up rows."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DATASETS, MODELS
+from PIL import Image
+from tiny import backbone_cfg, batch, distiller_cfg, vfm_cfg
+from toy_world import make_clip
+
+from declip_mm.apis.caching import fill_caches, use_caches
+from declip_mm.datasets.grid import all_cells, count_cells, draw_cells, rng_for
+
+
+def crop_teacher():
+    return dict(type='CLIPCropTeacher', backbone=backbone_cfg())
+
+
+def crop_cache(path, **options):
+    return MODELS.build(dict(type='CropCache', path=str(path), **options))
+
+
+def samples_with_cells(counts=(3, 2), **metainfo):
+    inputs, samples = batch(counts)
+    for number, sample in enumerate(samples):
+        ids = torch.arange(len(sample.boxes)) + 2 * number
+        sample.set_data(dict(cell_ids=ids))
+        sample.set_metainfo(dict(crop_view=dict(size=64, scale=1.0)))
+        sample.set_metainfo(metainfo)
+    return inputs, samples
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """A cache after one batch, its inputs and what it gave."""
+    torch.manual_seed(0)
+    inputs, samples = samples_with_cells()
+    cache = crop_cache(
+        tmp_path / 'crops.npy',
+        teacher=crop_teacher(),
+        num_images=4,
+        num_cells=8,
+    )
+    return cache, inputs, samples, cache(inputs['crops'], samples)
+
+
+# cells ----------------------------------------------------------------------
+def test_every_drawn_cell_has_its_id():
+    boxes, ids = all_cells(300, 200, 6)
+    assert len(boxes) == count_cells(6) == 361 and count_cells(4) == 86
+    assert sorted(ids) == list(range(361))
+    of_id = dict(zip(ids.tolist(), boxes.tolist()))
+    for image in range(60):
+        cells, drawn = draw_cells(300, 200, rng_for(0, 0, image))
+        assert [of_id[i] for i in drawn.tolist()] == cells.tolist()
+
+
+def test_ids_of_a_small_grid_are_those_of_a_larger_one():
+    small, large = all_cells(64, 64, 4), all_cells(64, 64, 6)
+    assert np.array_equal(small[1], large[1][:86])
+    assert np.array_equal(small[0], large[0][:86])
+
+
+def test_a_tiny_picture_lacks_cells_but_keeps_ids():
+    boxes, ids = all_cells(2, 64, 4)
+    assert 0 < len(ids) < 86 and len(set(ids.tolist())) == len(boxes)
+    full = dict(zip(*(x.tolist() for x in all_cells(64, 64, 4)[::-1])))
+    for box, number in zip(boxes.tolist(), ids.tolist()):
+        assert [box[0], box[2]] == [full[number][0], full[number][2]]
+
+
+# rows -----------------------------------------------------------------------
+def test_cache_gives_what_the_teacher_gave(filled):
+    cache, inputs, samples, first = filled
+    wanted = cache.teacher(inputs['crops'])
+    torch.testing.assert_close(first, wanted, rtol=1e-3, atol=1e-3)
+    assert torch.equal(cache(None, samples), first)
+    # a later run reads it without the teacher
+    cache.file.flush()
+    again = crop_cache(cache.path)
+    assert again.out_dim == cache.out_dim
+    assert again.pixel_mean == pytest.approx(cache.pixel_mean)
+    assert torch.equal(again(None, samples[::-1])[:2], first[3:])
+
+
+def test_a_missing_row_is_named(filled):
+    cache, _, samples, _ = filled
+    samples[1].set_metainfo(dict(img_id=3))
+    with pytest.raises(KeyError, match=r'no crops of images \[3\]'):
+        cache(None, samples)
+    samples[1].cell_ids += 90
+    with pytest.raises(ValueError, match='8 cells an image.*draws cell'):
+        cache(None, samples)
+
+
+def test_proposals_have_no_cells(filled):
+    cache, inputs, _, _ = filled
+    _, samples = batch()
+    with pytest.raises(ValueError, match='no grid cells'):
+        cache(inputs['crops'], samples)
+
+
+@pytest.mark.parametrize('what', ['weights', 'scale', 'source', 'images'])
+def test_another_cache_is_refused(tmp_path, what):
+    torch.manual_seed(0)
+    teacher, options = crop_teacher(), dict(num_images=4, num_cells=8)
+    inputs, samples = samples_with_cells(source='a')
+    cache = crop_cache(tmp_path / 'c.npy', teacher=teacher, **options)
+    cache(inputs['crops'], samples)
+    cache.file.flush()
+    torch.manual_seed(1 if what == 'weights' else 0)
+    if what == 'source':
+        samples = samples_with_cells(source='b')[1]
+    if what == 'scale':
+        samples[0].set_metainfo(dict(crop_view=dict(size=64, scale=1.5)))
+    if what == 'images':
+        options['num_images'] = 5
+    other = crop_cache(tmp_path / 'c.npy', teacher=teacher, **options)
+    with pytest.raises(ValueError, match='made for something else'):
+        other(None, samples)
+
+
+def test_parts_of_a_concatenation_do_not_mix(filled, tmp_path):
+    """img_id restarts in every part of a ConcatDataset."""
+    cache, _, samples, _ = filled
+    samples[0].set_metainfo(dict(source='a'))
+    samples[1].set_metainfo(dict(source='b'))
+    with pytest.raises(ValueError, match="several lists.*'a', 'b'"):
+        cache(None, samples)
+    inputs, samples = samples_with_cells(source='a')
+    vfm = dict(type='TeacherCache', path=str(tmp_path / 'v.npy'))
+    vfm = MODELS.build(dict(vfm, teacher=vfm_cfg(), num_images=4))
+    vfm(inputs['vfm'], samples)
+    other = samples_with_cells(source='b')[1]
+    with pytest.raises(ValueError, match='holds a.*is of b'):
+        vfm(inputs['vfm'], other)
+
+
+# whole ----------------------------------------------------------------------
+VIEWS = dict(
+    type='DeCLIPViews', image_size=96, crop_size=64, vfm_size=96, max_split=2
+)
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Three pictures, a tiny CLIP and a tiny VFM with weights on disk."""
+    make_clip(tmp_path / 'clip.safetensors')
+    trunk = MODELS.build(vfm_cfg()).trunk.state_dict()
+    torch.save(trunk, tmp_path / 'vfm.pth')
+    (tmp_path / 'img').mkdir()
+    for index in range(3):
+        noise = np.random.default_rng(index).integers(
+            0, 256, (50, 70, 3), np.uint8
+        )
+        Image.fromarray(noise).save(tmp_path / 'img' / f'{index}.png')
+    weights = dict(pretrained=str(tmp_path / 'clip.safetensors'))
+    clip = backbone_cfg(frozen_stages=0, **weights)
+    model = distiller_cfg(
+        backbone=clip,
+        content_teacher=dict(
+            type='CLIPCropTeacher', backbone=backbone_cfg(**weights)
+        ),
+        context_teacher=vfm_cfg(pretrained=str(tmp_path / 'vfm.pth')),
+        data_preprocessor=dict(
+            type='DeCLIPPreprocessor',
+            vfm_mean=[127.5] * 3,
+            vfm_std=[127.5] * 3,
+        ),
+    )
+    dataset = dict(
+        type='DeCLIPImageDataset',
+        img_dir=str(tmp_path / 'img'),
+        views=dict(VIEWS),
+    )
+    return Config(dict(model=model, train_dataloader=dict(dataset=dataset)))
+
+
+def losses(cfg):
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    items = [dataset[0], dataset[2]]
+    data = model.data_preprocessor(pseudo_collate(items))
+    return data['inputs'], model(**data, mode='loss')
+
+
+def test_training_with_caches_has_the_same_losses(config, tmp_path, capsys):
+    paths = dict(vfm=str(tmp_path / 'v.npy'), crops=str(tmp_path / 'c.npy'))
+    views, without = losses(config)
+    assert set(views) == {'image', 'crops', 'vfm'}
+    fill_caches(config, **paths)
+    shown = capsys.readouterr().out
+    assert 'vfm: ' in shown and 'crops: ' in shown and 'pictures 2/2' in shown
+    fill_caches(config, **paths)  # nothing is left to compute
+    assert 'pictures' not in capsys.readouterr().out
+    use_caches(config, **paths)
+    views, cached = losses(config)
+    assert set(views) == {'image'}
+    assert set(cached) == {'loss_content', 'loss_context'}
+    for name, value in without.items():
+        torch.testing.assert_close(cached[name], value, rtol=1e-3, atol=1e-3)
+
+
+def test_a_cache_must_hold_this_clip(config, tmp_path):
+    path = str(tmp_path / 'c.npy')
+    fill_caches(config, crops=path)
+    make_clip(tmp_path / 'clip.safetensors')  # other random weights
+    use_caches(config, crops=path)
+    with pytest.raises(ValueError, match='made for something else: teacher'):
+        losses(config)

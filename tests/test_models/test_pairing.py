@@ -1,0 +1,107 @@
+"""A text tower or embedding file of another CLIP is refused."""
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+from tiny import tiny_eva
+
+from declip_mm.checkpoint import FingerprintError
+from declip_mm.models.pairing import check_text_tower
+from declip_mm.models.text import build_class_embeddings
+
+
+def evaluator(backbone, text):
+    return dict(
+        type='OpenVocabEvaluator',
+        backbone=dict(type='DeCLIPViT', **backbone),
+        predictor=dict(
+            type='OpenVocabPredictor',
+            text_encoder=dict(
+                type='DeCLIPTextEncoder', allow_download=True, **text
+            ),
+        ),
+    )
+
+
+EVA = dict(model='EVA02-B-16', pretrained='merged2b_s8b_b131k')
+
+
+def test_text_tower_of_another_model():
+    # both have 512 dimensions: nothing else would ever tell
+    openai = dict(model='ViT-B-16', pretrained='openai')
+    with torch.device('meta'), pytest.raises(ValueError) as error:
+        MODELS.build(evaluator(EVA, openai))
+    assert str(error.value) == (
+        'the backbone is EVA02-B-16 (merged2b_s8b_b131k), the text tower is '
+        'ViT-B-16 (openai). Their embeddings do not compare, even where the '
+        'dimensions agree: give predictor.text_encoder the '
+        "backbone's model and weights."
+    )
+
+
+def test_text_tower_of_other_weights(tmp_path):
+    backbone = dict(model='ViT-B-16', pretrained='openai')
+    text = dict(backbone, pretrained='laion400m_e32')
+    with torch.device('meta'):
+        with pytest.raises(ValueError, match='openai.*laion400m_e32'):
+            MODELS.build(evaluator(backbone, text))
+        # a tuned image tower comes from a file, its text tower from the tag
+        file = tmp_path / 'tuned.pt'
+        file.touch()
+        tuned = dict(EVA, pretrained=str(file))
+        assert MODELS.build(evaluator(tuned, EVA)).backbone.tag == {}
+
+
+def test_what_cannot_be_compared_passes():
+    backbone = MODELS.build(dict(type='DeCLIPViT', model=tiny_eva()))
+    check_text_tower(backbone, dict(model='EVA02-B-16'))
+    with torch.device('meta'):
+        backbone = MODELS.build(dict(type='DeCLIPViT', model='EVA02-B-16'))
+    check_text_tower(backbone, dict(model=tiny_eva()))
+    with pytest.raises(ValueError, match='EVA02-B-16.*ViT-B-16'):
+        check_text_tower(backbone, dict(model='ViT-B-16'))
+
+
+def predictor(path, **options):
+    found = MODELS.build(
+        dict(
+            type='OpenVocabPredictor',
+            text_encoder=dict(type='DeCLIPTextEncoder', model=tiny_eva()),
+            classes=['cat', 'dog'],
+            embeddings=str(path),
+            **options,
+        )
+    )
+    # what a file is compared with: random weights differ at every build
+    found._encoder = encoder(seed=0)
+    return found
+
+
+def encoder(seed):
+    torch.manual_seed(seed)
+    built = MODELS.build(dict(type='DeCLIPTextEncoder', model=tiny_eva()))
+    assert built.tower is not None  # filled now, by this seed
+    return built
+
+
+def test_wrong_embedding_file_is_refused(tmp_path):
+    path = tmp_path / 'names.npz'
+    right = build_class_embeddings(encoder(seed=0), ['cat', 'dog'], 'name')
+    right.save(path)
+    matrix = predictor(path, prompts='name').class_matrix(torch.zeros(1))
+    torch.testing.assert_close(matrix, right.matrix)
+    with pytest.raises(FingerprintError) as error:
+        predictor(path).class_matrix(torch.zeros(1))
+    assert "prompts: file has 'name" in str(error.value)
+    assert "wanted is 'vild (63 prompts)'" in str(error.value)
+    other = build_class_embeddings(encoder(seed=1), ['cat', 'dog'], 'name')
+    other.save(path)
+    with pytest.raises(FingerprintError) as error:
+        predictor(path, prompts='name').class_matrix(torch.zeros(1))
+    said = str(error.value)
+    assert said.startswith(f'class embeddings {path} do not fit. weights: ')
+    assert 'class_embeddings.py' in said
+    swapped = build_class_embeddings(encoder(seed=0), ['dog', 'cat'], 'name')
+    swapped.save(path)
+    with pytest.raises(FingerprintError, match='names'):
+        predictor(path, prompts='name').class_matrix(torch.zeros(1))

@@ -1,0 +1,98 @@
+"""``DeCLIPViT.from_pretrained``: one line from any place."""
+
+import huggingface_hub
+import pytest
+import torch
+from mmengine.registry import MODELS
+from tiny import backbone_cfg, tiny_eva, tiny_openai
+
+from declip_mm.checkpoint import save_weights
+from declip_mm.models import DeCLIPViT
+
+IMAGE = torch.randn(1, 3, 64, 64)
+
+
+def export(path, model=None, **options):
+    torch.manual_seed(0)
+    source = MODELS.build(backbone_cfg(model, **options)).eval()
+    weights = {f'backbone.{k}': v for k, v in source.state_dict().items()}
+    said = dict(source.fingerprint, **source.architecture)
+    save_weights(weights, path, said)
+    return source
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+@pytest.mark.parametrize('model', [tiny_eva(), tiny_openai()])
+def test_one_line(model, suffix, tmp_path):
+    path = tmp_path / f'a.{suffix}'
+    quick = 'timm_model_name' not in model['vision_cfg'] or None
+    options = dict(affinity='qq', scale=1.0, quick_gelu=quick)
+    source = export(path, model, **options)
+    found = DeCLIPViT.from_pretrained(str(path))
+    assert not found.training
+    assert found.fingerprint == source.fingerprint
+    wanted = source.forward_dense(IMAGE).content
+    assert torch.equal(found.forward_dense(IMAGE).content, wanted)
+    found.init_weights()  # a detector's own call fills nothing anew
+    assert torch.equal(found.forward_dense(IMAGE).content, wanted)
+
+
+def test_options_of_the_constructor(tmp_path):
+    export(tmp_path / 'a.pth')
+    path = str(tmp_path / 'a.pth')
+    found = DeCLIPViT.from_pretrained(path, out_indices=(0, 2))
+    assert [m.shape for m in found(IMAGE)] == [(1, 24, 4, 4)] * 2
+
+
+def test_folder(tmp_path):
+    export(tmp_path / 'model.safetensors')
+    export(tmp_path / 'other.pth')
+    (tmp_path / 'README.md').write_text('x')
+    assert DeCLIPViT.from_pretrained(str(tmp_path)).visual.width == 24
+    (tmp_path / 'model.safetensors').unlink()
+    export(tmp_path / 'third.pth')
+    with pytest.raises(ValueError, match='other.pth, third.pth'):
+        DeCLIPViT.from_pretrained(str(tmp_path))
+    DeCLIPViT.from_pretrained(str(tmp_path), filename='third.pth')
+
+
+def test_hub(tmp_path, monkeypatch):
+    """The calls that reach the hub, without one."""
+    export(tmp_path / 'model.safetensors')
+
+    def listing(api, repository, revision=None):
+        assert (repository, revision) == ('someone/declip', 'v1')
+        return ['README.md', 'model.safetensors']
+
+    def download(repository, filename, revision=None):
+        return str(tmp_path / filename)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, 'list_repo_files', listing)
+    monkeypatch.setattr(huggingface_hub, 'hf_hub_download', download)
+    found = DeCLIPViT.from_pretrained('someone/declip', revision='v1')
+    assert found.visual.width == 24
+
+
+def test_offline(monkeypatch):
+    def fail(*_, **__):
+        raise OSError('no route to host')
+
+    monkeypatch.setattr(huggingface_hub.HfApi, 'list_repo_files', fail)
+    with pytest.raises(ConnectionError) as error:
+        DeCLIPViT.from_pretrained('someone/declip')
+    for part in ("'someone/declip'", 'no route to host', 'give its path'):
+        assert part in str(error.value)
+    with pytest.raises(FileNotFoundError, match='Check the path'):
+        DeCLIPViT.from_pretrained('someone/declip.pth')
+
+
+def test_weights_that_say_nothing_are_read_as_the_caller_says():
+    """The miniature CLIP is an ordinary one, without a fingerprint."""
+    model = DeCLIPViT.from_pretrained(
+        'declip_mm://miniature/tiny_clip.safetensors',
+        model='declip_mm://miniature/tiny_clip.json',
+        affinity='csa',
+        scale='rsqrt',
+    )
+    image = torch.zeros(1, 3, 70, 70)
+    assert model.forward_image(image).shape == (1, model.visual.out_dim)

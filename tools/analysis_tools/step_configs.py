@@ -1,0 +1,139 @@
+"""One training step of a pre-finetuning config, with random weights.
+
+    python tools/analysis_tools/step_configs.py \
+        configs/declip/pretune_dinov2.py --size 560 --crops 4
+
+Shows that a config works at full size where its weights are not at hand:
+builds it, makes one step on noise (batch 1) and prints time and memory.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS
+from mmengine.structures import BaseDataElement
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    sys.path.insert(0, str(CLONE))
+
+import declip_mm  # noqa: F401  (registers everything)
+
+
+def without_weights(node: Any) -> Any:
+    """The config with every ``pretrained`` left out; nothing is fetched."""
+    if isinstance(node, dict):
+        return {
+            k: without_weights(v) for k, v in node.items() if k != 'pretrained'
+        }
+    if isinstance(node, (list, tuple)):
+        return type(node)(without_weights(v) for v in node)
+    return node
+
+
+def noise(model: torch.nn.Module, size: int, crops: int) -> Dict[str, Any]:
+    """What a data loader would give for one picture of ``size`` px."""
+    generator = torch.Generator().manual_seed(0)
+
+    def view(*shape: int) -> torch.Tensor:
+        return torch.randint(
+            0, 256, shape, dtype=torch.uint8, generator=generator
+        )
+
+    native = model.backbone.visual.native_size
+    inputs = dict(
+        image=[view(3, size, size)], crops=[view(crops, 3, native, native)]
+    )
+    teacher = model.context_teacher
+    if teacher is not None:
+        grid = size // model.backbone.visual.patch_size
+        inputs['vfm'] = [view(3, grid * teacher.stride, grid * teacher.stride)]
+    corners = torch.rand(crops, 2, 2, generator=generator).sort(dim=1)[0]
+    sample = BaseDataElement(
+        boxes=corners.flatten(1), valid_hw=torch.tensor([1.0, 0.75])
+    )
+    return dict(inputs=inputs, data_samples=[sample])
+
+
+def step(cfg: Config, size: int, crops: int) -> Dict[str, Any]:
+    """Build and step once.
+
+    Returns:
+        Losses, seconds of building and of the step, peak resident memory of
+        the process in GiB and its part before the step.
+    """
+    began = time.perf_counter()
+    torch.manual_seed(0)
+    model = MODELS.build(without_weights(cfg.model.to_dict())).train()
+    options = dict(cfg.optim_wrapper.to_dict(), type='OptimWrapper')
+    optimizer = build_optim_wrapper(model, options)
+    before = peak_gib()
+    built = time.perf_counter()
+    data = model.data_preprocessor(noise(model, size, crops), True)
+    total, losses = model.parse_losses(model(**data, mode='loss'))
+    optimizer.backward(total)
+    lost = [
+        name
+        for name, p in model.named_parameters()
+        if p.requires_grad and p.grad is None
+    ]
+    if lost:
+        raise RuntimeError(f'trained, but without a gradient: {lost[:5]}')
+    optimizer.step()
+    done = time.perf_counter()
+    side = size // model.backbone.visual.patch_size
+    return dict(
+        tokens=side**2,
+        losses={k: round(float(v), 4) for k, v in losses.items()},
+        build_seconds=round(built - began, 1),
+        step_seconds=round(done - built, 1),
+        peak_gib=round(peak_gib(), 2),
+        built_gib=round(before, 2),
+    )
+
+
+def peak_gib() -> float:
+    """Peak resident memory of this process so far (Linux counts in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def main(args: Optional[list] = None) -> int:
+    parser = argparse.ArgumentParser(description='One step of a config')
+    parser.add_argument('config')
+    parser.add_argument(
+        '--size',
+        type=int,
+        help="student's image side in pixels (default: the config's)",
+    )
+    parser.add_argument('--crops', type=int, default=4, help='of the picture')
+    parser.add_argument('--out', help='json file to append the figures to')
+    options = parser.parse_args(args)
+    MMLogger.get_instance('step', log_level='ERROR')  # of every parameter
+    cfg = Config.fromfile(options.config)
+    size = options.size or cfg.train_dataloader.dataset.views.image_size
+    found = dict(
+        config=options.config,
+        size=size,
+        crops=options.crops,
+        threads=torch.get_num_threads(),
+        **step(cfg, size, options.crops),
+    )
+    line = json.dumps(found)
+    print(line, flush=True)
+    if options.out:
+        with open(options.out, 'a', encoding='utf-8') as file:
+            file.write(f'{line}\n')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
