@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests a checkpoint on several GPUs (variables as in dist_train.sh):
+# Tests a checkpoint on several GPUs (variables: tools/dist_launch.sh):
 #
 #     bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [options of tools/test.py]
 set -euo pipefail
@@ -11,14 +11,4 @@ CONFIG="$1"
 CHECKPOINT="$2"
 GPUS="$3"
 shift 3
-HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-VENV="$HERE/../.venv/bin/python"
-if [ -z "${PYTHON:-}" ]; then
-  if [ -x "$VENV" ]; then PYTHON="$VENV"; else PYTHON=python; fi
-fi
-
-exec "$PYTHON" -m torch.distributed.run \
-  --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
-  --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-  --nproc_per_node="$GPUS" \
-  "$HERE/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"
+exec bash "$(dirname "${BASH_SOURCE[0]}")/dist_launch.sh" "$GPUS" test.py "$CONFIG" "$CHECKPOINT" "$@"

@@ -1,10 +1,7 @@
 #!/usr/bin/env bash
-# Trains on several GPUs of one machine (or several: NNODES, NODE_RANK,
-# MASTER_ADDR, PORT):
+# Trains on several GPUs (variables: tools/dist_launch.sh):
 #
 #     bash tools/dist_train.sh CONFIG GPUS [options of tools/train.py]
-#
-# Without a GPU the processes talk over gloo.
 set -euo pipefail
 if [ $# -lt 2 ]; then
   echo "usage: bash tools/dist_train.sh CONFIG GPUS [options of tools/train.py]" >&2
@@ -13,14 +10,4 @@ fi
 CONFIG="$1"
 GPUS="$2"
 shift 2
-HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-VENV="$HERE/../.venv/bin/python"
-if [ -z "${PYTHON:-}" ]; then
-  if [ -x "$VENV" ]; then PYTHON="$VENV"; else PYTHON=python; fi
-fi
-
-exec "$PYTHON" -m torch.distributed.run \
-  --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
-  --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-  --nproc_per_node="$GPUS" \
-  "$HERE/train.py" "$CONFIG" --launcher pytorch "$@"
+exec bash "$(dirname "${BASH_SOURCE[0]}")/dist_launch.sh" "$GPUS" train.py "$CONFIG" "$@"

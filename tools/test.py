@@ -5,11 +5,8 @@ python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--out results.pkl]
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
-
-from mmengine.config import DictAction
 
 CLONE = Path(__file__).resolve().parents[1]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
@@ -21,14 +18,9 @@ from declip_mm import apis
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Measure a checkpoint')
-    parser.add_argument('config', help='config file')
+    apis.add_shared_options(parser, 'the log and the figures')
     parser.add_argument(
         'checkpoint', help="checkpoint file; 'none': as the config builds it"
-    )
-    parser.add_argument(
-        '--work-dir',
-        help='where the log and the figures go (default: what the config '
-        'says, then work_dirs/<name of the config>)',
     )
     parser.add_argument(
         '--out', metavar='FILE.pkl', help='write the predictions to this file'
@@ -48,29 +40,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--tta', action='store_true', help='test-time augmentation'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config: a.b=1 c="[1,2]" d="[(a,b),(c,d)]"',
-    )
-    parser.add_argument(
-        '--allow-new-options',
-        action='store_true',
-        help='let --cfg-options add keys that the config does not have',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes (torchrun: pytorch)',
-    )
-    # torch.distributed.launch passes the second spelling since torch 2.0
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    parsed = parser.parse_args(args)
-    os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
-    return parsed
+    return apis.parse(parser, args)
 
 
 def draw(cfg, args: argparse.Namespace) -> None:
@@ -147,10 +117,12 @@ def main() -> None:
     args = parse_args()
     try:
         cfg = prepare(args)
+        apis.check_config(cfg)
+        apis.use_safe_storage(args.trust_pickle)
         apis.init_distributed(cfg, args.launcher)
     except apis.OptionError as error:
         sys.exit(f'test.py: {error}')
-    apis.build_runner(cfg).test()
+    apis.run_test(cfg)
     apis.leave_distributed()
 
 

@@ -9,8 +9,6 @@ import os
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 CLONE = Path(__file__).resolve().parents[1]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
@@ -21,19 +19,14 @@ from declip_mm import apis
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train with a config')
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--work-dir',
-        help='where logs and checkpoints go (default: what the config says, '
-        'then work_dirs/<name of the config>)',
-    )
+    apis.add_shared_options(parser, 'logs and checkpoints')
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
         help='go on from this checkpoint, without a value from the newest '
-        'one in the work directory',
+        'whole one in the work directory',
     )
     parser.add_argument(
         '--amp',
@@ -46,29 +39,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate by batch size / base_batch_size',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config: a.b=1 c="[1,2]" d="[(a,b),(c,d)]"',
-    )
-    parser.add_argument(
-        '--allow-new-options',
-        action='store_true',
-        help='let --cfg-options add keys that the config does not have',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes (torchrun: pytorch)',
-    )
-    # torch.distributed.launch passes the second spelling since torch 2.0
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    parsed = parser.parse_args(args)
-    os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
-    return parsed
+    return apis.parse(parser, args)
 
 
 def scale_lr(cfg) -> None:
@@ -117,6 +88,8 @@ def main() -> None:
     args = parse_args()
     try:
         cfg = prepare(args)
+        apis.check_config(cfg)
+        apis.use_safe_storage(args.trust_pickle)
         apis.init_distributed(cfg, args.launcher)
     except apis.OptionError as error:
         sys.exit(f'train.py: {error}')

@@ -12,6 +12,7 @@ from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..checkpoint import DamagedFileError, check_whole
 from .options import OptionError, check_options
 
 AMP = 'AmpOptimWrapper'
@@ -51,13 +52,20 @@ def load_config(
 
 
 def check_checkpoint(path: str) -> str:
-    """Returns ``path``; a local file has to exist (``s3://...`` may not).
+    """Returns ``path``; a local file has to be whole (``s3://...`` may not).
 
     Raises:
-        OptionError: Names the checkpoints that lie beside it.
+        OptionError: Names the checkpoints that lie beside it, or says that
+            it was cut short.
     """
-    if '://' not in path and not Path(path).is_file():
+    if '://' in path or Path(path).is_dir():  # directories: of DeepSpeed
+        return path
+    if not Path(path).is_file():
         raise OptionError(_no_file('checkpoint', Path(path), '*.pth'))
+    try:
+        check_whole(path)
+    except DamagedFileError as error:
+        raise OptionError(str(error)) from error
     return path
 
 
@@ -153,37 +161,17 @@ def init_distributed(cfg: Config, launcher: str) -> None:
 def leave_distributed() -> None:
     """Closes the process group, if there is one, and ends its threads.
 
-    torch only drops its own reference; DDP and the Runner, which hang in
-    reference cycles, hold others. A gloo thread that is alive when the
-    interpreter ends may abort the process (SIGABRT, "terminate called
-    without an active exception"), so the cycles are collected here. Call it
-    when no variable holds the Runner any more.
+    A gloo thread that drops a tensor while the interpreter ends aborts the
+    process (SIGABRT, "terminate called without an active exception"), so
+    the group must go first. The Runner and DDP, which hold it too, hang in
+    reference cycles and are collected before: torch's own reference has to
+    be the last, because only it gives up the GIL while it joins the threads;
+    DDP's would wait for ever for a thread that wants the GIL. Call this when
+    no variable holds the Runner any more.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
         gc.collect()
-
-
-def find_resume_point(work_dir: str) -> str | None:
-    """Path of the newest checkpoint in ``work_dir``, or ``None``.
-
-    A work folder that was moved still names its old place; the file beside
-    the note is taken then.
-
-    Raises:
-        OptionError: The note names a checkpoint that is gone.
-    """
-    note = Path(work_dir) / 'last_checkpoint'
-    if not note.is_file():
-        return None
-    named = Path(note.read_text().strip())
-    for path in (named, Path(work_dir) / named.name):
-        if path.exists():
-            return str(path)
-    raise OptionError(
-        f'{note} names {named}, which is gone; name another checkpoint: '
-        '--resume FILE, or train anew without --resume'
-    )
+        torch.distributed.destroy_process_group()
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -191,3 +179,15 @@ def build_runner(cfg: Config) -> Runner:
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+def run_test(cfg: Config) -> dict[str, float]:
+    """Measures the weights of ``load_from``, else those the config names.
+
+    mmengine fills a model from its own ``pretrained`` or ``init_cfg`` for
+    training only, and would measure random weights here.
+    """
+    runner = build_runner(cfg)
+    if not cfg.get('load_from'):
+        runner._init_model_weights()
+    return runner.test()

@@ -1,26 +1,32 @@
-"""Taking the backbone out of a training checkpoint."""
+"""What leaves a training checkpoint: its backbone, or all it has learnt."""
 
-import json
-import os
+import hashlib
 from pathlib import Path
+from typing import Optional
 
-import torch
-
+from .files import SUFFIXES, save_weights
 from .fingerprint import FINGERPRINT_KEY
+from .reader import read_checkpoint
 
-__all__ = ['export_backbone', 'save_atomically']
+__all__ = ['export_backbone', 'publish']
 
 
-def save_atomically(content: object, path: str) -> None:
-    """``torch.save`` that never leaves half a file under ``path``."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    part = f'{path}.part'
-    torch.save(content, part)
-    os.replace(part, path)
+def _fingerprint(meta: dict, path: str) -> dict:
+    found = meta.get(FINGERPRINT_KEY)
+    if not found:
+        raise ValueError(
+            f'{path} has no fingerprint, so its affinity and scale are '
+            'unknown. Train with FingerprintHook, as the shipped configs do, '
+            'or declare both with tools/model_converters/convert.py.'
+        )
+    return found
 
 
 def export_backbone(
-    checkpoint: str, out: str, prefix: str = 'backbone.'
+    checkpoint: str,
+    out: str,
+    prefix: str = 'backbone.',
+    trust_pickle: Optional[str] = None,
 ) -> dict:
     """Write the backbone of a training checkpoint to a file of its own.
 
@@ -32,6 +38,7 @@ def export_backbone(
         checkpoint: File that the runner saved.
         out: ``.pth`` or ``.safetensors``.
         prefix: Where the backbone is in the checkpoint.
+        trust_pickle: See :func:`~declip_mm.checkpoint.reader.read_content`.
 
     Returns:
         The fingerprint that was written along.
@@ -39,30 +46,53 @@ def export_backbone(
     Raises:
         ValueError: The checkpoint has no fingerprint or no such keys.
     """
-    # Our own runner's file: beside the weights it holds optimiser state and
-    # message history, which the weights_only reader does not take.
-    content = torch.load(checkpoint, map_location='cpu', weights_only=False)
-    fingerprint = content.get('meta', {}).get(FINGERPRINT_KEY)
-    if not fingerprint:
-        raise ValueError(
-            f'{checkpoint} has no fingerprint, so its affinity and scale are '
-            'unknown. Train with FingerprintHook, as the shipped configs do.'
-        )
-    weights = {
-        key: value.contiguous()
-        for key, value in content['state_dict'].items()
-        if key.startswith(prefix)
-    }
+    weights, meta = read_checkpoint(checkpoint, trust_pickle)
+    fingerprint = _fingerprint(meta, checkpoint)
+    weights = {k: v for k, v in weights.items() if k.startswith(prefix)}
     if not weights:
-        raise ValueError(f'{checkpoint} has no key under {prefix!r}.')
-    if Path(out).suffix == '.safetensors':
-        from safetensors.torch import save_file
-
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
-        part = f'{out}.part'
-        save_file(weights, part, {'declip': json.dumps(fingerprint)})
-        os.replace(part, out)
-    else:
-        meta = {FINGERPRINT_KEY: fingerprint}
-        save_atomically(dict(meta=meta, state_dict=weights), out)
+        raise ValueError(
+            f'{checkpoint} has no key under {prefix!r}; name the place of '
+            'the backbone with prefix.'
+        )
+    save_weights(weights, out, fingerprint)
     return fingerprint
+
+
+def publish(
+    checkpoint: str,
+    out: str,
+    without_fingerprint: bool = False,
+    trust_pickle: Optional[str] = None,
+) -> Path:
+    """Write what a checkpoint has learnt, under a name with its hash.
+
+    Optimiser, schedulers, histories and the unmixed student stay behind; the
+    fingerprint goes along.
+
+    Args:
+        checkpoint: Training checkpoint of any of our models.
+        out: Name without hash, ``.pth`` or ``.safetensors``.
+        without_fingerprint: Let a file through that has none.
+        trust_pickle: See :func:`~declip_mm.checkpoint.reader.read_content`.
+
+    Returns:
+        ``<stem>-<first 8 digits of the file's SHA-256><suffix>``.
+
+    Raises:
+        ValueError: No fingerprint, or another suffix.
+    """
+    path = Path(out)
+    if path.suffix not in SUFFIXES:
+        raise ValueError(
+            f'weights go into {" or ".join(SUFFIXES)} files, got {out}.'
+        )
+    weights, meta = read_checkpoint(checkpoint, trust_pickle)
+    fingerprint = meta.get(FINGERPRINT_KEY)
+    if not without_fingerprint:
+        fingerprint = _fingerprint(meta, checkpoint)
+    whole = path.with_name(f'{path.stem}-unnamed{path.suffix}')
+    save_weights(weights, whole, fingerprint)
+    digest = hashlib.sha256(whole.read_bytes()).hexdigest()[:8]
+    final = path.with_name(f'{path.stem}-{digest}{path.suffix}')
+    whole.replace(final)
+    return final

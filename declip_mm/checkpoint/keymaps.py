@@ -1,20 +1,32 @@
-"""Key names of foreign checkpoints; the only place that knows them.
+"""Names of tensors in foreign checkpoints, and how to make them ours.
 
-Ours is ``visual.trunk.*`` with the trunk's own names (timm for EVA,
-open_clip for OpenAI-type ViTs), under ``backbone.`` in a detector.
+Ours are the trunk's own names (timm for EVA and SigLIP, open_clip for
+OpenAI-type ViTs) with q, k and v of the decoupled stage apart. The files'
+outer structure is in :mod:`~declip_mm.checkpoint.layouts`; the two modules
+are the only ones of the core that know foreign names.
 """
 
 import re
-from typing import Dict, Iterable, List, Tuple
+from typing import Dict, Tuple
 
+import torch
 from torch import Tensor
 
 __all__ = [
     'OFFICIAL_EVA',
+    'ROPE',
     'from_official_eva',
-    'image_tower_keys',
+    'fuse_last_attention',
+    'fuse_pooling',
+    'join_attention',
+    'official_rope',
+    'part_attention',
+    'split_last_attention',
+    'split_pooling',
     'to_official_eva',
 ]
+
+Weights = Dict[str, Tensor]
 
 #: (official EVA-CLIP, timm), applied in order to names within the trunk.
 OFFICIAL_EVA = (
@@ -28,17 +40,10 @@ OFFICIAL_EVA = (
 )
 
 #: Rotary tables are computed for each grid, never loaded.
-_ROPE = re.compile(r'(^|\.)rope\.freqs_(cos|sin)$')
+ROPE = re.compile(r'(^|\.)rope\.freqs_(cos|sin)$')
 
-#: Text towers and what open_clip and OpenAI keep beside the towers.
-_NOT_VISUAL = re.compile(
-    r'^(text\.|transformer\.|token_embedding\.|ln_final\.)'
-    r'|^(positional_embedding|text_projection|logit_scale|logit_bias'
-    r'|input_resolution|context_length|vocab_size)$'
-)
-
-#: Longest first: a prefix is taken when any key starts with it.
-_PREFIXES = ('backbone.visual.trunk.', 'visual.trunk.', 'visual.')
+_BLOCK = re.compile(r'(?:^|\.)blocks\.(\d+)\.')
+_RESBLOCK = re.compile(r'^(transformer\.resblocks\.(\d+)\.attn\.)(\w+)')
 
 
 def from_official_eva(key: str) -> str:
@@ -55,35 +60,143 @@ def to_official_eva(key: str) -> str:
     return key
 
 
-def image_tower_keys(
-    weights: Dict[str, Tensor], trunk_keys: Iterable[str]
-) -> Tuple[Dict[str, Tensor], List[str]]:
-    """Bring the image tower of any known layout to the trunk's names.
+def official_rope(tower: Weights, head_dim: int) -> Weights:
+    """The rotary tables that official EVA-CLIP files carry.
 
-    Known: ours and exported files, open_clip (``visual.trunk.*`` or
-    ``visual.*``), official EVA-CLIP and DeCLIP (``visual.*`` with
-    ``q_bias``), OpenAI, and a bare trunk.
+    Rotary embedding of EVA-02 (Fang et al., arXiv 2303.11331) on the native
+    grid, positions scaled to a reference grid of 16 x 16.
 
     Args:
-        weights: State dict of a file.
-        trunk_keys: Names that the trunk has.
+        tower: EVA tower under official names; its ``pos_embed`` tells the
+            native grid and its blocks how often the tables are repeated.
+        head_dim: Of the attention, 64 in all published models.
 
     Returns:
-        The tower's tensors under the trunk's names, and the keys of the file
-        that belong to no known part (the caller refuses them).
+        ``rope.freqs_{cos,sin}`` (N, head_dim) of the tower and each block.
     """
-    prefix = next(
-        (p for p in _PREFIXES if any(k.startswith(p) for k in weights)), ''
-    )
-    bare = not prefix and bool(set(trunk_keys) & set(weights))
-    tower, strange = {}, []
+    grid = round((tower['pos_embed'].shape[1] - 1) ** 0.5)
+    quarter = torch.arange(0, head_dim // 2, 2)[: head_dim // 4].float()
+    frequencies = 1.0 / (10000 ** (quarter / (head_dim // 2)))
+    positions = torch.arange(grid) / grid * 16
+    angles = torch.einsum('..., f -> ... f', positions, frequencies)
+    angles = angles.repeat_interleave(2, dim=-1)  # (grid, d / 2)
+    rows = angles[:, None].expand(-1, grid, -1)
+    columns = angles[None].expand(grid, -1, -1)
+    table = torch.cat((rows, columns), dim=-1).reshape(-1, head_dim)
+    depth = 1 + max(int(m[1]) for k in tower if (m := _BLOCK.search(k)))
+    stems = ['', *(f'blocks.{index}.attn.' for index in range(depth))]
+    kind = tower['pos_embed'].dtype
+    return {
+        f'{stem}rope.freqs_{name}': value.to(kind, copy=True)
+        for stem in stems
+        for name, value in (('cos', table.cos()), ('sin', table.sin()))
+    }
+
+
+def split_pooling(tower: Weights) -> Weights:
+    """timm's fused ``attn_pool.kv`` (SigLIP, PE) -> ours, k and v apart."""
+    tower = dict(tower)
+    for part in ('weight', 'bias'):
+        fused = tower.pop(f'attn_pool.kv.{part}', None)
+        if fused is not None:
+            k, v = fused.chunk(2)
+            tower[f'attn_pool.k.{part}'] = k
+            tower[f'attn_pool.v.{part}'] = v
+    return tower
+
+
+def fuse_pooling(tower: Weights) -> Weights:
+    """Ours -> timm's; the inverse of :func:`split_pooling`."""
+    tower = dict(tower)
+    for part in ('weight', 'bias'):
+        names = [f'attn_pool.{name}.{part}' for name in 'kv']
+        if all(name in tower for name in names):
+            rows = [tower.pop(name) for name in names]
+            tower[f'attn_pool.kv.{part}'] = torch.cat(rows)
+    return tower
+
+
+def _last_stem(tower: Weights) -> str:
+    """Stem of the last block's attention in an OpenAI-type tower."""
+    found = [m for k in tower if (m := _RESBLOCK.match(k))]
+    return max(found, key=lambda m: int(m[2]))[1] if found else ''
+
+
+def split_last_attention(tower: Weights) -> Weights:
+    """OpenAI's fused ``in_proj`` of the last block -> ours, q, k, v apart."""
+    tower, stem = dict(tower), _last_stem(tower)
+    for part in ('weight', 'bias'):
+        fused = tower.pop(f'{stem}in_proj_{part}', None) if stem else None
+        if fused is not None:
+            for name, rows in zip('qkv', fused.chunk(3)):
+                tower[f'{stem}{name}_proj.{part}'] = rows
+    return tower
+
+
+def fuse_last_attention(tower: Weights) -> Weights:
+    """Ours -> OpenAI's; the inverse of :func:`split_last_attention`."""
+    tower, stem = dict(tower), _last_stem(tower)
+    for part in ('weight', 'bias'):
+        names = [f'{stem}{name}_proj.{part}' for name in 'qkv']
+        if stem and all(name in tower for name in names):
+            rows = [tower.pop(name) for name in names]
+            tower[f'{stem}in_proj_{part}'] = torch.cat(rows)
+    return tower
+
+
+_PARTED = re.compile(r'^(.*resblocks\.\d+\.attn\.)([qkv])_proj_weight$')
+
+
+def join_attention(weights: Weights) -> Weights:
+    """CAT-Seg's ``{q,k,v}_proj_weight`` of every block -> ``in_proj``.
+
+    Its fine-tuning trains q and v alone, so it takes OpenAI-type attention
+    apart in both towers; the bias stays fused.
+
+    Raises:
+        ValueError: A block has only some of the three.
+    """
+    out: Weights = {}
+    parts: Dict[str, Weights] = {}
     for key, value in weights.items():
-        if _ROPE.search(key):
-            continue
-        if prefix and key.startswith(prefix):
-            tower[from_official_eva(key[len(prefix) :])] = value
-        elif bare:
-            tower[key] = value
-        elif not _NOT_VISUAL.search(key):
-            strange.append(key)
-    return tower, strange
+        found = _PARTED.match(key)
+        if found:
+            parts.setdefault(found[1], {})[found[2]] = value
+        else:
+            out[key] = value
+    for stem, rows in parts.items():
+        if set(rows) != set('qkv'):
+            raise ValueError(
+                f'{stem} has the projections {sorted(rows)}; q, k and v are '
+                'wanted. The file is incomplete.'
+            )
+        out[f'{stem}in_proj_weight'] = torch.cat([rows[n] for n in 'qkv'])
+    return out
+
+
+def part_attention(weights: Weights) -> Weights:
+    """Ours -> CAT-Seg's; the inverse of :func:`join_attention`."""
+    out: Weights = {}
+    for key, value in weights.items():
+        stem, fused, _ = key.partition('in_proj_weight')
+        if fused and 'resblocks.' in stem:
+            for name, rows in zip('qkv', value.chunk(3)):
+                out[f'{stem}{name}_proj_weight'] = rows
+        else:
+            out[key] = value
+    return out
+
+
+def text_metadata(visual: Weights, text: Weights) -> Tuple[int, int, int]:
+    """Image side, context length and vocabulary that OpenAI's files state.
+
+    Args:
+        visual: OpenAI-type tower under its own names.
+        text: Text tower under open_clip's names.
+    """
+    grid = round((len(visual['positional_embedding']) - 1) ** 0.5)
+    return (
+        grid * visual['conv1.weight'].shape[-1],
+        len(text['positional_embedding']),
+        len(text['token_embedding.weight']),
+    )

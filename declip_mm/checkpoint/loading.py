@@ -1,4 +1,4 @@
-"""Strict loading of image towers."""
+"""Strict loading: every weight of a tower from the file, nothing left over."""
 
 from typing import Dict, List, Optional
 
@@ -6,10 +6,10 @@ import torch.nn as nn
 from torch import Tensor
 
 from .fingerprint import FINGERPRINT_KEY, compare_fingerprints
-from .keymaps import image_tower_keys
+from .layouts import read_parts
 from .reader import read_checkpoint
 
-__all__ = ['load_image_tower']
+__all__ = ['check_fit', 'load_image_tower', 'load_text_tower']
 
 
 def load_image_tower(
@@ -23,7 +23,7 @@ def load_image_tower(
     Args:
         trunk: Module to fill.
         path: Weight file of any layout that
-            :func:`~declip_mm.checkpoint.keymaps.image_tower_keys` knows.
+            :mod:`~declip_mm.checkpoint.layouts` knows.
         fingerprint: Of the model; compared with the file's where it has one.
         prefix: Only keys under this prefix are looked at (``'backbone.'`` of
             a detector's checkpoint); stripped.
@@ -40,36 +40,82 @@ def load_image_tower(
         compare_fingerprints(theirs, fingerprint, path)
     if prefix:
         weights = _under_prefix(weights, prefix, path)
-    expected = trunk.state_dict()
-    tower, strange = image_tower_keys(weights, expected)
-    if not tower:
+    parts = read_parts(weights)
+    if not parts.visual:
         raise ValueError(
             f'{path} has no image tower: none of its {len(weights)} keys '
             f'(such as {", ".join(list(weights)[:3])}) starts with visual. or '
-            'is a key of the trunk.'
+            'is a key of the trunk. See what it is with '
+            'tools/model_converters/inspect_checkpoint.py.'
         )
-    fused = {k for k in tower if '.in_proj_' in k} - set(expected)
-    missing = [
-        k for k in expected if k not in tower and not _in_fused(k, fused)
-    ]
-    extra = [k for k in tower if k not in expected and k not in fused]
+    expected = trunk.state_dict()
+    check_fit(parts.visual, parts.strange, expected, path, 'image tower')
+    trunk.load_state_dict(parts.visual)
+    return theirs
+
+
+def load_text_tower(tower: nn.Module, path: str) -> None:
+    """Fill a text tower from a CLIP file; other towers in it are ignored.
+
+    Args:
+        tower: ``open_clip.transformer.TextTransformer``.
+        path: Weight file of any known layout that has a text tower.
+
+    Raises:
+        ValueError: Missing, unexpected, misshapen or non-finite keys, by name.
+    """
+    weights, _ = read_checkpoint(path)
+    parts = read_parts(weights)
+    if not parts.text:
+        raise ValueError(
+            f'{path} has no text tower: no key begins with text. or is '
+            'token_embedding.weight. A file of the image tower alone cannot '
+            'name classes; give the full CLIP file.'
+        )
+    expected = tower.state_dict()
+    check_fit(parts.text, parts.strange, expected, path, 'text tower')
+    tower.load_state_dict(parts.text)
+
+
+def check_fit(
+    found: Dict[str, Tensor],
+    strange: List[str],
+    expected: Dict[str, Tensor],
+    path: str,
+    what: str,
+) -> None:
+    """Refuse weights that do not fill a module exactly.
+
+    Args:
+        found: What the file has for the module, under the module's names.
+        strange: Keys of the file that belong nowhere.
+        expected: State dict of the module.
+        path: File name, for the message.
+        what: ``'image tower'``, say.
+
+    Raises:
+        ValueError: Missing, unexpected, misshapen or non-finite, by name.
+    """
+    missing = [k for k in expected if k not in found]
+    extra = [k for k in found if k not in expected]
     misshapen = [
-        f'{k} {tuple(tower[k].shape)} against {tuple(expected[k].shape)}'
+        f'{k} {tuple(found[k].shape)} against {tuple(expected[k].shape)}'
         for k in expected
-        if k in tower and tower[k].shape != expected[k].shape
+        if k in found and found[k].shape != expected[k].shape
     ]
     if missing or extra or strange or misshapen:
         raise ValueError(
-            f'{path} does not fit this image tower. Missing: '
-            f'{_some(missing)}. Unexpected: {_some(extra + strange)}. Shapes '
-            f'(file against model): {_some(misshapen)}. Check the model name '
-            'against the file.'
+            f'{path} does not fit this {what}. Missing: {_some(missing)}. '
+            f'Unexpected: {_some(extra + strange)}. Shapes (file against '
+            f'model): {_some(misshapen)}. Check the model name against the '
+            'file.'
         )
-    bad = [k for k, v in tower.items() if not v.isfinite().all()]
+    bad = [k for k, v in found.items() if not v.isfinite().all()]
     if bad:
-        raise ValueError(f'{path} has NaN or infinite weights: {_some(bad)}.')
-    trunk.load_state_dict(tower)
-    return theirs
+        raise ValueError(
+            f'{path} has NaN or infinite weights: {_some(bad)}. The training '
+            'that wrote it went wrong; take an earlier file.'
+        )
 
 
 def _under_prefix(
@@ -83,16 +129,9 @@ def _under_prefix(
         tops = sorted({k.split('.')[0] for k in weights})
         raise ValueError(
             f'{path} has no key under prefix {prefix!r}; its keys start with '
-            f'{", ".join(tops[:8])}.'
+            f'{", ".join(tops[:8])}. Set prefix to one of them.'
         )
     return found
-
-
-def _in_fused(key: str, fused: set) -> bool:
-    """Whether a fused q, k, v matrix of the file will fill ``key``."""
-    stem, _, tail = key.rpartition('attn.')
-    part = tail.partition('_proj.')
-    return part[0] in 'qkv' and f'{stem}attn.in_proj_{part[2]}' in fused
 
 
 def _some(names: List[str], limit: int = 6) -> str:

@@ -1,24 +1,162 @@
 """Reading weight files without running what is in them."""
 
+import json
 import pickle
+import struct
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
-__all__ = ['read_checkpoint', 'unwrap']
+from .fingerprint import FINGERPRINT_KEY
+from .trusted import own_globals
+
+__all__ = [
+    'TRUST',
+    'DamagedFileError',
+    'UntrustedFileError',
+    'check_whole',
+    'read_checkpoint',
+    'read_content',
+    'unwrap',
+]
+
+#: What a user has to write to have a file's pickled code run.
+TRUST = 'i-trust-this-file'
 
 #: Where training frameworks put the weights.
 _CONTAINERS = ('state_dict', 'model', 'module', 'model_ema')
 
 
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(n.endswith('constants.pkl') for n in archive.namelist())
+class DamagedFileError(ValueError):
+    """A weight file that is empty, cut short or altered."""
+
+
+class UntrustedFileError(ValueError):
+    """A file that cannot be read without running code in it."""
+
+
+def check_whole(path: str) -> Path:
+    """The path, if the file under it is there and all of it.
+
+    A torch file is a zip archive, whose directory is at the end and has
+    checksums; safetensors say their length at the start. Others pass.
+
+    Raises:
+        FileNotFoundError: No such file.
+        DamagedFileError: It is empty, cut short or altered.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f'weight file {path} does not exist. Check the path.'
+        )
+    problem = _problem(file)
+    if problem:
+        raise DamagedFileError(
+            f'{path} ({file.stat().st_size} bytes) {problem}. It was written '
+            'or fetched in part: fetch it again, or take an earlier one.'
+        )
+    return file
+
+
+def _problem(file: Path) -> str:
+    size = file.stat().st_size
+    if not size:
+        return 'is empty'
+    with file.open('rb') as stream:
+        start = stream.read(8)
+    if file.suffix == '.safetensors':
+        return _safetensors_problem(file, start, size)
+    if not start.startswith(b'PK\x03\x04'):
+        return ''
+    if not zipfile.is_zipfile(file):
+        return 'is truncated: it begins like a torch file and has no end'
+    try:
+        with zipfile.ZipFile(file) as archive:
+            broken = archive.testzip()
+    except Exception as error:  # whatever damage makes the parser stumble
+        return f'is damaged: {type(error).__name__}: {error}'
+    return f'is damaged: {broken} in it fails its checksum' if broken else ''
+
+
+def _safetensors_problem(file: Path, start: bytes, size: int) -> str:
+    length = struct.unpack('<Q', start)[0] if len(start) == 8 else size
+    if length + 8 > size:
+        return 'is no safetensors file, or truncated within its header'
+    with file.open('rb') as stream:
+        stream.seek(8)
+        try:
+            header = json.loads(stream.read(length))
+            ends = [
+                entry['data_offsets'][1]
+                for name, entry in header.items()
+                if name != '__metadata__'
+            ]
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return 'is no safetensors file: its header cannot be read'
+    wanted = 8 + length + max(ends, default=0)
+    return f'is truncated: {wanted} bytes are announced' * (wanted > size)
+
+
+def read_content(path: str, trust_pickle: Optional[str] = None) -> Any:
+    """Content of a ``torch.save`` file, on the CPU.
+
+    Plain values, tensors and what our own runner writes are read; pickled
+    code is not run.
+
+    Args:
+        path: Of the file.
+        trust_pickle: :data:`TRUST` lets code in the file run.
+
+    Raises:
+        DamagedFileError: Empty, cut short or altered.
+        UntrustedFileError: Pickled code, and no ``trust_pickle``.
+        ValueError: No weight file.
+    """
+    if trust_pickle not in (None, TRUST):
+        raise ValueError(
+            f'trust_pickle={trust_pickle!r}: allowed are None and {TRUST!r}, '
+            'which lets code in the file run.'
+        )
+    file = check_whole(path)
+    try:
+        with own_globals():
+            return torch.load(
+                file, map_location='cpu', weights_only=trust_pickle != TRUST
+            )
+    except pickle.UnpicklingError as error:
+        reason = str(error).split('Please file an issue')[0].split('\n')
+        raise UntrustedFileError(
+            f'{path} cannot be read as plain weights: it holds pickled code, '
+            f'or is no weight file at all ({_reason(reason)}). Nothing in it '
+            'was run. If you trust whoever made it, re-save its weights with '
+            'tools/model_converters/convert.py --trust-pickle '
+            f'{TRUST}.'
+        ) from error
+    except Exception as error:
+        if 'legacy .tar' in str(error):
+            # torch's own message advises to run what is in the file.
+            raise UntrustedFileError(
+                f'{path} is in the .tar format of the first torch versions, '
+                'which cannot be read without running code in it, or is no '
+                'weight file at all. Re-save its weights with '
+                f'tools/model_converters/convert.py --trust-pickle {TRUST} '
+                'if you trust whoever made it.'
+            ) from error
+        raise DamagedFileError(
+            f'{path} ({file.stat().st_size} bytes) is no readable weight '
+            f'file: {type(error).__name__}: {error}. It may be truncated; '
+            'fetch it again.'
+        ) from error
+
+
+def _reason(lines: list) -> str:
+    told = [x.strip() for x in lines if 'GLOBAL' in x or 'nsupported' in x]
+    return next(iter(told), lines[0].strip() or 'unknown')[:160]
 
 
 def unwrap(content: Any, origin: str) -> Tuple[Dict[str, Tensor], dict]:
@@ -41,60 +179,71 @@ def unwrap(content: Any, origin: str) -> Tuple[Dict[str, Tensor], dict]:
             f'{origin} holds no state dict: got {type(content).__name__}, '
             f'looked under {", ".join(_CONTAINERS)} and at the top level.'
         )
-    weights = {k: v for k, v in content.items() if isinstance(v, Tensor)}
+    weights = {
+        k: v
+        for k, v in content.items()
+        if isinstance(v, Tensor) and isinstance(k, str)
+    }
     if not weights:
-        raise ValueError(f'{origin} holds no tensor at all.')
+        raise ValueError(
+            f'{origin} holds no tensor at all; its keys are '
+            f'{", ".join(map(repr, list(content)[:6]))}. Give a file with a '
+            'state dict.'
+        )
     if all(key.startswith('module.') for key in weights):
         weights = {k[len('module.') :]: v for k, v in weights.items()}
     return weights, meta if isinstance(meta, dict) else {}
 
 
-def read_checkpoint(path: str) -> Tuple[Dict[str, Tensor], dict]:
+def read_checkpoint(
+    path: str, trust_pickle: Optional[str] = None
+) -> Tuple[Dict[str, Tensor], dict]:
     """Read the weights of a file on the CPU.
 
     Takes safetensors, ``torch.save`` files (``weights_only``) and the
     TorchScript archives in which OpenAI published CLIP.
+
+    Args:
+        path: Of the file.
+        trust_pickle: See :func:`read_content`.
 
     Returns:
         State dict and mmengine ``meta`` (empty for other files).
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: The file is truncated, no weight file, or would need to
+        ValueError: The file is damaged, no weight file, or would need to
             run code to be read.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f'weight file {path} does not exist.')
+    file = check_whole(path)
+    if file.suffix == '.safetensors':
+        with safe_open(str(file), 'pt') as stored:
+            text = (stored.metadata() or {}).get(FINGERPRINT_KEY)
+            names = list(stored.keys())
+            weights = {name: stored.get_tensor(name) for name in names}
+        meta = {FINGERPRINT_KEY: _fingerprint(text, path)} if text else {}
+        return weights, meta
+    if _is_torchscript(file):
+        script = torch.jit.load(str(file), map_location='cpu')
+        return dict(script.state_dict()), {}
+    return unwrap(read_content(path, trust_pickle), str(path))
+
+
+def _fingerprint(text: str, path: str) -> dict:
     try:
-        if file.suffix == '.safetensors':
-            from safetensors.torch import load_file
-
-            return load_file(path), _safetensors_meta(path)
-        if _is_torchscript(file):
-            script = torch.jit.load(path, map_location='cpu')
-            return dict(script.state_dict()), {}
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
         raise ValueError(
-            f'{path} cannot be read as plain weights ({error}). It is either '
-            'damaged or holds pickled code. Re-save it with its state dict '
-            'alone, in an environment where you trust it.'
-        ) from error
-    except Exception as error:
-        raise ValueError(
-            f'{path} ({file.stat().st_size} bytes) is no readable weight '
-            f'file: {type(error).__name__}: {error}. It may be truncated; '
-            'fetch it again.'
-        ) from error
-    return unwrap(content, str(path))
+            f'the fingerprint in {path} is no JSON object: {text[:80]!r}. The '
+            'file was edited; convert it anew from its source.'
+        )
+    return found
 
 
-def _safetensors_meta(path: str) -> dict:
-    import json
-
-    from safetensors import safe_open
-
-    with safe_open(path, 'pt') as file:
-        text = (file.metadata() or {}).get('declip')
-    return {'declip': json.loads(text)} if text else {}
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(n.endswith('constants.pkl') for n in archive.namelist())

@@ -2,14 +2,19 @@
 
 from .decoding import UnreadableImage, read_image
 from .images import DeCLIPImageDataset
+from .mosaics import DeCLIPMosaicDataset
+from .nouns import DeCLIPNounDataset, NounViews
 from .regions import DeCLIPRegionDataset
 from .samplers import PartialSampler
 from .views import DeCLIPViews
 
 __all__ = [
     'DeCLIPImageDataset',
+    'DeCLIPMosaicDataset',
+    'DeCLIPNounDataset',
     'DeCLIPRegionDataset',
     'DeCLIPViews',
+    'NounViews',
     'PartialSampler',
     'UnreadableImage',
     'read_image',

@@ -88,6 +88,17 @@ def images_by_id(path: Any, entries: list) -> dict[int, dict]:
     for index, entry in enumerate(entries):
         entry = typed(path, entry, f'images[{index}]', keys)
         unique(path, found, entry['id'], 'images with id')
+        for key in ('height', 'width'):
+            if entry[key] < 1:
+                raise ValueError(
+                    f'{path}: images[{index}] has {key}={entry[key]}; '
+                    'expected 1 or more.'
+                )
+        if not entry['file_name']:
+            raise ValueError(
+                f"{path}: images[{index}] has file_name=''; expected the "
+                'name of a picture.'
+            )
         found[entry['id']] = dict(
             file_name=entry['file_name'],
             height=entry['height'],
@@ -122,7 +133,7 @@ def clip_box(
     if (
         not isinstance(bbox, list)
         or len(bbox) != 4
-        or not all(isinstance(v, (int, float)) for v in bbox)
+        or not all(type(v) in (int, float) for v in bbox)
         or not all(map(math.isfinite, bbox))
     ):
         raise ValueError(

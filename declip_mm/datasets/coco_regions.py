@@ -152,7 +152,8 @@ def _labels(path, categories: dict, classes: Any) -> dict[int, int]:
         raise ValueError(
             f'{path} has no class {some(unknown)}; it has {some(ids, 8)}.'
             if unknown
-            else f'classes has a name twice: {some(classes, 8)}.'
+            else f'classes has a name twice: {some(classes, 8)}. Each class '
+            'has one label: remove one.'
         )
     return {ids[name]: label for label, name in enumerate(classes)}
 

@@ -52,15 +52,45 @@ def read_image(path: str | Path, orient: bool = True) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             warnings.simplefilter('error', Image.DecompressionBombWarning)
+            _check_sums(path)
             with Image.open(path) as image:
                 upright = _UPRIGHT.get(_orientation(image)) if orient else None
                 rgb = _to_rgb(image)
     # Pillow's parsers raise whatever a damaged file makes them stumble over.
     except Exception as error:
         raise UnreadableImage(
-            f'{printable(path)}: {type(error).__name__}: {error}'
+            f'{printable(path)} is no picture that can be read '
+            f'({type(error).__name__}: {_reason(error)}). {_remedy(error)}'
         ) from error
     return rgb if upright is None else rgb.transpose(upright)
+
+
+def _check_sums(path: str | Path) -> None:
+    """A PNG has checksums, which Pillow only looks at on request.
+
+    Without them, altered pixels are shown as if they were meant.
+    """
+    with Image.open(path) as image:
+        if image.format == 'PNG':
+            image.verify()
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).replace('\n', ' ').rstrip('.')
+    return text.encode('utf-8', 'replace').decode()[:200]
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(
+        error, Image.DecompressionBombWarning | Image.DecompressionBombError
+    ):
+        return (
+            'Scale it down, or raise PIL.Image.MAX_IMAGE_PIXELS if it is '
+            'an honest one.'
+        )
+    if isinstance(error, FileNotFoundError):
+        return 'Check the path; a link may point nowhere.'
+    return 'Replace it, or take it out of the data set.'
 
 
 def read_labelled(

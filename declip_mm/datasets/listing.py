@@ -97,11 +97,15 @@ def list_json(path: str | Path) -> list[str]:
         name = image.get('file_name') if isinstance(image, dict) else None
         if not isinstance(name, str) or not name:
             raise ValueError(
-                f'{path}: images[{index}] has no file_name, got {image!r:.100}'
+                f'{path}: images[{index}] has no file_name, got '
+                f'{image!r:.100}. Each image needs one.'
             )
         names.append(name)
     if not names:
-        raise ValueError(f'{path} lists no image.')
+        raise ValueError(
+            f'{path} lists no image. List pictures under images, or leave '
+            'ann_file out to take all of the folder.'
+        )
     unique = list(dict.fromkeys(names))
     if len(unique) < len(names):
         print_log(

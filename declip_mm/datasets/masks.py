@@ -56,7 +56,32 @@ def check_segmentation(segmentation: Any, height: int, width: int) -> str:
         return ''
     if not isinstance(counts, str) or not counts:
         return f'its counts are {counts!r:.40}'
+    if _pixels(counts) != height * width:
+        return f'its counts cannot be decoded: {counts!r:.40}'
     return ''
+
+
+def _pixels(counts: str) -> int:
+    """Pixels that COCO's compressed run lengths cover; -1 if they are none.
+
+    Checked here because pycocotools writes wherever a wrong code points. The
+    code: 5 bits a character from ``'0'``, bit 5 says that more follow, and
+    from the third run on the difference to the last but one is stored.
+    """
+    runs, value, shift = [], 0, 0
+    for character in counts:
+        part = ord(character) - 48
+        if not 0 <= part < 64:
+            return -1
+        value |= (part & 31) << shift
+        shift += 5
+        if part & 32:
+            continue
+        if part & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value, shift = 0, 0
+    return -1 if shift or min(runs, default=-1) < 0 else sum(runs)
 
 
 def decode_segmentation(

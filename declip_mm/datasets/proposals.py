@@ -11,7 +11,11 @@ from .coco_json import clip_box, images_by_id, read_json, some, typed
 __all__ = ['read_proposals']
 
 
-def read_proposals(path: str | Path, area: tuple[float, float]) -> list[dict]:
+def read_proposals(
+    path: str | Path,
+    area: tuple[float, float],
+    categories: dict[int, int] | None = None,
+) -> list[dict]:
     """Pictures and their boxes.
 
     Args:
@@ -19,6 +23,7 @@ def read_proposals(path: str | Path, area: tuple[float, float]) -> list[dict]:
             ``image_id`` and ``bbox`` are read.
         area: Least and most of a box, in pixels of the picture; others are
             left out, counted and named in the log.
+        categories: Label by category id; then every box ends in its label.
 
     Returns:
         Per picture ``file_name``, ``height``, ``width`` and ``boxes`` (x0 y0
@@ -44,6 +49,8 @@ def read_proposals(path: str | Path, area: tuple[float, float]) -> list[dict]:
         if problem:
             left_out[problem].append(name)
         else:
+            if categories is not None:
+                box = [*box, _label(path, name, entry, categories)]
             image['regions'].append(box)
     for reason, names in left_out.items():
         print_log(
@@ -58,3 +65,13 @@ def read_proposals(path: str | Path, area: tuple[float, float]) -> list[dict]:
     for image in images.values():
         image['boxes'] = image.pop('regions')
     return list(images.values())
+
+
+def _label(path: str | Path, name: str, entry: dict, known: dict) -> int:
+    number = entry.get('category_id')
+    if not isinstance(number, int) or number not in known:
+        raise ValueError(
+            f'{path}: {name} has category_id={number!r:.60}, which is not in '
+            'its categories.'
+        )
+    return known[number]

@@ -4,16 +4,23 @@ from .accumulation import AccumulationTrainLoop
 from .damaged import DamagedImagesHook
 from .epoch import EpochSyncHook
 from .fingerprint import FingerprintHook
+from .guard import RunGuardHook
+from .nouns import NounHook
 from .optim import TrainableConstructor
+from .storage import AtomicLocalBackend, use_safe_storage
 from .vocabulary import VocabularyHook
 from .weight_ensemble import WeightEnsembleHook
 
 __all__ = [
     'AccumulationTrainLoop',
+    'AtomicLocalBackend',
     'DamagedImagesHook',
     'EpochSyncHook',
     'FingerprintHook',
+    'NounHook',
+    'RunGuardHook',
     'TrainableConstructor',
     'VocabularyHook',
     'WeightEnsembleHook',
+    'use_safe_storage',
 ]

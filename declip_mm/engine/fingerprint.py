@@ -1,13 +1,16 @@
 """Checkpoints say what they are, and are refused where they do not fit."""
 
-from typing import Optional
+import os
+from typing import Any, Dict, Optional
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
+from ..assets import resolve_asset
 from ..checkpoint import FINGERPRINT_KEY, compare_fingerprints
 from ..version import __version__
+from .epoch import leaf_datasets
 
 __all__ = ['FingerprintHook']
 
@@ -17,7 +20,9 @@ class FingerprintHook(Hook):
     """Write the backbone's fingerprint into checkpoints, compare on load.
 
     mmengine loads with ``strict=False`` and only logs what is left over; a
-    backbone that is filled in part is refused here instead.
+    backbone that is filled in part is refused here instead. The text tower
+    that checkpoints were measured with is recorded, too, and another one is
+    refused before anything is measured: it would name nothing right.
 
     Args:
         recipe: Name of the recipe, recorded (``'paper'``, ``'released'``).
@@ -32,16 +37,41 @@ class FingerprintHook(Hook):
         module: str = 'backbone',
     ) -> None:
         self.recipe, self.licence, self.module = recipe, licence, module
+        self._text_tower: Dict[str, Any] = {}
+
+    @staticmethod
+    def _model(runner):
+        model = runner.model
+        return model.module if is_model_wrapper(model) else model
 
     def _backbone(self, runner):
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        return getattr(model, self.module)
+        return getattr(self._model(runner), self.module)
+
+    def _encoder(self, runner) -> Any:
+        """The model's text tower, if its weights are at hand."""
+        predictor = getattr(self._model(runner), 'predictor', None)
+        config = getattr(predictor, 'text_encoder', None) or {}
+        path = resolve_asset(str(config.get('pretrained') or ''))
+        return predictor.encoder if os.path.isfile(path) else None
+
+    def _beside(self, runner) -> Dict[str, Any]:
+        """Architecture, resolution and text tower."""
+        # Lets from_pretrained build a model that has no name.
+        found = dict(getattr(self._backbone(runner), 'architecture', {}))
+        loader = getattr(runner, 'train_dataloader', None)
+        for data in leaf_datasets(getattr(loader, 'dataset', None)):
+            size = getattr(getattr(data, 'views', None), 'image_size', None)
+            if size is not None:
+                found['resolution'] = size
+        encoder = self._encoder(runner)
+        if encoder is not None:
+            found['text_tower'] = encoder.fingerprint
+        return found
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         checkpoint['meta'][FINGERPRINT_KEY] = dict(
             self._backbone(runner).fingerprint,
+            **self._beside(runner),
             recipe=self.recipe,
             licence=self.licence,
             declip_mm=__version__,
@@ -50,6 +80,7 @@ class FingerprintHook(Hook):
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         backbone = self._backbone(runner)
         theirs = checkpoint.get('meta', {}).get(FINGERPRINT_KEY, {})
+        self._text_tower = theirs.get('text_tower', {})
         compare_fingerprints(
             theirs, backbone.fingerprint, 'the loaded checkpoint'
         )
@@ -66,3 +97,16 @@ class FingerprintHook(Hook):
                 f'{sorted(wanted - found)[:6]}. Unexpected: '
                 f'{sorted(found - wanted)[:6]}.'
             )
+
+    def before_test_epoch(self, runner) -> None:
+        """Refuse a text tower that the checkpoint was not made with."""
+        encoder = self._encoder(runner) if self._text_tower else None
+        if encoder is not None:
+            compare_fingerprints(
+                self._text_tower,
+                encoder.fingerprint,
+                "the loaded checkpoint's text tower",
+                fields=('model', 'dim', 'architecture', 'weights'),
+            )
+
+    before_val_epoch = before_test_epoch

@@ -215,7 +215,7 @@ def test_torchscript_archive(tmp_path):
 @pytest.mark.parametrize(
     'content, message',
     [
-        (b'', 'truncated'),
+        (b'', 'is empty'),
         (b'not weights at all', 'pickled code|no readable'),
         (None, 'does not exist'),
     ],

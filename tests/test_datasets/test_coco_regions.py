@@ -124,7 +124,8 @@ def test_a_mask_of_another_picture_is_left_out(world):
 def test_picture_of_another_size_is_refused(world):
     data = content(annotation(1))
     data['images'][0]['height'] = 41
-    data['annotations'][0]['segmentation']['size'] = [41, WIDTH]
+    whole = dict(size=[41, WIDTH], counts=[0, 41 * WIDTH])
+    data['annotations'][0]['segmentation'] = whole
     with pytest.raises(ValueError, match='is 40 x 80 .* says 41 x 80'):
         world(data)[0]
 

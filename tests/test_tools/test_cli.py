@@ -74,12 +74,12 @@ def test_resume_newest_named_or_none(config, tmp_path, capsys):
     assert (cfg.resume, cfg.load_from) == (False, 'initial.pth')
     assert 'no checkpoint' in capsys.readouterr().err
     saved = tmp_path / 'epoch_1.pth'
-    saved.touch()
+    torch.save({}, saved)
     (tmp_path / 'last_checkpoint').write_text(str(saved))
     cfg = train_config(*args)
     assert (cfg.resume, cfg.load_from) == (True, str(saved))
     other = tmp_path / 'other.pth'
-    other.touch()
+    torch.save({}, other)
     cfg = train_config(*args, str(other))
     assert (cfg.resume, cfg.load_from) == (True, str(other))
 
@@ -92,7 +92,7 @@ def test_test_options_reach_the_config(config, tmp_path):
         )
     )
     weights = tmp_path / 'a.pth'
-    weights.touch()
+    torch.save({}, weights)
     args = test.parse_args(
         [config, str(weights), '--out', 'r.pkl', '--show', '--wait-time', '3']
         + ['--show-dir', 'painted']

@@ -6,8 +6,14 @@ The file drops into detectors and segmentors through ``init_cfg``.
 """
 
 import argparse
+import sys
+from pathlib import Path
 
-from declip_mm.checkpoint import export_backbone
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm.checkpoint import TRUST, export_backbone
 
 
 def main() -> None:
@@ -15,10 +21,12 @@ def main() -> None:
     parser.add_argument('checkpoint')
     parser.add_argument('out', help='.pth or .safetensors')
     parser.add_argument('--prefix', default='backbone.')
+    parser.add_argument('--trust-pickle', metavar=TRUST)
     options = parser.parse_args()
-    fingerprint = export_backbone(
-        options.checkpoint, options.out, options.prefix
-    )
+    try:
+        fingerprint = export_backbone(**vars(options))
+    except (ValueError, OSError) as error:
+        sys.exit(f'export_backbone.py: {error}')
     print(f'wrote {options.out}')
     for name, value in fingerprint.items():
         print(f'  {name}: {value}')

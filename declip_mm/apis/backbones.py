@@ -1,0 +1,106 @@
+"""Backbones by name, for tools that look at several."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.registry import MODELS
+
+from ..datasets.miniature.vfm import TIMM_NAME, fetch_vit_s
+from ..models import DeCLIPViT, VFMTeacher
+from .launch import check_checkpoint, load_config
+from .options import OptionError
+
+#: What may stand for a checkpoint file.
+WEIGHT_WORDS = ('none', 'original')
+
+
+def read_lines(
+    config: str, checkpoints: Sequence[str], config_of: Sequence[str] = ()
+) -> dict[str, tuple[str, str]]:
+    """What a tool compares, from its command line.
+
+    Args:
+        config: Config file, or open_clip name of a model.
+        checkpoints: ``[LABEL=]WEIGHTS`` each; see :func:`load_backbone`.
+        config_of: ``LABEL=CONFIG`` each: another config for one of them.
+
+    Returns:
+        Label -> (config, weights), in the order given.
+
+    Raises:
+        OptionError: A label twice, an unknown label, a missing file.
+    """
+    lines: dict[str, tuple[str, str]] = {}
+    for entry in checkpoints:
+        label, found, weights = entry.partition('=')
+        if not found:
+            weights = entry
+            label = entry if entry in WEIGHT_WORDS else Path(entry).stem
+        if label in lines:
+            raise OptionError(
+                f'two lines are called {label!r}; name them: LABEL={weights}'
+            )
+        lines[label] = config, weights
+    for entry in config_of:
+        label, _, other = entry.partition('=')
+        if label not in lines:
+            raise OptionError(
+                f'--config-of {entry}: no line is called {label!r}, only '
+                f'{", ".join(lines)}'
+            )
+        lines[label] = other, lines[label][1]
+    for source, weights in lines.values():
+        # Beside the name of a model, a word may be an open_clip tag.
+        if weights not in WEIGHT_WORDS and source.endswith('.py'):
+            check_checkpoint(weights)
+    return lines
+
+
+def load_backbone(source: str, weights: str, **options: Any) -> DeCLIPViT:
+    """A backbone with its weights, in eval mode.
+
+    Args:
+        source: Config file whose ``model.backbone`` is taken, or the
+            open_clip name of a model.
+        weights: Weight file of any known layout, or training checkpoint, or
+            (with the name of a model) open_clip tag; ``'none'``: the weights
+            that the config names; ``'original'``: the same, with the last
+            block of plain CLIP.
+        options: Further arguments of :class:`DeCLIPViT`.
+    """
+    if source.endswith('.py'):
+        backbone = dict(load_config(source).model.backbone)
+    else:
+        backbone = dict(type='DeCLIPViT', model=source)
+    backbone.update(options)
+    if weights == 'original':
+        backbone['affinity'] = 'vanilla'
+    elif weights != 'none':
+        backbone.pop('init_cfg', None)
+        backbone['pretrained'] = weights
+    model = MODELS.build(backbone)
+    model.init_weights()
+    return model.eval()
+
+
+def load_vfm(
+    name: str,
+    weights: str | None = None,
+    layer: int | None = None,
+    norm: str = 'model',
+) -> VFMTeacher:
+    """A VFM with its weights, frozen.
+
+    Args:
+        name: timm name, or ``'miniature'``: the ViT-S of the miniature world
+            with the layer and norm that its configs take.
+        weights: File; None takes timm's own, which may be downloaded.
+        layer, norm: See :class:`VFMTeacher`.
+    """
+    if name == 'miniature':
+        teacher = VFMTeacher(TIMM_NAME, str(fetch_vit_s()), 10, 'plain')
+    else:
+        teacher = VFMTeacher(name, weights or True, layer, norm)
+    teacher.init_weights()
+    return teacher

@@ -1,0 +1,114 @@
+"""Pictures and free class names in; boxes, scores and pictures out."""
+
+from collections.abc import Sequence
+from typing import Any, Optional, Union
+
+import torch.nn as nn
+from mmdet.apis import DetInferencer
+from mmengine.config import Config
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+
+from ..models.text import read_names
+
+__all__ = ['DeCLIPDetInferencer']
+
+
+class DeCLIPDetInferencer(DetInferencer):
+    """Open-vocabulary detection in pictures.
+
+    Example::
+
+        detect = DeCLIPDetInferencer(
+            'configs/f_vit/f-vit_eva02-b16_declip_ov-coco.py', 'epoch_3.pth')
+        detect('picture.jpg', names=['red car', 'bicycle'], out_dir='out')
+
+    Args:
+        model: F-ViT config.
+        weights: Detector checkpoint.
+        names: Class names to begin with: a list, a file of names, or
+            ``'cat,dog'``. None takes those the checkpoint was trained with.
+        base: Those of them that had annotations in training. None: those
+            that the checkpoint names as base, where it names any.
+        device: Of the model; None takes the best there is.
+        show_progress: Show a progress bar.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        weights: str,
+        names: Union[str, Sequence[str], None] = None,
+        base: Optional[Sequence[str]] = None,
+        device: Optional[str] = None,
+        show_progress: bool = True,
+    ) -> None:
+        super().__init__(
+            model=model,
+            weights=weights,
+            device=device,
+            palette='random',
+            show_progress=show_progress,
+        )
+        self._trained_with = dict(self.model.dataset_meta)
+        if names is None:
+            names = self._trained_with.get('classes')
+        if not names:
+            raise ValueError(
+                f'{weights} does not say which classes it was trained with; '
+                "give names=['cat', 'dog'] or a file of names."
+            )
+        self.set_names(names, base)
+
+    def set_names(
+        self,
+        names: Union[str, Sequence[str]],
+        base: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Detect these from now on; see the constructor."""
+        names = read_names(names) if isinstance(names, str) else list(names)
+        if base is None:
+            known = self._trained_with.get('base_classes')
+            base = known and [n for n in names if n in set(known)]
+        self.model.set_vocabulary(names, base)
+        self.model.dataset_meta = dict(classes=tuple(names), palette='random')
+        self.visualizer.dataset_meta = self.model.dataset_meta
+
+    def __call__(
+        self,
+        inputs: Any,
+        names: Union[str, Sequence[str], None] = None,
+        **options: Any,
+    ) -> dict:
+        """Detect in pictures.
+
+        Args:
+            inputs: Path, folder, array (H, W, 3) BGR, or a list of them.
+            names: Other class names, from now on.
+            options: Of :class:`mmdet.apis.DetInferencer`: ``out_dir``,
+                ``pred_score_thr``, ``batch_size``, ``no_save_pred``,
+                ``return_vis`` ...
+
+        Returns:
+            ``predictions``, a list of dicts with ``labels``, ``names``,
+            ``scores``, ``bboxes`` (x0 y0 x1 y1) and perhaps ``masks``; and
+            ``visualization``.
+        """
+        if names is not None:
+            self.set_names(names)
+        found = super().__call__(inputs, **options)
+        for prediction in found['predictions']:
+            if isinstance(prediction, dict):
+                prediction['names'] = [
+                    self.model.names[i] for i in prediction['labels']
+                ]
+        return found
+
+    def _load_weights_to_model(
+        self, model: nn.Module, checkpoint: Optional[dict], cfg: Config
+    ) -> None:
+        """mmdet's would build the data set to ask for its colours."""
+        meta = {}
+        if checkpoint is not None:
+            _load_checkpoint_to_model(model, checkpoint)
+            meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+        model.dataset_meta = {k.lower(): v for k, v in meta.items()}

@@ -1,0 +1,146 @@
+"""From a file of any layout to one of another, with a fingerprint."""
+
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence, Union
+
+from .facts import guess_model, name_hints, tower_facts
+from .files import save_weights
+from .fingerprint import (
+    FINGERPRINT_KEY,
+    FingerprintError,
+    compare_fingerprints,
+)
+from .layouts import CLIPParts, read_parts
+from .reader import read_checkpoint
+from .writing import write_parts
+
+__all__ = ['convert']
+
+Scale = Union[float, str]
+
+
+def convert(
+    source: str,
+    out: str,
+    layout: str = 'declip_mm',
+    *,
+    affinity: Optional[str] = None,
+    scale: Optional[Scale] = None,
+    model: Optional[str] = None,
+    licence: Optional[str] = None,
+    parts: Optional[Sequence[str]] = None,
+    head_dim: int = 64,
+    trust_pickle: Optional[str] = None,
+) -> Dict[str, Any]:
+    """Rewrite a CLIP's weights in another layout, strictly.
+
+    Released files do not say with which affinity and scale they were
+    distilled; the two must be given then, and the fingerprint says that they
+    were declared.
+
+    Args:
+        source: Weight file of any known layout.
+        out: ``.pth``, ``.pt`` or ``.safetensors``.
+        layout: Of ``out``.
+        affinity, scale: Of the decoupled block; compared with the file's
+            fingerprint, or with its name, where that has them.
+        model: open_clip's name of the model, recorded and compared later.
+        licence: Of the weights, recorded.
+        parts: Towers to write, ``'visual'`` and ``'text'``; None is all that
+            the file has.
+        head_dim: Of the decoupled attention, for ``'rsqrt'`` and the rotary
+            tables of official EVA files; 64 in nearly all published CLIPs.
+        trust_pickle: See :func:`~declip_mm.checkpoint.reader.read_content`.
+
+    Returns:
+        The fingerprint.
+
+    Raises:
+        FingerprintError: What is given contradicts the file or its name.
+        ValueError: Keys of no known part, a part that the file lacks, or an
+            affinity and scale that nobody knows.
+    """
+    weights, meta = read_checkpoint(source, trust_pickle)
+    found = _wanted(read_parts(weights), parts, source)
+    declared = dict(affinity=affinity, scale=scale, model=model)
+    declared = {k: v for k, v in declared.items() if v is not None}
+    if scale == 'rsqrt':
+        declared['scale'] = head_dim**-0.5
+    fingerprint = _fingerprint(
+        meta.get(FINGERPRINT_KEY, {}), declared, found, source
+    )
+    if licence:
+        fingerprint['licence'] = licence
+    written = write_parts(found, layout, head_dim)
+    save_weights(written, out, fingerprint, bare=layout != 'declip_mm')
+    return fingerprint
+
+
+def _wanted(parts: CLIPParts, names: Sequence[str], source: str) -> CLIPParts:
+    known = ('visual', 'text')
+    if names is None:
+        names = [name for name in known if getattr(parts, name)] or known
+    if not names or not set(names) <= set(known):
+        raise ValueError(
+            f'parts={list(names)}: allowed are {" and ".join(known)}.'
+        )
+    if parts.strange:
+        some = ', '.join(parts.strange[:6])
+        raise ValueError(
+            f'{source} has {len(parts.strange)} keys that belong to no known '
+            f'part of a CLIP ({parts.layout or "unknown layout"}), such as '
+            f'{some}. Take out what is no CLIP, or export the backbone first '
+            '(tools/model_converters/export_backbone.py).'
+        )
+    lacking = [name for name in names if not getattr(parts, name)]
+    if lacking:
+        has = [name for name in known if getattr(parts, name)]
+        raise ValueError(
+            f'{source} has no {" and no ".join(lacking)} tower, only '
+            f'{" and ".join(has)}. Convert what there is: parts={tuple(has)}.'
+        )
+    dropped = {name: {} for name in known if name not in names}
+    if 'text' in dropped:
+        dropped['scalars'] = {}
+    return parts._replace(beside={}, **dropped)
+
+
+def _fingerprint(
+    theirs: Dict[str, Any],
+    declared: Dict[str, Any],
+    parts: CLIPParts,
+    source: str,
+) -> Dict[str, Any]:
+    if theirs:
+        compare_fingerprints(theirs, declared, source)
+        return dict(theirs)
+    hints = name_hints(source)
+    missing = [n for n in ('affinity', 'scale') if n not in declared]
+    if parts.visual and missing:
+        told = f' Its name says {hints["name_affinity"]!r}.' if hints else ''
+        raise ValueError(
+            f'{source} does not say with which affinity and scale it was '
+            f'trained; missing: {" and ".join(missing)}.{told} Give '
+            "affinity ('qq', 'csa' ...; 'vanilla' for a CLIP that was not "
+            "distilled) and scale (a number or 'rsqrt'). A wrong one costs "
+            'most of the accuracy and shows no error; '
+            'tools/model_converters/probe_scale.py compares them.'
+        )
+    named = hints.get('name_affinity')
+    if named and 'affinity' in declared and declared['affinity'] != named:
+        raise FingerprintError(
+            f'affinity={declared["affinity"]!r} is declared, but the name '
+            f'{Path(source).name} says {named!r}. Declare that, or rename '
+            'the file if its name is wrong.'
+        )
+    # A guess must not be compared: quick_gelu leaves no trace in weights.
+    guess = guess_model(parts)
+    return dict(
+        **({'model_by_size': guess} if guess else {}),
+        **tower_facts(parts),
+        **declared,
+        **hints,
+        declared=sorted(declared),
+        source=Path(source).name,
+        source_layout=parts.layout,
+    )

@@ -1,0 +1,80 @@
+"""Writing files that are whole or not there."""
+
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Dict, Iterator, Optional, Union
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .fingerprint import FINGERPRINT_KEY
+
+__all__ = ['SUFFIXES', 'atomically', 'save_atomically', 'save_weights']
+
+#: Of weight files that we write.
+SUFFIXES = ('.pth', '.pt', '.safetensors')
+
+
+@contextmanager
+def atomically(path: Union[str, Path]) -> Iterator[Path]:
+    """Gives a name to write to; ``path`` gets the file when it is whole.
+
+    The file is on the disk before it takes its name, so that neither a kill
+    nor a power cut leaves half of it there. What was under ``path`` stays
+    until then.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        yield part
+        with part.open('rb') as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_atomically(content: object, path: Union[str, Path]) -> None:
+    """``torch.save`` that never leaves half a file under ``path``."""
+    with atomically(path) as part:
+        torch.save(content, part)
+
+
+def save_weights(
+    weights: Dict[str, Tensor],
+    out: Union[str, Path],
+    fingerprint: Optional[dict] = None,
+    bare: bool = False,
+) -> None:
+    """Write a weight file, in the format that its suffix says.
+
+    Args:
+        weights: State dict.
+        out: ``.pth``, ``.pt`` or ``.safetensors``.
+        fingerprint: Goes into ``meta``, or into safetensors' header.
+        bare: Write a torch file without ``meta``, as programs expect that
+            know nothing of it; a header disturbs nobody and stays.
+
+    Raises:
+        ValueError: Another suffix.
+    """
+    suffix = Path(out).suffix
+    if suffix not in SUFFIXES:
+        raise ValueError(
+            f'weights go into {" or ".join(SUFFIXES)} files, got {out}.'
+        )
+    if suffix == '.safetensors':
+        header = {FINGERPRINT_KEY: json.dumps(fingerprint)}
+        # Its own copies: views of one storage are refused.
+        plain = {k: v.contiguous().clone() for k, v in weights.items()}
+        with atomically(out) as part:
+            save_file(plain, part, header if fingerprint else None)
+    elif bare:
+        save_atomically(weights, out)
+    else:
+        meta = {FINGERPRINT_KEY: fingerprint} if fingerprint else {}
+        save_atomically(dict(meta=meta, state_dict=weights), out)

@@ -1,0 +1,62 @@
+"""What torch's safe reader may build for our own training checkpoints.
+
+Beside weights, mmengine's checkpoints hold the history of the losses: numpy
+arrays in ``HistoryBuffer`` objects. All of these are plain values; with them
+allowed, our checkpoints are read without running anything else.
+"""
+
+from contextlib import contextmanager
+from typing import Any, Iterator, List
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+
+try:
+    from numpy._core.multiarray import _reconstruct, scalar
+except ImportError:  # numpy 1
+    from numpy.core.multiarray import _reconstruct, scalar
+
+__all__ = ['own_globals']
+
+
+def _buffer_method(owner: Any, name: str) -> Any:
+    """``getattr``, which pickle uses, for methods of the history alone."""
+    if owner is not HistoryBuffer or name.startswith('_'):
+        raise ValueError(
+            f'getattr({owner!r}, {name!r}) in a checkpoint is allowed for '
+            'the methods of HistoryBuffer alone.'
+        )
+    return getattr(HistoryBuffer, name)
+
+
+def _allowed() -> List[Any]:
+    arrays = [np.ndarray, np.dtype, HistoryBuffer]
+    dtypes = [type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?']
+    named = [
+        (_buffer_method, 'builtins.getattr'),
+        # numpy moved these between its versions 1 and 2.
+        *(
+            (function, f'numpy.{core}.multiarray.{name}')
+            for core in ('core', '_core')
+            for name, function in (
+                ('_reconstruct', _reconstruct),
+                ('scalar', scalar),
+            )
+        ),
+    ]
+    return [*arrays, *dict.fromkeys(dtypes), *named]
+
+
+@contextmanager
+def own_globals() -> Iterator[None]:
+    """Allow what our own runner writes, while the block runs.
+
+    Before torch 2.6 nothing can be allowed under another's name; there our
+    training checkpoints need the user's word (``trust_pickle``).
+    """
+    if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
+        yield
+        return
+    with torch.serialization.safe_globals(_allowed()):
+        yield

@@ -1,0 +1,89 @@
+"""Stops a run that goes wrong before it costs a checkpoint or a night."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from .epoch import EpochSyncHook, leaf_datasets
+
+__all__ = ['RunGuardHook']
+
+
+@HOOKS.register_module()
+class RunGuardHook(Hook):
+    """Two things that no log line shows.
+
+    - A loss that is NaN or infinite ends the run at once, with the files of
+      the batch; checkpoints of earlier steps stay as they are.
+    - Data whose draws depend on the epoch, without :class:`EpochSyncHook`,
+      would show the crops of epoch 0 in every epoch; that is refused before
+      training.
+
+    Args:
+        most: How many files to name.
+    """
+
+    # Before anything is saved: the step has been applied already.
+    priority = 'VERY_HIGH'
+
+    def __init__(self, most: int = 8) -> None:
+        self.most = most
+
+    def before_train(self, runner) -> None:
+        """Refuse draws that nobody moves on."""
+        drawn = {
+            type(data).__name__
+            for data in leaf_datasets(runner.train_dataloader.dataset)
+            if hasattr(data, 'set_epoch')
+        }
+        synced = any(isinstance(h, EpochSyncHook) for h in runner.hooks)
+        if drawn and not synced:
+            raise ValueError(
+                f'{", ".join(sorted(drawn))} draws its crops by epoch, and '
+                'no hook tells it the epoch: all epochs would show the same '
+                "crops. Add dict(type='EpochSyncHook') to custom_hooks."
+            )
+
+    def after_train_iter(
+        self, runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Refuse to go on from a loss that is no number."""
+        bad = {
+            name: value
+            for name, value in (outputs or {}).items()
+            if 'loss' in name and not _finite(value)
+        }
+        if not bad:
+            return
+        told = ', '.join(f'{k} = {float(v)}' for k, v in bad.items())
+        last = runner.message_hub.get_info('last_ckpt', None)
+        raise FloatingPointError(
+            f'step {runner.iter + 1} (epoch {runner.epoch + 1}): {told}. The '
+            f'batch: {self._files(data_batch)}. Nothing was saved since; '
+            f'the last good checkpoint is {last or "none yet"}. Look at '
+            'these files, lower the learning rate or clip gradients, then go '
+            'on with --resume.'
+        )
+
+    def _files(self, batch: Any) -> str:
+        found = list(dict.fromkeys(_paths(batch)))
+        if not found:
+            return 'no file names in its data samples'
+        more = len(found) - self.most
+        names = ', '.join(found[: self.most])
+        return names + f' and {more} more' * (more > 0)
+
+
+def _finite(value: Any) -> bool:
+    return bool(torch.as_tensor(value).isfinite().all())
+
+
+def _paths(batch: Any) -> Iterator[str]:
+    samples = batch.get('data_samples') if isinstance(batch, dict) else None
+    for sample in samples or ():
+        path = getattr(sample, 'img_path', None)
+        if isinstance(path, str):
+            yield path

@@ -1,0 +1,64 @@
+"""Backbones that tools compare, from their command lines."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from declip_mm.apis import OptionError, load_backbone, read_lines
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / 'configs/region_cls/declip_tiny_coco-panoptic.py')
+TINY = 'declip_mm://miniature/tiny_clip.json'
+
+
+def test_lines_have_labels_configs_and_weights(tmp_path):
+    files = [tmp_path / 'a.pth', tmp_path / 'b.pth']
+    for file in files:
+        torch.save({'x': torch.zeros(1)}, file)
+    found = read_lines(
+        'c.py',
+        ['original', 'none', str(files[0]), f'my own={files[1]}'],
+        ['my own=d.py'],
+    )
+    assert found == {
+        'original': ('c.py', 'original'),
+        'none': ('c.py', 'none'),
+        'a': ('c.py', str(files[0])),
+        'my own': ('d.py', str(files[1])),
+    }
+    assert read_lines('ViT-B-16', ['CLIP=openai']) == {
+        'CLIP': ('ViT-B-16', 'openai')
+    }
+
+
+@pytest.mark.parametrize(
+    'entries, others, said',
+    [
+        (['none', 'none'], [], "two lines are called 'none'"),
+        (['none'], ['x=c.py'], "no line is called 'x', only none"),
+        (['missing.pth'], [], 'no checkpoint file missing.pth'),
+    ],
+)
+def test_wrong_lines_are_refused(entries, others, said):
+    with pytest.raises(OptionError, match=said):
+        read_lines('c.py', entries, others)
+
+
+def test_weights_by_word_and_by_file(tmp_path):
+    named = load_backbone(CONFIG, 'none')
+    original = load_backbone(CONFIG, 'original')
+    assert not named.training
+    assert named.last_block.affinity == 'qq'
+    assert original.last_block.affinity == 'vanilla'
+    for key, value in named.state_dict().items():
+        assert torch.equal(original.state_dict()[key], value)
+    path = tmp_path / 'own.pth'
+    weights = {f'backbone.{k}': v + 1 for k, v in named.state_dict().items()}
+    torch.save(dict(state_dict=weights, meta={}), path)
+    loaded = load_backbone(CONFIG, str(path))
+    by_name = load_backbone(TINY, str(path), affinity='csa')
+    assert by_name.last_block.affinity == 'csa'
+    for key, value in named.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value + 1)
+        assert torch.equal(by_name.state_dict()[key], value + 1)

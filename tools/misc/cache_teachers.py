@@ -1,0 +1,95 @@
+"""Store what the frozen teachers of a pre-finetuning config say.
+
+    python tools/misc/cache_teachers.py CONFIG --crops data/crops.npy \\
+        [--vfm data/vfm.npy] [--processes 2] [--size-only]
+
+Neither teacher trains, so their outputs can be computed once for all epochs
+and runs: embeddings of all grid cells of each picture (CLIP), and the feature
+map of each picture (VFM). Prints the size first; an interrupted run goes on
+where it stopped. In the end it prints a config that trains with the caches
+(--write-config FILE stores it).
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+from mmengine.config import DictAction
+
+from declip_mm.apis import load_config
+from declip_mm.apis.caching import CacheFiller, fill_caches
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='a pre-finetuning config')
+    parser.add_argument('--crops', help='.npy file for the crop teacher')
+    parser.add_argument('--vfm', help='.npy file for the VFM')
+    parser.add_argument('--processes', type=int, default=1)
+    parser.add_argument('--batch', type=int, default=2)
+    parser.add_argument(
+        '--size-only', action='store_true', help='print the sizes and stop'
+    )
+    parser.add_argument('--write-config', metavar='FILE.py')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    args = parser.parse_args(argv)
+    if not (args.crops or args.vfm):
+        parser.error('nothing to do: give --crops FILE, --vfm FILE or both')
+    return args
+
+
+def config_text(args: argparse.Namespace) -> str:
+    """A config on top of the given one, with the caches in it."""
+    base = load_config(args.config, args.cfg_options).model
+    model, views = [], []
+    for name, path, kind, size in (
+        ('content', args.crops, 'CropCache', 'crop_size'),
+        ('context', args.vfm, 'TeacherCache', 'vfm_size'),
+    ):
+        if path:
+            old = f'_base_.model.{name}_teacher'
+            if base[f'{name}_teacher']['type'] == kind:
+                old += '.teacher'
+            model.append(
+                f'    {name}_teacher=dict(\n'
+                f'        _delete_=True,\n        type={kind!r},\n'
+                f'        path={path!r},\n'
+                f'        teacher={{{{{old}}}}},\n'
+                '    ),\n'
+            )
+            views.append(f'{size}=None')
+    inner = f'dataset=dict(views=dict({", ".join(views)}))'
+    return (
+        f'_base_ = {str(Path(args.config).resolve())!r}\n'
+        f'model = dict(\n{"".join(model)})\n'
+        f'train_dataloader = dict({inner})\n'
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    cfg = load_config(args.config, args.cfg_options)
+    if args.size_only:
+        sizes = CacheFiller(cfg, args.vfm, args.crops).size()
+        for name, size in sizes.items():
+            print(f'{name}: {size / 2**30:.3f} GiB')
+        return 0
+    fill_caches(cfg, args.vfm, args.crops, args.processes, args.batch)
+    text = config_text(args)
+    if args.write_config:
+        Path(args.write_config).write_text(text, 'utf-8')
+        print(f'Filled. Train with {args.write_config}.')
+    else:
+        print(f'Filled. A config that uses it:\n\n{text}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

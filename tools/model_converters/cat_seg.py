@@ -1,0 +1,94 @@
+"""Convert released CAT-Seg weights, strictly.
+
+    python tools/model_converters/cat_seg.py CONFIG SOURCE OUT.pth
+
+SOURCE is the official CAT-Seg file, the DeCLIP authors' CATSeg_DeCLIP file,
+or a DeCLIP or CLIP file without a head (then --towers-only is needed: OUT
+starts a training as --cfg-options load_from=OUT.pth, its head is random).
+Affinity and scale are those of CONFIG; the file does not say which it was
+trained with, so OUT records them as declared.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import Config
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from mmseg.registry import MODELS
+
+from declip_mm.checkpoint import FINGERPRINT_KEY, save_atomically
+from declip_mm.segmentation.cat_seg import load_released
+from declip_mm.version import __version__
+
+WEIGHTS = ('.pt', '.pth', '.bin', '.safetensors')
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='config of the model')
+    parser.add_argument('source', help='released file')
+    parser.add_argument('out', help='.pth to write')
+    parser.add_argument('--text', help='file with the text tower')
+    parser.add_argument('--licence', help='of the weights, recorded')
+    parser.add_argument('--towers-only', action='store_true')
+    parser.add_argument('--trust-pickle', help='see docs/cat_seg.md')
+    return parser.parse_args(args)
+
+
+def build(path: str):
+    """The model of a config, with random weights and nothing loaded."""
+    cfg = Config.fromfile(path).model
+    for encoder in (cfg.image_encoder, cfg.text_encoder):
+        encoder.pop('init_cfg', None)
+        # A tag also tells the activation; a file, which need not be here,
+        # tells nothing that is wanted.
+        if Path(encoder.get('pretrained') or '').suffix in WEIGHTS:
+            encoder.pretrained = None
+    return MODELS.build(cfg)
+
+
+def main(args: list[str] | None = None) -> None:
+    options = parse_args(args)
+    model = build(options.config)
+    counts = load_released(
+        model, options.source, options.text, options.trust_pickle
+    )
+    if ('head' in counts) == options.towers_only:
+        sys.exit(
+            f'cat_seg.py: {options.source} has '
+            + (
+                'a head; drop --towers-only'
+                if options.towers_only
+                else 'no head, which would be random; if that is meant, add '
+                '--towers-only'
+            )
+        )
+    image = model.image_encoder
+    fingerprint = dict(
+        image.fingerprint,
+        declared=['affinity', 'scale'],
+        recipe=f'released: {Path(options.source).name}',
+        licence=options.licence,
+        declip_mm=__version__,
+    )
+    meta = {FINGERPRINT_KEY: fingerprint, 'cat_seg': dict(counts)}
+    content = dict(meta=meta, state_dict=model.state_dict())
+    save_atomically(content, options.out)
+    for part, count in counts.items():
+        print(f'{part}: {count} tensors, all of them')
+    if options.towers_only:
+        print('head: random')
+    print(
+        f'{options.out}: affinity {fingerprint["affinity"]}, scale '
+        f'{fingerprint["scale"]:.4g}, both declared'
+    )
+
+
+if __name__ == '__main__':
+    main()

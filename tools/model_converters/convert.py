@@ -1,0 +1,73 @@
+"""Rewrite CLIP weights in another layout, with a fingerprint.
+
+    python tools/model_converters/convert.py IN OUT.safetensors
+        [--layout declip_mm] [--affinity csa --scale 1.0] [--licence MIT]
+
+Reads the releases of EVA-CLIP, DeCLIP, CLIPSelf, CAT-Seg (the CLIP in it) and
+F-ViT (the backbone), OpenAI's and OpenCLIP's files, timm's trunks and ours;
+writes any of them. Affinity and scale are demanded where a file does not say.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm.checkpoint import LAYOUTS, TRUST, convert
+from declip_mm.models.attention import AFFINITIES
+
+
+def scale(text: str) -> float | str:
+    """A number, or ``rsqrt``."""
+    return text if text == 'rsqrt' else float(text)
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('source', metavar='IN', help='weight file')
+    parser.add_argument('out', metavar='OUT', help='.pth or .safetensors')
+    parser.add_argument('--layout', choices=list(LAYOUTS), default='declip_mm')
+    parser.add_argument('--affinity', choices=sorted(AFFINITIES))
+    parser.add_argument('--scale', type=scale, help="a number or 'rsqrt'")
+    parser.add_argument(
+        '--model', help="open_clip's name (default: told by the sizes)"
+    )
+    parser.add_argument('--licence', help='of the weights, recorded')
+    parser.add_argument(
+        '--parts',
+        nargs='+',
+        choices=['visual', 'text'],
+        help='towers to write (default: all that the file has)',
+    )
+    parser.add_argument(
+        '--head-dim',
+        type=int,
+        default=64,
+        help='of an EVA tower, for the tables of official files',
+    )
+    parser.add_argument(
+        '--trust-pickle',
+        metavar=TRUST,
+        help='run code in the file; only for files of people you trust',
+    )
+    return parser.parse_args(args)
+
+
+def main() -> None:
+    options = vars(parse_args())
+    source, out = options.pop('source'), options.pop('out')
+    try:
+        fingerprint = convert(source, out, options.pop('layout'), **options)
+    except (ValueError, OSError) as error:
+        sys.exit(f'convert.py: {error}')
+    print(f'wrote {out}')
+    for name, value in fingerprint.items():
+        declared = name in fingerprint.get('declared', ())
+        print(f'  {name}: {value}{" (declared)" * declared}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,84 @@
+"""Convert a published F-ViT checkpoint (mmdet 2) for a config of ours.
+
+    python tools/model_converters/f_vit_mmdet2.py \\
+        configs/f_vit/f-vit_eva02-b16_clipself_ov-coco.py FVIT.pth OUT.pth
+
+Every tensor has to fit the config's model, name and shape; otherwise nothing
+is written. The result is measured with tools/test.py and the same config,
+which validates the port without any training. The config's backbone says the
+affinity, which goes into the fingerprint as declared.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+import torch
+from mmengine.registry import MODELS, init_default_scope
+
+from declip_mm import apis
+from declip_mm.checkpoint import (
+    FINGERPRINT_KEY,
+    TRUST,
+    read_checkpoint,
+    save_atomically,
+)
+from declip_mm.checkpoint.loading import check_fit
+
+
+def convert(
+    config: str, source: str, out: str, trust_pickle: str | None = None
+) -> list[str]:
+    """Write the converted checkpoint; returns what was left out."""
+    from declip_mm.detection.convert import from_mmdet2
+
+    cfg = apis.load_config(config)
+    init_default_scope('mmdet')
+    with torch.device('meta'):  # names and shapes alone
+        model = MODELS.build(cfg.model)
+    expected = model.state_dict()
+    weights, _ = read_checkpoint(source, trust_pickle)
+    found, dropped = from_mmdet2(weights, source)
+    for key, value in expected.items():
+        # counters that no result depends on, and old norms did not keep
+        if key.endswith('num_batches_tracked'):
+            found.setdefault(key, torch.zeros(value.shape, dtype=value.dtype))
+    check_fit(found, [], expected, source, 'detector')
+    fingerprint = dict(
+        model.backbone.fingerprint,
+        declared=['affinity', 'scale'],
+        source=Path(source).name,
+        source_layout='f_vit',
+    )
+    meta = {FINGERPRINT_KEY: fingerprint}
+    save_atomically(dict(meta=meta, state_dict=found), out)
+    return dropped
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config')
+    parser.add_argument('checkpoint', help='*.pth of mmdet 2')
+    parser.add_argument('out')
+    parser.add_argument(
+        '--trust-pickle',
+        metavar=TRUST,
+        help='run code in the file; only for files from people you trust',
+    )
+    args = parser.parse_args()
+    try:
+        dropped = convert(
+            args.config, args.checkpoint, args.out, args.trust_pickle
+        )
+    except (apis.OptionError, FileNotFoundError, ValueError) as error:
+        sys.exit(f'f_vit_mmdet2.py: {error}')
+    print(f'wrote {args.out}; left out on purpose: {", ".join(dropped)}')
+
+
+if __name__ == '__main__':
+    main()

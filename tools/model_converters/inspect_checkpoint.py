@@ -1,0 +1,79 @@
+"""Say what a weight file is: layout, tower, fingerprint, licence, parts.
+
+python tools/model_converters/inspect_checkpoint.py FILE [FILE ...]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm.checkpoint import TRUST, describe
+
+
+def lines(found: dict) -> list[str]:
+    """The description of a file, as text."""
+    size = f'{found["bytes"] / 1e6:.1f} MB'
+    kind, *facts = found['tower'].items()
+    tower = ', '.join(f'{k} {v}' for k, v in facts)
+    out = [
+        f'{found["file"]} ({size}, sha256 {found["sha256"][:16]})',
+        f'  layout       {found["layout"]}',
+        f'  tower        {kind[1] or "none"}{": " * bool(tower)}{tower}',
+        f'  model        {found["model"]}',
+        f'  licence      {found["licence"]}',
+        '  dtypes       '
+        + ', '.join(f'{k} x {v}' for k, v in found['dtypes'].items()),
+    ]
+    for name, part in found['parts'].items():
+        if part['tensors']:
+            millions = part['parameters'] / 1e6
+            out.append(
+                f'  {name:12} {part["tensors"]} tensors, {millions:.2f} M '
+                'parameters'
+            )
+    for label, names in (
+        ('NaN or inf', found['not_finite']),
+        ('of no part', found['strange']),
+    ):
+        if names:
+            more = ' ...' * (len(names) > 6)
+            out.append(f'  {label:12} {", ".join(names[:6])}{more}')
+    for name, value in found['hints'].items():
+        out.append(f'  file name    {name} = {value}')
+    declared = found['fingerprint'].get('declared', ())
+    if not found['fingerprint']:
+        out.append(
+            '  fingerprint  none: affinity and scale are unknown; '
+            'probe_scale.py compares them'
+        )
+    for name, value in found['fingerprint'].items():
+        said = ' (declared, not read)' * (name in declared)
+        out.append(f'  fingerprint  {name} = {value}{said}')
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('files', nargs='+', metavar='FILE')
+    parser.add_argument(
+        '--trust-pickle',
+        metavar=TRUST,
+        help='run code in the file; only for files of people you trust',
+    )
+    options = parser.parse_args()
+    failed = False
+    for path in options.files:
+        try:
+            print('\n'.join(lines(describe(path, options.trust_pickle))))
+        except (ValueError, OSError) as error:
+            failed = True
+            print(f'inspect_checkpoint.py: {error}', file=sys.stderr)
+    sys.exit(failed)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,78 @@
+"""Tell from pictures with which affinity and scale a file was trained.
+
+    python tools/model_converters/probe_scale.py FILE PICTURES [--model NAME]
+
+Compares the dense feature at each cell of a 3 x 3 grid with the image
+embedding of the cell's crop, both from the file itself, for every pair of
+affinity and scale: distillation makes them alike for the pair it was run
+with. No labels are needed. Twenty pictures or more; the verdict says where
+the gap is too small to tell.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm.apis.probe import judge, probe
+from declip_mm.datasets.listing import check_folder, list_folder
+
+
+def scale(text: str) -> float | str:
+    """A number, or ``rsqrt``."""
+    return text if text == 'rsqrt' else float(text)
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('file', help='weight file of any known layout')
+    parser.add_argument('pictures', help='folder of pictures')
+    parser.add_argument('--most', type=int, default=50, help='pictures')
+    parser.add_argument(
+        '--affinity', nargs='+', default=['qq', 'kk', 'vv', 'csa']
+    )
+    parser.add_argument(
+        '--scale', nargs='+', type=scale, default=[1.0, 'rsqrt']
+    )
+    parser.add_argument('--model', help='open_clip name or .json')
+    parser.add_argument(
+        '--size', type=int, help='side of the view (default: twice native)'
+    )
+    return parser.parse_args(args)
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        root = check_folder(args.pictures, 'folder of pictures')
+        names = list_folder(root)
+        step = max(1, len(names) // args.most)
+        some = [root / n for n in names[::step][: args.most]]
+        found = probe(
+            args.file,
+            some,
+            args.affinity,
+            args.scale,
+            args.size,
+            model=args.model,
+        )
+        options = dict(scale=args.scale, affinity=args.affinity)
+        several = [name for name, given in options.items() if given[1:]]
+        verdicts = [judge(found, name) for name in several]
+    except (ValueError, OSError) as error:
+        sys.exit(f'probe_scale.py: {error}')
+    print(f'{len(some)} pictures, 9 cells each; cosine of cell and crop,')
+    print("and how often the cell's own crop is the nearest of the picture's")
+    for candidate in found:
+        print(
+            f'  {candidate.label:24} {candidate.cosine.mean():.4f}  '
+            f'{100 * candidate.found.mean():5.1f} %'
+        )
+    print(*verdicts, sep='\n')
+
+
+if __name__ == '__main__':
+    main()
