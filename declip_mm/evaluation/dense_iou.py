@@ -18,7 +18,7 @@ from .classes import (
 )
 from .table import text_table
 
-__all__ = ['DenseIoUMetric', 'intersect_and_areas']
+__all__ = ['DenseIoUMetric', 'class_map_of', 'intersect_and_areas']
 
 
 def intersect_and_areas(
@@ -106,30 +106,37 @@ class DenseIoUMetric(BaseMetric):
             self.results.append(self._count(sample, len(classes)))
 
     def _count(self, sample: dict, num_classes: int) -> Tensor:
-        pred = _class_map(sample, 'pred_sem_seg')
-        target = _class_map(sample, 'gt_sem_seg')
+        pred = class_map_of(sample, 'pred_sem_seg')
+        target = self._target(sample, pred, num_classes)
+        self._check_labels(sample, 'pred_sem_seg', pred, num_classes)
+        return intersect_and_areas(
+            pred, target, num_classes, self.ignore_index
+        ).cpu()
+
+    def _target(self, sample: dict, pred: Tensor, num_classes: int) -> Tensor:
+        """The true map (H, W), checked."""
+        target = class_map_of(sample, 'gt_sem_seg')
         if pred.shape != target.shape:
             raise ValueError(
                 f'{image_of(sample)}: predicted map is {tuple(pred.shape)}, '
                 f'target is {tuple(target.shape)}. Predict at the original '
                 'size of the image.'
             )
-        valid = target != self.ignore_index
-        for name, found in (
-            ('gt_sem_seg', target[valid]),
-            ('pred_sem_seg', pred),
-        ):
-            wrong = found[(found < 0) | (found >= num_classes)].unique()
-            if len(wrong):
-                raise ValueError(
-                    f'{image_of(sample)}: {name} has labels '
-                    f'{wrong[:8].tolist()}, which are none of the '
-                    f'{num_classes} classes (0 to {num_classes - 1}) nor '
-                    f'ignore_index={self.ignore_index} of the target.'
-                )
-        return intersect_and_areas(
-            pred, target, num_classes, self.ignore_index
-        ).cpu()
+        valid = target[target != self.ignore_index]
+        self._check_labels(sample, 'gt_sem_seg', valid, num_classes)
+        return target
+
+    def _check_labels(
+        self, sample: dict, field: str, found: Tensor, num_classes: int
+    ) -> None:
+        wrong = found[(found < 0) | (found >= num_classes)].unique()
+        if len(wrong):
+            raise ValueError(
+                f'{image_of(sample)}: {field} has labels '
+                f'{wrong[:8].tolist()}, which are none of the '
+                f'{num_classes} classes (0 to {num_classes - 1}) nor '
+                f'ignore_index={self.ignore_index} of the target.'
+            )
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
         """Percentages of all images together."""
@@ -187,7 +194,7 @@ class DenseIoUMetric(BaseMetric):
         print_log('\n' + text_table(header, rows), logger='current')
 
 
-def _class_map(sample: dict, field: str) -> Tensor:
+def class_map_of(sample: dict, field: str) -> Tensor:
     """(H, W) int64 of a plain map, or of mmseg's ``{'data': (1, H, W)}``."""
     found = sample.get(field)
     if isinstance(found, Mapping):

@@ -16,7 +16,13 @@ from .classes import (
     dataset_classes,
     image_of,
 )
-from .table import text_table
+from .confusion import (
+    check_picture_file,
+    class_table,
+    count_confusions,
+    draw_confusion,
+)
+from .table import beside_log, check_table_file, text_table, write_table
 
 __all__ = ['RegionClassificationMetric']
 
@@ -45,6 +51,10 @@ class RegionClassificationMetric(BaseMetric):
     Args:
         features: Which of ``'box'``, ``'mask'``, ``'crop'`` to report.
         per_class: Log a table with a line for each class that occurs.
+        per_class_file: Write that table to this ``.md`` or ``.csv``. Here
+            and below, a relative path is one beside the log of the run.
+        confusion_file: Draw the confusion of the classes that occur, by the
+            first feature, into this ``.png``.
         subsets: Subset name -> class names, reported as columns of their own.
         exclude: Class names that are left out of the main columns (and of
             thing and stuff), such as those of a subset.
@@ -57,6 +67,8 @@ class RegionClassificationMetric(BaseMetric):
         self,
         features: Sequence[str] = ('box', 'mask'),
         per_class: bool = False,
+        per_class_file: str | None = None,
+        confusion_file: str | None = None,
         subsets: Mapping[str, Sequence[str]] | None = None,
         exclude: Sequence[str] = (),
         collect_device: str = 'cpu',
@@ -72,6 +84,8 @@ class RegionClassificationMetric(BaseMetric):
             )
         self.features = tuple(features)
         self.per_class = per_class
+        self.per_class_file = check_table_file(per_class_file)
+        self.confusion_file = check_picture_file(confusion_file)
         self.subsets = check_subsets(subsets)
         self.exclude = list(exclude)
 
@@ -105,21 +119,21 @@ class RegionClassificationMetric(BaseMetric):
                 f'{image_of(sample)} has {len(labels)} region_labels but '
                 f'{len(things)} region_isthing.'
             )
-        ranks = {
-            feature: self._feature_ranks(sample, feature, labels, num_classes)
+        found = {
+            feature: self._first(sample, feature, len(labels), num_classes)
             for feature in self.features
         }
-        return {'labels': labels, 'things': things, **ranks}
+        ranks = {f: _rank(rows, labels) for f, rows in found.items()}
+        first = found[self.features[0]][:, :1].flatten()
+        return {'labels': labels, 'things': things, 'first': first, **ranks}
 
-    def _feature_ranks(
-        self,
-        sample: dict,
-        feature: str,
-        labels: np.ndarray,
-        num_classes: int,
+    @staticmethod
+    def _first(
+        sample: dict, feature: str, regions: int, num_classes: int
     ) -> np.ndarray:
-        if not len(labels):
-            return labels
+        """The best classes of all regions, (n, at most 5)."""
+        if not regions:
+            return _NO_VALUES.reshape(0, 1)
         topk = sample.get('region_topk') or {}
         if feature not in topk:
             raise ValueError(
@@ -129,7 +143,7 @@ class RegionClassificationMetric(BaseMetric):
                 "metric's features."
             )
         found = _array(topk[feature])  # (n, k)
-        wanted = len(labels), min(_TOP, num_classes)
+        wanted = regions, min(_TOP, num_classes)
         if found.ndim != 2 or len(found) != wanted[0]:
             raise ValueError(
                 f'{image_of(sample)}: region_topk[{feature!r}] has shape '
@@ -147,14 +161,13 @@ class RegionClassificationMetric(BaseMetric):
                 f'the data set has {num_classes} classes. The names of '
                 'predictor and data set differ.'
             )
-        hits = found[:, :_TOP] == labels[:, None]
-        return np.where(hits.any(1), hits.argmax(1), -1)
+        return found[:, :_TOP]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Percentages of all images together."""
         classes = dataset_classes(self.dataset_meta, type(self).__name__)
         columns = class_columns(classes, self.exclude, self.subsets)
-        fields = ('labels', 'things', *self.features)
+        fields = ('labels', 'things', 'first', *self.features)
         merged = {
             field: np.concatenate([_NO_VALUES, *(r[field] for r in results)])
             for field in fields
@@ -188,23 +201,29 @@ class RegionClassificationMetric(BaseMetric):
                 logger='current',
                 level=logging.WARNING,
             )
-        if not self.per_class:
             return
-        labels = merged['labels']
-        rows = []
-        for index in np.unique(labels):
-            own = labels == index
-            right = [
-                100.0 * float((merged[f][own] == 0).mean())
-                for f in self.features
-            ]
-            rows.append((classes[index], int(own.sum()), *right))
-        header = ('class', 'regions', *(f'{f} top-1' for f in self.features))
-        print_log('\n' + text_table(header, rows), logger='current')
+        header, rows = class_table(merged, self.features, classes)
+        if self.per_class:
+            print_log('\n' + text_table(header, rows), logger='current')
+        if self.per_class_file:
+            path = beside_log(self.per_class_file)
+            write_table(path, header, rows)
+            print_log(f'accuracy of each class: {path}', logger='current')
+        if self.confusion_file:
+            path = beside_log(self.confusion_file)
+            title = f'{len(merged["labels"])} regions by {self.features[0]}'
+            draw_confusion(path, title, *count_confusions(merged, classes))
+            print_log(f'confusion of classes: {path}', logger='current')
 
 
 def _array(value: Any) -> np.ndarray:
     return torch.as_tensor(value).detach().cpu().long().numpy()
+
+
+def _rank(found: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Where the right class stands among the best; -1 is nowhere."""
+    hits = found == labels[:, None]
+    return np.where(hits.any(1), hits.argmax(1), -1)
 
 
 def _accuracies(

@@ -1,6 +1,43 @@
 """Pictures of what a backbone does."""
 
 from .affinity import affinity_map, patch_of
+from .attention import LayerAttention, attention_by_layer
+from .maps import (
+    attention_top,
+    draw_attention,
+    draw_correlations,
+    draw_parts,
+)
+from .page import PagePicture, write_page
+from .patches import (
+    choose_anchors,
+    cluster_patches,
+    patch_features,
+    patch_view,
+    principal_colours,
+)
 from .sheet import SheetRow, draw_sheet
+from .sweep import SWEEP_PANELS, draw_sweep, sweep_table
 
-__all__ = ['SheetRow', 'affinity_map', 'draw_sheet', 'patch_of']
+__all__ = [
+    'SWEEP_PANELS',
+    'LayerAttention',
+    'PagePicture',
+    'SheetRow',
+    'affinity_map',
+    'attention_by_layer',
+    'attention_top',
+    'choose_anchors',
+    'cluster_patches',
+    'draw_attention',
+    'draw_correlations',
+    'draw_parts',
+    'draw_sheet',
+    'draw_sweep',
+    'patch_features',
+    'patch_of',
+    'patch_view',
+    'principal_colours',
+    'sweep_table',
+    'write_page',
+]

@@ -1,0 +1,174 @@
+"""Share of attention that leaves an object for a few proxy tokens, by layer.
+
+    python tools/analysis_tools/proxy_tokens.py \\
+        configs/miniature/region_cls.py \\
+        original none DeCLIP=work_dirs/quickstart/declip_tiny.pth \\
+        --k 5 --out work_dirs/proxy_tokens.json
+
+The regions of the config's test data are the objects. Checkpoints are named
+as for region_sweep.py. The definition is in
+declip_mm/evaluation/proxy_tokens.py; a picture's value is the mean over its
+object patches, the figure the mean over pictures with its 95 % interval.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+from mmengine.config import DictAction
+from mmengine.registry import DATASETS, MODELS
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm import apis
+from declip_mm.evaluation import patch_objects, proxy_shares
+from declip_mm.evaluation.table import markdown_table
+from declip_mm.visualization import attention_by_layer
+
+MEASURES = {
+    'proxy': 'to the proxy tokens',
+    'own': 'to the rest of their own object',
+    'itself': 'to themselves',
+    'prefix': 'to CLS (share of all tokens)',
+}
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='config with a test_dataloader')
+    parser.add_argument(
+        'checkpoints', nargs='+', metavar='[LABEL=]CHECKPOINT|none|original'
+    )
+    parser.add_argument(
+        '--config-of', action='append', default=[], metavar='LABEL=CONFIG'
+    )
+    parser.add_argument('--k', type=int, default=5, help='default: 5')
+    parser.add_argument('--limit', type=int, help='only the first pictures')
+    parser.add_argument('--out', default='work_dirs/proxy_tokens.json')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args(args)
+
+
+def picture_values(layers, masks: torch.Tensor, k: int):
+    """Measures of one picture, (layers, 6): MEASURES, then even shares.
+
+    None where no patch shows an object.
+    """
+    objects = patch_objects(masks, layers[0].grid)
+    if not bool((objects >= 0).any()):
+        return None
+    rows = []
+    for layer in layers:
+        weights = layer.weights[0, layer.num_prefix :]  # patches look
+        shares = proxy_shares(weights[:, layer.num_prefix :], objects, k)
+        prefix = weights[objects >= 0, : layer.num_prefix].sum(dim=1)
+        parts = (shares.proxy, shares.own, shares.itself, prefix)
+        even = (shares.proxy_even, shares.own_even)
+        rows.append([float(part.mean()) for part in (*parts, *even)])
+    return torch.tensor(rows)
+
+
+def measure(backbone, dataset, preprocess, args, label: str) -> torch.Tensor:
+    """(pictures, layers, 6) of one backbone."""
+    found, start = [], time.time()
+    for index in range(len(dataset)):
+        item = dataset[index]
+        inputs = {key: [value] for key, value in item['inputs'].items()}
+        data = preprocess(
+            dict(inputs=inputs, data_samples=[item['data_samples']])
+        )
+        image = data['inputs']['image'].to(args.device)
+        layers = attention_by_layer(backbone, image)
+        masks = data['data_samples'][0].masks.cpu()
+        values = picture_values(layers, masks, args.k)
+        if values is not None:
+            found.append(values)
+        if (index + 1) % 50 == 0 or index + 1 == len(dataset):
+            seconds = time.time() - start
+            print(f'{label}: {index + 1}/{len(dataset)} ({seconds:.0f} s)')
+            sys.stdout.flush()
+    if not found:
+        raise apis.OptionError('no picture has a patch that shows an object')
+    return torch.stack(found)
+
+
+def statistics(values: torch.Tensor) -> dict:
+    """Mean in percent over pictures, and half the 95 % interval."""
+    spread = values.std(dim=0) / len(values) ** 0.5
+    return dict(mean=100 * float(values.mean()), ci95=196 * float(spread))
+
+
+def row_of(label: str, values: torch.Tensor) -> dict:
+    names = (*MEASURES, 'proxy_even', 'own_even')
+    layers = [
+        {n: statistics(values[:, layer, i]) for i, n in enumerate(names)}
+        for layer in range(values.shape[1])
+    ]
+    return dict(name=label, pictures=len(values), layers=layers)
+
+
+def tables(rows: list[dict], k: int) -> str:
+    """One markdown table a measure."""
+    depth = max(len(row['layers']) for row in rows)
+    header = ['backbone', *(f'layer {i + 1}' for i in range(depth))]
+    text = []
+    for key, what in MEASURES.items():
+        lines = [
+            [row['name']]
+            + [
+                f'{layer[key]["mean"]:.1f} ± {layer[key]["ci95"]:.1f}'
+                for layer in row['layers']
+            ]
+            for row in rows
+        ]
+        if f'{key}_even' in rows[0]['layers'][0]:
+            even = rows[0]['layers'][0][f'{key}_even']['mean']
+            lines.append(['(even attention)', *[f'{even:.1f}'] * depth])
+        what = what.replace('the proxy', f'the {k} proxy')
+        text.append(f'Attention of object patches {what}, %:\n')
+        text.append(markdown_table(header, lines) + '\n')
+    return '\n'.join(text)
+
+
+def run(args: argparse.Namespace) -> dict:
+    lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
+    cfg = apis.load_config(args.config, args.cfg_options)
+    dataset = cfg.test_dataloader.dataset
+    if args.limit:
+        dataset.indices = args.limit
+    dataset = DATASETS.build(dataset)
+    preprocess = MODELS.build(cfg.model.data_preprocessor)
+    rows = []
+    for label, (config, weights) in lines.items():
+        backbone = apis.load_backbone(config, weights).to(args.device)
+        values = measure(backbone, dataset, preprocess, args, label)
+        rows.append(row_of(label, values))
+    return dict(k=args.k, image_size=dataset.view.side, rows=rows)
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    try:
+        found = run(args)
+    except apis.OptionError as error:
+        sys.exit(f'proxy_tokens.py: {error}')
+    out = Path(args.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(found, indent=1), 'utf-8')
+    text = tables(found['rows'], args.k)
+    out.with_suffix('.md').write_text(text, 'utf-8')
+    print(f'\n{text}\n{out}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,184 @@
+"""Region classification over resolutions, several checkpoints on one plot.
+
+    python tools/analysis_tools/region_sweep.py \\
+        configs/region_cls/declip_eva02-b16_coco-panoptic.py \\
+        original none DeCLIP=work_dirs/pretune_dinov2/epoch_6.pth \\
+        --sizes 336 448 560 672 784 896 1024 --out work_dirs/sweep
+
+A checkpoint is a file, or `none`: the weights that the config names, or
+`original`: the same, with the last block of plain CLIP (affinity vanilla).
+LABEL=... names its line. Where a line needs a config of its own, such as
+CLIPSelf's, give --config-of LABEL=CONFIG.
+
+Sizes are cut to a multiple of the patch: 1024 becomes 1022 for patches of 14.
+Every point is measured as tools/test.py would, and kept in OUT/points: an
+interrupted sweep goes on where it was, and a changed checkpoint or config is
+measured anew. Writes sweep.png, sweep.json and sweep.md.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+from mmengine.config import DictAction
+from mmengine.dist import is_main_process
+from mmengine.registry import MODELS
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm import apis
+from declip_mm.evaluation.table import markdown_table
+from declip_mm.visualization import SWEEP_PANELS, draw_sweep, sweep_table
+
+SIZES = (336, 448, 560, 672, 784, 896, 1024)
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='config of region classification')
+    parser.add_argument(
+        'checkpoints', nargs='+', metavar='[LABEL=]CHECKPOINT|none|original'
+    )
+    parser.add_argument('--sizes', nargs='+', type=int, default=SIZES)
+    parser.add_argument('--out', default='work_dirs/region_sweep')
+    parser.add_argument(
+        '--config-of',
+        action='append',
+        default=[],
+        metavar='LABEL=CONFIG',
+        help='another config for one line (may be given several times)',
+    )
+    parser.add_argument(
+        '--limit', type=int, help='only the first images of the data set'
+    )
+    parser.add_argument('--title', default='')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm'], default='none'
+    )
+    return parser.parse_args(args)
+
+
+def line_config(args: argparse.Namespace, config: str, checkpoint: str):
+    """Config of one line, still without its size."""
+    cfg = apis.load_config(config, args.cfg_options)
+    if cfg.get('test_dataloader') is None:
+        raise apis.OptionError(f'{config} has no test_dataloader')
+    if checkpoint == 'original':
+        cfg.model.backbone.affinity = 'vanilla'
+    cfg.load_from = None if checkpoint in apis.WEIGHT_WORDS else checkpoint
+    cfg.resume = False
+    if cfg.model.predictor.get('cache_dir') is None:
+        # the same names for every size; verified by fingerprint
+        cfg.model.predictor.cache_dir = str(Path(args.out) / 'classes')
+    if args.limit:
+        cfg.test_dataloader.dataset.indices = args.limit
+    apis.switch_amp(cfg, False)
+    apis.check_config(cfg)
+    return cfg
+
+
+def patch_size(cfg) -> int:
+    with torch.device('meta'):  # only the shapes are wanted
+        return MODELS.build(cfg.model.backbone).visual.patch_size
+
+
+def identity(cfg, checkpoint: str) -> str:
+    """Changes with the config and with the checkpoint file."""
+    parts = [cfg.model, cfg.test_dataloader, cfg.test_evaluator]
+    told = json.dumps([str(part) for part in parts])
+    if checkpoint not in apis.WEIGHT_WORDS and Path(checkpoint).is_file():
+        stat = Path(checkpoint).stat()
+        told += f'{Path(checkpoint).resolve()} {stat.st_size} {stat.st_mtime}'
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def measure_point(cfg, size: int, path: Path, told: str, launcher: str):
+    """Metrics of one point: those kept from an earlier run, else new ones.
+
+    Returns:
+        Metrics, and the seconds they took; 0 if they were kept.
+    """
+    if path.is_file():
+        kept = json.loads(path.read_text('utf-8'))
+        if kept.get('identity') == told:
+            return kept['metrics'], 0.0
+    start = time.time()
+    cfg.work_dir = str(path.parent / path.stem)
+    apis.init_distributed(cfg, launcher)
+    metrics = {k: float(v) for k, v in apis.run_test(cfg).items()}
+    seconds = time.time() - start
+    if is_main_process():
+        content = dict(
+            identity=told, size=size, metrics=metrics, seconds=seconds
+        )
+        part = path.with_suffix('.part')
+        part.write_text(json.dumps(content, indent=1), 'utf-8')
+        part.replace(path)
+    return metrics, seconds
+
+
+def sweep(args: argparse.Namespace) -> dict:
+    """Label -> size -> metrics, with a line of progress a point."""
+    curves = {}
+    lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
+    points = Path(args.out) / 'points'
+    points.mkdir(parents=True, exist_ok=True)
+    apis.use_safe_storage()
+    total, done = len(lines) * len(args.sizes), 0
+    for label, (config, checkpoint) in lines.items():
+        curves[label] = {}
+        for wanted in args.sizes:
+            cfg = line_config(args, config, checkpoint)
+            size = wanted - wanted % patch_size(cfg)
+            cfg.test_dataloader.dataset.image_size = size
+            safe = ''.join(c if c.isalnum() else '_' for c in label)
+            path = points / f'{safe}_{size}.json'
+            told = identity(cfg, checkpoint)
+            metrics, seconds = measure_point(
+                cfg, size, path, told, args.launcher
+            )
+            curves[label][size] = metrics
+            done += 1
+            shown = ', '.join(
+                f'{title} {metrics[key]:.1f}'
+                for key, title in SWEEP_PANELS.items()
+                if key in metrics
+            )
+            took = f'{seconds:.0f} s' if seconds else 'kept'
+            print(f'[{done}/{total}] {label} at {size} px: {shown} ({took})')
+            sys.stdout.flush()
+    return curves
+
+
+def write(curves: dict, out: Path, title: str) -> None:
+    draw_sweep(curves, str(out / 'sweep.png'), title)
+    table = markdown_table(*sweep_table(curves))
+    (out / 'sweep.md').write_text(table + '\n', 'utf-8')
+    (out / 'sweep.json').write_text(json.dumps(curves, indent=1), 'utf-8')
+    print(f'{table}\n\n{out / "sweep.png"}')
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    try:
+        curves = sweep(args)
+    except apis.OptionError as error:
+        sys.exit(f'region_sweep.py: {error}')
+    if is_main_process():
+        write(curves, Path(args.out), args.title)
+    apis.leave_distributed()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,241 @@
+"""Draw attention, patch correlation, principal colours and clusters.
+
+    python tools/analysis_tools/vis_affinity.py \\
+        configs/region_cls/declip_eva02-b16_coco-panoptic.py \\
+        CLIP=original DeCLIP=declip.pth \\
+        --vfm vit_base_patch14_dinov2.lvd142m --pictures a.jpg b.jpg \\
+        --size 560 --out work_dirs/affinity
+    python tools/analysis_tools/vis_affinity.py ViT-B-16 CLIP=openai \\
+        --pictures a.jpg --points 0.3,0.4 0.8,0.7 --affinity vanilla
+
+The first argument is a config, or the open_clip name of a model; then come
+[LABEL=]WEIGHTS as for region_sweep.py. Without --points one anchor is chosen
+in each of --anchors clusters of the features of the VFM (or of the last
+backbone). Writes to OUT, for each picture P:
+
+    P_correlation.png     cosine of each anchor with all patches (Fig. 7)
+    P_attention_LABEL.png where CLS and the anchors look, by layer (Fig. 3)
+    P_parts.png           principal directions as colours, and k-means
+
+and correlation.html, one page without other files, on which pointing at a
+patch shows its correlation in all backbones.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm import apis
+from declip_mm import visualization as vis
+from declip_mm.datasets.decoding import read_image
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='config, or open_clip model name')
+    parser.add_argument(
+        'checkpoints', nargs='+', metavar='[LABEL=]WEIGHTS|none|original'
+    )
+    parser.add_argument('--pictures', nargs='+', required=True)
+    parser.add_argument(
+        '--config-of', action='append', default=[], metavar='LABEL=CONFIG'
+    )
+    parser.add_argument(
+        '--affinity', help="instead of the config's (model names: qq, csa ...)"
+    )
+    parser.add_argument(
+        '--scale', type=float, help="instead of the config's (rsqrt)"
+    )
+    parser.add_argument(
+        '--vfm',
+        help="timm name of a VFM, or 'miniature': the ViT-S of the "
+        'miniature world with the layer its config takes',
+    )
+    parser.add_argument(
+        '--vfm-weights', help="file (default: timm's own, downloaded)"
+    )
+    parser.add_argument('--vfm-layer', type=int, help='default: the last')
+    parser.add_argument(
+        '--vfm-norm', default='model', choices=['model', 'plain', 'none']
+    )
+    parser.add_argument('--points', nargs='+', type=read_point, default=[])
+    parser.add_argument('--anchors', type=int, default=4, help='default: 4')
+    parser.add_argument('--clusters', type=int, default=6, help='default: 6')
+    parser.add_argument('--layers', nargs='+', type=int, help='from 1')
+    parser.add_argument(
+        '--size', type=int, default=560, help='longest side (default: 560)'
+    )
+    parser.add_argument('--out', default='work_dirs/affinity')
+    parser.add_argument('--device', default='cpu')
+    return parser.parse_args(args)
+
+
+def read_point(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in text.split(','))
+    except ValueError:
+        x = y = -1
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no point: x,y in [0, 1] of the picture, such as '
+            '0.25,0.5'
+        )
+    return x, y
+
+
+@torch.no_grad()
+def features_of(image: Image.Image, model, size: int, device: str):
+    """Unit features (N, D) of a backbone or VFM, and their grid."""
+    if hasattr(model, 'forward_dense'):
+        patch = model.visual.patch_size
+    else:
+        patch = model.trunk.patch_embed.patch_size[0]
+    view = vis.patch_view(
+        image, size, patch, model.pixel_mean, model.pixel_std
+    ).to(device)
+    if hasattr(model, 'forward_dense'):
+        dense = model.forward_dense(view)
+        grid = tuple(dense.content.shape[-2:])
+        context = [
+            part[0].flatten(1).T if part.ndim == 4 else part[0]
+            for part in dense.context
+        ]
+    else:
+        dense = model(view)
+        grid = tuple(dense.shape[-2:])
+        context = [dense[0].flatten(1).T]  # (D, h, w) -> (N, D)
+    return vis.patch_features(context).cpu(), grid
+
+
+def attention_of(image, model, anchors, label, args):
+    """Heading -> (R, h, w) of one backbone, and whether row 0 is CLS."""
+    patch = model.visual.patch_size
+    view = vis.patch_view(
+        image, args.size, patch, model.pixel_mean, model.pixel_std
+    ).to(args.device)
+    grid = view.shape[2] // patch, view.shape[3] // patch
+    # counted from the end, whatever stands before the patches
+    rows = [vis.patch_of(a, grid) - grid[0] * grid[1] for a in anchors]
+    layers = vis.attention_by_layer(model, view, [0, *rows])
+    wanted = args.layers or evenly(len(layers))
+    wrong = [n for n in wanted if not 1 <= n <= len(layers)]
+    if wrong:
+        raise apis.OptionError(
+            f'--layers {wrong}: {label} has layers 1 to {len(layers)} with '
+            'attention'
+        )
+    has_cls = layers[0].num_prefix > 0
+    kept = [layers[n - 1].patches[0, 0 if has_cls else 1 :] for n in wanted]
+    maps = [part.reshape(-1, *grid).numpy() for part in kept]
+    return dict(zip([f'layer {n}' for n in wanted], maps)), has_cls
+
+
+def draw_attention(image, models: dict, anchors, args, stem: str) -> None:
+    """A sheet for each backbone, all on one scale."""
+    found = {
+        label: attention_of(image, model, anchors, label, args)
+        for label, model in models.items()
+    }
+    top = vis.attention_top(
+        [part for maps, _ in found.values() for part in maps.values()]
+    )
+    for label, (maps, has_cls) in found.items():
+        safe = ''.join(c if c.isalnum() else '_' for c in label)
+        vis.draw_attention(
+            str(Path(args.out) / f'{stem}_attention_{safe}.png'),
+            np.asarray(image),
+            anchors,
+            maps,
+            has_cls,
+            top,
+            f'{label}: where a token looks (mean over heads)',
+        )
+
+
+def evenly(depth: int, most: int = 6) -> list[int]:
+    """At most six layers, the first and the last among them."""
+    count = min(depth, most)
+    return np.linspace(1, depth, count).round().astype(int).tolist()
+
+
+def one_picture(path: str, models: dict, vfm, args) -> vis.PagePicture:
+    """All sheets of a picture; what the page needs of it."""
+    image = read_image(path)
+    image.thumbnail((1024, 1024), Image.Resampling.BICUBIC)
+    out, stem = Path(args.out), Path(path).stem
+    every = dict(models) if vfm is None else {**models, 'VFM': vfm}
+    found = {
+        label: features_of(image, model, args.size, args.device)
+        for label, model in every.items()
+    }
+    chooser = list(found)[-1]
+    anchors = args.points or vis.choose_anchors(*found[chooser], args.anchors)
+    pixels = np.asarray(image)
+    correlations = {
+        label: [
+            (features @ features[vis.patch_of(a, grid)]).reshape(grid).numpy()
+            for a in anchors
+        ]
+        for label, (features, grid) in found.items()
+    }
+    vis.draw_correlations(
+        str(out / f'{stem}_correlation.png'), pixels, anchors, correlations
+    )
+    vis.draw_parts(
+        str(out / f'{stem}_parts.png'),
+        pixels,
+        {n: vis.principal_colours(f, g) for n, (f, g) in found.items()},
+        {
+            n: vis.cluster_patches(f, args.clusters)[0].reshape(g).numpy()
+            for n, (f, g) in found.items()
+        },
+    )
+    draw_attention(image, models, anchors, args, stem)
+    return vis.PagePicture(Path(path).name, pixels, anchors[0], found)
+
+
+def run(args: argparse.Namespace) -> None:
+    lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
+    given = dict(affinity=args.affinity, scale=args.scale)
+    options = {k: v for k, v in given.items() if v is not None}
+    models = {
+        label: apis.load_backbone(*line, **options).to(args.device)
+        for label, line in lines.items()
+    }
+    vfm = None
+    if args.vfm:
+        vfm = apis.load_vfm(
+            args.vfm, args.vfm_weights, args.vfm_layer, args.vfm_norm
+        ).to(args.device)
+    pages = []
+    for number, path in enumerate(args.pictures, 1):
+        pages.append(one_picture(path, models, vfm, args))
+        print(f'[{number}/{len(args.pictures)}] {path}', flush=True)
+    page = Path(args.out) / 'correlation.html'
+    error = vis.write_page(str(page), pages)
+    size = page.stat().st_size / 1e6
+    print(f'{page}: {size:.1f} MB, cosines off by {error:.3f} at most')
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    try:
+        run(args)
+    except apis.OptionError as error:
+        sys.exit(f'vis_affinity.py: {error}')
+
+
+if __name__ == '__main__':
+    main()
