@@ -4,9 +4,11 @@
 #   python tools/train.py configs/miniature/pretune.py
 #
 # The full-size recipe at toy size: same runner, distiller, data sets, metrics.
-# lr and lambda were chosen on the split tune_known, which no table uses: lr
-# 1e-4 learns too little in 300 steps, and with the paper's lambda of 0.25 the
-# context loss drowns the content loss of a CLIP that began from scratch.
+# Four grids a picture ask for 230 crops a step, most of the time of a run:
+# tools/misc/cache_teachers.py stores them (the quickstart and the ladder do).
+# lr, lambda and grids were chosen on the split tune_known, which no table
+# uses; the figures are in docs/miniature.md. The paper's lambda of 0.25 is too
+# much for a CLIP that began from scratch.
 _base_ = [
     '../_base_/models/declip_tiny.py',
     '../_base_/datasets/miniature.py',
@@ -15,13 +17,13 @@ _base_ = [
 model = dict(
     context_teacher=dict(
         type='TeacherCache',
-        path='data/miniature/train/vfm.npy',
-        num_images=400,
+        path='data/miniature/caches/vfm.npy',
+        num_images=1000,
         teacher=dict(
             type='VFMTeacher',
             model='vit_small_patch14_dinov2',
             pretrained='data/miniature/vit_s.safetensors',
-            layer=10,
+            layer=9,  # counted from 0: the tenth of twelve blocks
             norm='plain',
         ),
     ),

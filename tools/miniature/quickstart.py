@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 import declip_mm  # noqa: F401  (registers everything)
+from declip_mm.apis.caching import fill_caches, use_caches
 from declip_mm.checkpoint import export_backbone
 from declip_mm.datasets.miniature import build_world
 from declip_mm.datasets.miniature.features import load_vfm_features
@@ -52,8 +53,11 @@ def context_teacher(cfg: Config, world: Path) -> int:
     teacher = cfg.model.context_teacher
     try:
         teacher.teacher.pretrained = str(fetch_vit_s())
-        teacher.path = str(world / 'train/vfm.npy')
-        teacher.num_images = SCENES
+        # The ladder's name for it; rows count in the whole list of scenes.
+        inner, views = teacher.teacher, cfg.train_dataloader.dataset.views
+        name = f'vfm_vit_s_{inner.layer}_{inner.norm}_{views.vfm_size}.npy'
+        teacher.path = str(world / 'caches' / name)
+        teacher.num_images = len(list((world / 'train/images').iterdir()))
         return SCENES
     except RuntimeError as error:
         print(f'The ViT-S cannot be had ({error}).')
@@ -63,7 +67,7 @@ def context_teacher(cfg: Config, world: Path) -> int:
     for index in (0, count - 1):
         picture = sorted((world / 'train/images').iterdir())[index]
         stored.check(index, Image.open(picture))
-    teacher.path = str(world / 'train/stored_vfm.npy')
+    teacher.path = str(world / 'caches/stored_vfm.npy')
     # (N, h * w, D') -> (N, D', h, w)
     maps = stored.tokens.transpose(1, 2).unflatten(-1, stored.grid)
     views = cfg.train_dataloader.dataset.views
@@ -86,6 +90,21 @@ def training_config(world: Path, out: Path, epochs: int) -> Config:
     cfg.param_scheduler[1].update(T_max=epochs, end=epochs)
     cfg.work_dir = str(out / 'train')
     return cfg
+
+
+def store_teachers(cfg: Config, world: Path) -> None:
+    """Ask both teachers once, in two processes, and train from the answers.
+
+    Four grids a picture and six epochs draw more cells than there are.
+    """
+    views = cfg.train_dataloader.dataset.views
+    name = f'crops_{views.crop_size}_{views.max_split}.npy'
+    paths = dict(crops=str(world / 'caches' / name))
+    if cfg.model.context_teacher.teacher is not None:
+        paths['vfm'] = cfg.model.context_teacher.path
+    fill_caches(cfg, **paths, processes=2)
+    use_caches(cfg, **paths)
+    views.vfm_size = None
 
 
 def measure(cfg: Config, backbone: dict, out: Path) -> Dict[str, float]:
@@ -195,6 +214,7 @@ def main() -> None:
     world = Path(build_world())
     say('2/4 Pre-finetuning (content: CLIP on crops; context: VFM)')
     cfg = training_config(world, out, options.epochs)
+    store_teachers(cfg, world)
     runner = Runner.from_cfg(cfg)
     runner.train()
     exported = out / 'declip_tiny.pth'

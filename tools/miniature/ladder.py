@@ -1,0 +1,221 @@
+"""The paper's tables in miniature: means and intervals over seeds.
+
+    python tools/miniature/ladder.py --table 1 --seeds 3 --out table1.json
+
+Tables: 1 (what each part gives), 6 (VFM), 7 (context type), 8 (blocks that
+train), 11 (lambda), recipes, sync, grid, resolution, block (the last block's
+form); ``--table tune --split tune`` repeats the choice of hyper-parameters.
+Training, data and metrics are the product's own (configs/miniature). Finished
+rows are kept in --work-dir by the hash of their config: an interrupted ladder
+goes on where it stopped, and tables share rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+CLONE = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
+
+from ladder_config import job_key, localise, train_config
+from ladder_job import Job, read_metrics, run_job
+from ladder_pool import run_jobs
+from ladder_report import clashes, interval, markdown
+from ladder_tables import FINAL, TABLES, TUNE, Row
+
+from declip_mm.apis.caching import fill_caches
+from declip_mm.datasets.miniature import build_world
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--table', required=True, choices=list(TABLES))
+    parser.add_argument('--seeds', type=int, default=3, help='0 to N - 1')
+    parser.add_argument('--out', type=Path, help='json file')
+    parser.add_argument('--rows', nargs='+', help='only these')
+    parser.add_argument('--split', choices=('final', 'tune'), default='final')
+    parser.add_argument('--processes', type=int, default=2)
+    parser.add_argument('--photos', action='store_true', help='build them')
+    parser.add_argument('--work-dir', type=Path, default='work_dirs/ladder')
+    args = parser.parse_args(argv)
+    if args.seeds < 1:
+        parser.error(f'--seeds must be 1 or more, got {args.seeds}')
+    if args.table == 'tune' and args.split != 'tune':
+        parser.error('--table tune chooses on tune_known: add --split tune')
+    return args
+
+
+def wanted_rows(table: str, names: Sequence[str] | None) -> list[Row]:
+    rows = TABLES[table]()
+    unknown = set(names or ()) - {row.name for row in rows}
+    if unknown:
+        sys.exit(
+            f'ladder.py: table {table} has no rows {sorted(unknown)}; it has '
+            f'{[row.name for row in rows]}'
+        )
+    return [row for row in rows if not names or row.name in names]
+
+
+def wanted_splits(split: str, world: Path) -> dict[str, str]:
+    """Split -> prefix of its columns; photographs only where they exist."""
+    splits = TUNE if split == 'tune' else FINAL
+    return {
+        name: prefix
+        for name, prefix in splits.items()
+        if (world / name / 'annotations.json').is_file()
+    }
+
+
+def make_jobs(
+    rows: Sequence[Row],
+    seeds: int,
+    splits: Sequence[str],
+    world: Path,
+    work_dir: Path,
+) -> tuple[list[Job], dict[tuple[str, int], Job]]:
+    """Jobs without repetition, and the job of each (row, seed)."""
+    jobs: dict[str, Job] = {}
+    of_row = {}
+    for seed in range(seeds):
+        for row in rows:
+            key = job_key(row, train_config(row, seed), world)
+            job = jobs.setdefault(
+                key, Job(key, row, seed, world, work_dir / key)
+            )
+            job.measures |= {(split, row.side) for split in splits}
+            of_row[row.name, seed] = job
+    return list(jobs.values()), of_row
+
+
+def prepare_caches(jobs: Sequence[Job], processes: int) -> None:
+    """Fill what the jobs that have to train will read."""
+    seen = set()
+    for job in jobs:
+        trained = (job.folder / 'backbone.pth').is_file()
+        if not job.row.trained or trained:
+            continue
+        cfg = train_config(job.row, job.seed)
+        paths = localise(cfg, job.world)
+        for name in ('vfm', 'crops'):
+            path = getattr(paths, name)
+            if path is not None and path not in seen:
+                seen.add(path)
+                fill_caches(cfg, **{name: path}, processes=processes)
+
+
+class Progress:
+    """A line for every finished job, with the time that is left."""
+
+    def __init__(self, total: int, processes: int) -> None:
+        self.total, self.processes = total, processes
+        self.start, self.count = time.time(), 0
+        self.failed: dict[str, str] = {}
+
+    def __call__(self, job: Job, fine: bool, result: object) -> None:
+        self.count += 1
+        passed = time.time() - self.start
+        eta = passed / self.count * (self.total - self.count)
+        if fine:
+            order = [*TUNE, *FINAL]
+            split, side = min(
+                job.measures, key=lambda m: (order.index(m[0]), m[1])
+            )
+            found = read_metrics(job.result(split, side))
+            text = (
+                f'{split} box {found["region_macc"]:.1f} mIoU '
+                f'{found["miou"]:.1f}, {result:.0f} s'
+            )
+        else:
+            self.failed[job.key] = str(result)
+            text = f'FAILED: {str(result).strip().splitlines()[-1]}'
+        print(
+            f'[{self.count}/{self.total}] {job.name}: {text}; '
+            f'eta {eta / 60:.1f} min',
+            flush=True,
+        )
+
+
+def as_rows(
+    rows: Sequence[Row],
+    seeds: int,
+    splits: dict[str, str],
+    of_row: dict[tuple[str, int], Job],
+) -> list[dict]:
+    """Finished rows, each metric with mean, interval and values."""
+    out = []
+    for row in rows:
+        count = seeds if row.trained else 1
+        found = [of_row[row.name, seed] for seed in range(count)]
+        if any(job.missing() for job in found):
+            continue
+        cells: dict = dict(name=row.name)
+        for split, prefix in splits.items():
+            values = [read_metrics(j.result(split, row.side)) for j in found]
+            for metric in values[0]:
+                cells[prefix + metric] = interval(
+                    [v[metric] for v in values], row.trained
+                )
+        out.append(cells)
+    return out
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    start = time.time()
+    world = build_world(photos=args.photos)
+    rows = wanted_rows(args.table, args.rows)
+    splits = wanted_splits(args.split, world)
+    jobs, of_row = make_jobs(
+        rows, args.seeds, list(splits), world, args.work_dir
+    )
+    left = [job for job in jobs if job.missing()]
+    print(
+        f'{len(jobs)} runs, {len(jobs) - len(left)} of them kept', flush=True
+    )
+    prepare_caches(left, args.processes)
+    progress = Progress(len(left), args.processes)
+    run_jobs(left, run_job, progress, args.processes, args.work_dir)
+    seconds = time.time() - start
+    finished = as_rows(rows, args.seeds, splits, of_row)
+    if finished:
+        print(f'\n{markdown(finished, args.table)}')
+    print(
+        f'\nTable {args.table}, {args.split} splits, seeds 0 to '
+        f'{args.seeds - 1}, mean ± 95 % interval; wall time {seconds:.0f} s'
+        f'{" (rows were kept)" * (len(left) < len(jobs))}'
+    )
+    if args.out:
+        content = dict(
+            table=args.table,
+            split=args.split,
+            seeds=args.seeds,
+            seconds=round(seconds, 1),
+            rows=finished,
+        )
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
+    if args.table == '1' and not args.rows and not progress.failed:
+        for text in clashes(finished):
+            print(f'does not hold: {text}')
+    for job in left:
+        if job.key in progress.failed:
+            print(
+                f'failed: {job.name} (see {args.work_dir})\n'
+                f'{progress.failed[job.key]}',
+                file=sys.stderr,
+            )
+    return 1 if progress.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""From a row of the ladder to configs that run here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from ladder_tables import Row
+from mmengine.config import Config, ConfigDict
+from safetensors.torch import save_file
+
+import declip_mm
+from declip_mm.apis.caching import plain_teacher, use_caches
+from declip_mm.datasets.miniature.vfm import fetch_vit_s
+from declip_mm.datasets.miniature.world import read_fingerprint
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs/miniature'
+#: The crops of grids up to this are cached: 86 an image. Of grids up to 6
+#: there are 361, and three runs look at a quarter of them.
+CACHED_SPLIT = 4
+#: What decides a trained row; the rest of a config decides where it runs.
+DECISIVE = (
+    'model',
+    'train_dataloader',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'custom_hooks',
+    'randomness',
+)
+
+
+def train_config(row: Row, seed: int = 0) -> Config:
+    """The shipped config with the options of a row; no path of this machine.
+
+    ``ensemble_alpha`` among the options adds a WeightEnsembleHook.
+    """
+    cfg = Config.fromfile(CONFIGS / 'pretune.py')
+    options = dict(row.options)
+    alpha = options.pop('ensemble_alpha', None)
+    sampler = options.pop('train_dataloader.sampler', None)
+    cfg.merge_from_dict(options)
+    if sampler is not None:
+        cfg.train_dataloader.sampler = ConfigDict(sampler)
+    if alpha is not None:
+        hook = dict(type='WeightEnsembleHook', ensemble_alpha=alpha)
+        cfg.custom_hooks.insert(-1, ConfigDict(hook))
+    epochs = cfg.train_cfg.max_epochs
+    cfg.param_scheduler[1].update(T_max=epochs, end=epochs)
+    cfg.randomness = dict(seed=seed)
+    return cfg
+
+
+def backbone_of(cfg: Config, weights: Path | None = None) -> dict:
+    """The backbone under test; None is the original weights."""
+    backbone = dict(cfg.model.backbone)
+    if weights is not None:
+        backbone['pretrained'] = None
+        backbone['init_cfg'] = dict(
+            type='Pretrained', checkpoint=str(weights), prefix='backbone.'
+        )
+    return backbone
+
+
+def job_key(row: Row, cfg: Config, world: Path) -> str:
+    """Hash of all that decides the weights of a row."""
+    content = dict(version=declip_mm.__version__, trained=row.trained)
+    if row.trained:
+        content.update({key: cfg.to_dict()[key] for key in DECISIVE})
+        content['world'] = read_fingerprint(world / 'train')
+    else:
+        content['backbone'] = cfg.to_dict()['model']['backbone']
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class CachePaths:
+    """Where the caches of a config are; None where it needs none."""
+
+    vfm: str | None
+    crops: str | None
+
+
+def localise(cfg: Config, world: Path) -> CachePaths:
+    """Put the paths of this machine in, and say which caches belong to it."""
+    cfg.train_dataloader.dataset.data_root = str(world)
+    cfg.train_dataloader.num_workers = 0
+    cfg.train_dataloader.persistent_workers = False
+    folder, views = world / 'caches', cfg.train_dataloader.dataset.views
+    vfm = crops = None
+    if cfg.model.context_teacher is not None:
+        teacher = plain_teacher(cfg.model.context_teacher)
+        kind = 'random' if teacher.pretrained == 'random' else 'vit_s'
+        path = random_vit_s(teacher) if kind == 'random' else fetch_vit_s()
+        teacher.pretrained = str(path)
+        cfg.model.context_teacher = teacher
+        name = f'vfm_{kind}_{teacher.layer}_{teacher.norm}_{views.vfm_size}'
+        vfm = str(folder / f'{name}.npy')
+    else:
+        views.vfm_size = None
+    if views.max_split <= CACHED_SPLIT:
+        crops = str(folder / f'crops_{views.crop_size}_{CACHED_SPLIT}.npy')
+    return CachePaths(vfm, crops)
+
+
+def random_vit_s(teacher: dict) -> Path:
+    """Weights of a ViT-S/14 as they are before any training, seed 0."""
+    import timm
+
+    path = fetch_vit_s().with_name('random_vit_s14.safetensors')
+    if not path.is_file():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = timm.create_model(teacher['model'], num_classes=0)
+        weights = {k: v.contiguous() for k, v in model.state_dict().items()}
+        save_file(weights, path)
+    return path
+
+
+def running_config(cfg: Config, paths: CachePaths, out: Path) -> Config:
+    """A localised config with filled caches and without validation."""
+    use_caches(cfg, paths.vfm, paths.crops)
+    for key in ('val_dataloader', 'val_evaluator', 'val_cfg'):
+        cfg[key] = None
+    for key in ('test_dataloader', 'test_evaluator', 'test_cfg'):
+        cfg[key] = None
+    cfg.default_hooks.checkpoint = dict(
+        type='CheckpointHook',
+        interval=cfg.train_cfg.max_epochs,
+        save_optimizer=False,
+    )
+    cfg.work_dir = str(out)
+    return cfg
+
+
+def measure_config(
+    backbone: dict, world: Path, split: str, side: int, out: Path
+) -> Config:
+    """Region classification and segmentation of a split, crops included."""
+    cfg = Config.fromfile(CONFIGS / 'region_cls.py')
+    cfg.model.backbone = backbone
+    cfg.model.predictor.regions = ('box', 'mask', 'crop')
+    loader = cfg.test_dataloader
+    loader.update(num_workers=0, persistent_workers=False)
+    dataset = loader.dataset
+    dataset.data_root = str(world)
+    dataset.ann_file = f'{split}/annotations.json'
+    dataset.img_dir, dataset.seg_dir = f'{split}/images', f'{split}/semantic'
+    dataset.image_size = side
+    dataset.crops = dict(size=84, thing_scale=1.0)
+    subsets = {}
+    if split == 'val_unseen':
+        path = world / split / 'annotations.json'
+        info = json.loads(path.read_text('utf-8'))['info']
+        subsets = dict(unseen=info['unseen'])
+    cfg.test_evaluator = [
+        dict(
+            type='RegionClassificationMetric',
+            features=('box', 'mask', 'crop'),
+            subsets=subsets,
+        ),
+        dict(type='DenseIoUMetric', subsets=subsets),
+    ]
+    cfg.work_dir = str(out)
+    return cfg
