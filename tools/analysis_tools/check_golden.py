@@ -4,214 +4,28 @@
 
 Prints, per file, the worst array and its error relative to that array's
 largest absolute value; exits with 1 where any error exceeds the tolerance.
+Recordings of CAT-Seg's head need mmseg, the others the core alone.
 """
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 from typing import Dict, List, Optional
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from mmengine.registry import MODELS
-from mmengine.structures import BaseDataElement
-from safetensors.torch import save_file
-from torch import Tensor
+
+HERE = Path(__file__).resolve().parent
+for folder in (HERE, HERE.parents[1]):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+from golden_arrays import Errors
+from golden_towers import check_distill, check_forward, distilled_affinity
 
 import declip_mm  # noqa: F401  (registers the models)
-from declip_mm.checkpoint.keymaps import to_official_eva
-from declip_mm.models.regions import box_features, mask_features
-
-Errors = Dict[str, float]
 
 
-def relative_error(found: Tensor, wanted: np.ndarray) -> float:
-    """Largest difference over the largest absolute value wanted."""
-    wanted = torch.from_numpy(wanted)
-    if found.shape != wanted.shape:
-        raise ValueError(f'shape {found.shape}, recorded {wanted.shape}')
-    return ((found - wanted).abs().max() / wanted.abs().max()).item()
-
-
-def eva_config(weights: Dict[str, np.ndarray], heads: int) -> dict:
-    """Read an EVA-02 tower's dimensions off its official weights."""
-    width, _, patch, _ = weights['visual.patch_embed.proj.weight'].shape
-    grid = round((weights['visual.pos_embed'].shape[1] - 1) ** 0.5)
-    hidden = len(weights['visual.blocks.0.mlp.w1.weight'])
-    depth = sum(k.endswith('.norm1.weight') for k in weights)
-    return dict(
-        embed_dim=len(weights['visual.head.weight']),
-        vision_cfg=dict(
-            timm_model_name='eva02_base_patch16_clip_224',
-            image_size=grid * patch,
-            timm_kwargs=dict(
-                patch_size=patch,
-                embed_dim=width,
-                depth=depth,
-                num_heads=heads,
-                mlp_ratio=hidden / width,
-            ),
-        ),
-    )
-
-
-def openai_config(weights: Dict[str, np.ndarray], heads: int) -> dict:
-    """Read an OpenAI-type tower's dimensions off its weights."""
-    width, _, patch, _ = weights['visual.conv1.weight'].shape
-    grid = round((len(weights['visual.positional_embedding']) - 1) ** 0.5)
-    hidden = len(weights['visual.transformer.resblocks.0.mlp.c_fc.weight'])
-    return dict(
-        embed_dim=weights['visual.proj'].shape[1],
-        vision_cfg=dict(
-            image_size=grid * patch,
-            patch_size=patch,
-            width=width,
-            head_width=width // heads,
-            layers=sum(k.endswith('.ln_1.weight') for k in weights),
-            mlp_ratio=hidden / width,
-        ),
-    )
-
-
-def part(data: Dict[str, np.ndarray], prefix: str) -> Dict[str, np.ndarray]:
-    return {
-        k[len(prefix) :]: v for k, v in data.items() if k.startswith(prefix)
-    }
-
-
-def build_backbone(
-    weights: Dict[str, np.ndarray], config: dict, **options
-) -> torch.nn.Module:
-    """Write the weights to a file and load it as a user would."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / 'golden.safetensors')
-        save_file({k: torch.from_numpy(v) for k, v in weights.items()}, path)
-        backbone = MODELS.build(
-            dict(type='DeCLIPViT', model=config, pretrained=path, **options)
-        )
-        backbone.init_weights()
-    return backbone
-
-
-@torch.no_grad()
-def check_forward(data: Dict[str, np.ndarray], openai: bool) -> Errors:
-    """Dense maps, context and region features of one tower."""
-    weights = part(data, 'weight/')
-    heads = data['out/context_qq'].shape[1]
-    config = (openai_config if openai else eva_config)(weights, heads)
-    image = torch.from_numpy(data['image'])
-    errors: Errors = {}
-    dense = {}
-    for key in [k for k in data if k.startswith('out/content_')]:
-        affinity = key.rpartition('_')[2]
-        backbone = build_backbone(
-            weights,
-            config,
-            affinity=affinity,
-            scale='rsqrt' if openai else 1.0,
-        )
-        dense[affinity] = backbone.forward_dense(image)
-        content = dense[affinity].content
-        if openai:  # the recording is normalised, ours never is
-            content = F.normalize(content, dim=1)
-        errors[key] = relative_error(content, data[key])
-    for key in [k for k in data if k.startswith('out/context_')]:
-        (found,) = dense[key.rpartition('_')[2]].context
-        found = found.unflatten(-1, (heads, -1)).transpose(1, 2)
-        errors[key] = relative_error(found, data[key])
-    if 'out/cls' in data:
-        found = backbone.forward_image(image)
-        errors['out/cls'] = relative_error(found, data['out/cls'])
-    if 'out/roi_qq' in data:
-        errors.update(check_regions(data, dense['qq'].content))
-    return errors
-
-
-def check_regions(data: Dict[str, np.ndarray], content: Tensor) -> Errors:
-    boxes = torch.from_numpy(data['boxes'])
-    masks = torch.from_numpy(data['masks'])
-    errors = {}
-    for key, index, pool, regions in (
-        ('out/roi_qq', boxes[:, 0].long(), box_features, boxes[:, 1:]),
-        (
-            'out/maskpool_qq',
-            torch.from_numpy(data['mask_image_index']),
-            mask_features,
-            masks,
-        ),
-    ):
-        images = range(len(content))
-        found = pool(content, [regions[index == i] for i in images])
-        order = torch.cat([(index == i).nonzero()[:, 0] for i in images])
-        unsorted = torch.empty_like(found)
-        unsorted[order] = found
-        errors[key] = relative_error(unsorted, data[key])
-    return errors
-
-
-def check_distill(data: Dict[str, np.ndarray], affinity: str) -> Errors:
-    """Both losses and every gradient of one distillation step."""
-    student, teacher = part(data, 'student/'), part(data, 'teacher/')
-    width = len(student['visual.norm.weight'])
-    heads = width // student['visual.rope.freqs_cos'].shape[-1]
-    config = eva_config(student, heads)
-    options = dict(affinity=affinity, scale=1.0)
-    model = MODELS.build(
-        dict(
-            type='DecoupledDistiller',
-            backbone=dict(type='DeCLIPViT', model=config, **options),
-            content_teacher=dict(
-                type='CLIPCropTeacher',
-                backbone=dict(type='DeCLIPViT', model=config, **options),
-            ),
-            content_weight=1.0,
-            context_weight=0.1,
-            mask_padding=False,
-        )
-    )
-    model.backbone = build_backbone(student, config, **options)
-    original = build_backbone(teacher, config, **options)
-    model.content_teacher.backbone.load_state_dict(original.state_dict())
-    vfm = torch.from_numpy(data['vfm_features'])
-    model.context_teacher = lambda image, samples: vfm
-    boxes = torch.from_numpy(data['boxes'])
-    valid = boxes[..., 4] > 0.5
-    samples = [BaseDataElement(boxes=b[v, :4]) for b, v in zip(boxes, valid)]
-    inputs = dict(
-        image=torch.from_numpy(data['image']),
-        crops=torch.from_numpy(data['crops'])[valid],
-        vfm=None,
-    )
-    losses = model(inputs, samples, mode='loss')
-    sum(losses.values()).backward()
-    errors = {
-        f'out/{name}': relative_error(value.detach(), data[f'out/{name}'])
-        for name, value in losses.items()
-    }
-    for name, parameter in model.backbone.visual.trunk.named_parameters():
-        key = f'grad/visual.{to_official_eva(name)}'
-        if key in data:
-            if parameter.grad is None:
-                raise ValueError(f'{key} received no gradient')
-            errors[key] = relative_error(parameter.grad, data[key])
-    lost = [k for k in part(data, 'grad/') if f'grad/{k}' not in errors]
-    if lost:
-        raise ValueError(f'recorded gradients without counterpart: {lost}')
-    return errors
-
-
-def distilled_affinity(data: Dict[str, np.ndarray]) -> str:
-    """Which projections of the last block received a gradient tells."""
-    grads = part(data, 'grad/')
-    last = max(int(k.split('.')[2]) for k in grads if '.blocks.' in k)
-    stem = f'visual.blocks.{last}.attn.'
-    moved = ''.join(n for n in 'qk' if f'{stem}{n}_proj.weight' in grads)
-    return {'q': 'qq', 'k': 'kk', '': 'vv', 'qk': 'csa'}[moved]
-
-
-def check(data: Dict[str, np.ndarray]) -> Errors:
+def check(data: Dict[str, np.ndarray], name: str) -> Errors:
     """Run the check that the recording's keys ask for."""
     if 'out/loss_content' in data:
         return check_distill(data, distilled_affinity(data))
@@ -219,7 +33,13 @@ def check(data: Dict[str, np.ndarray]) -> Errors:
         return check_forward(data, openai=False)
     if 'weight/visual.class_embedding' in data:
         return check_forward(data, openai=True)
-    raise ValueError('no recording of a tower or a distillation step')
+    if 'weight/text_guidance_projection.0.weight' in data:
+        from golden_cat_seg import check_aggregator
+
+        return check_aggregator(data, name)
+    raise ValueError(
+        'no recording of a tower, a distillation step or an aggregation head'
+    )
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -229,7 +49,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     options = parser.parse_args(arguments)
     failed = False
     for file in options.files:
-        errors = check(dict(np.load(file)))
+        errors = check(dict(np.load(file)), Path(file).name)
         worst = max(errors, key=errors.get)
         good = errors[worst] <= options.tolerance
         failed |= not good

@@ -1,0 +1,26 @@
+# PAS-20b: Pascal VOC 2012, 20 names against the 39 others of PC-59, which are
+# one class background; maps of tools/dataset_converters/pas20b.py.
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeShortestEdge', scale=640, max_size=2560),
+    # after the resizing: labels keep the size of the picture
+    dict(type='LoadOVAnnotations'),
+    dict(type='PackSegInputs'),
+]
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='OVPAS20bDataset',
+        data_root='data/VOCdevkit/VOC2012',
+        ann_file='ImageSets/Segmentation/val.txt',
+        data_prefix=dict(
+            img_path='JPEGImages', seg_map_path='SegmentationClassPAS20b'
+        ),
+        pipeline=test_pipeline,
+    ),
+)
+test_evaluator = dict(type='OVIoUMetric', absent='exclude')
+test_cfg = dict(type='TestLoop')

@@ -1,0 +1,29 @@
+# CAT-Seg (CVPR 2024) at full size; towers and sizes come from the leaf.
+model = dict(
+    type='OVCATSegmentor',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[122.7709383, 116.7460125, 104.09373615],
+        std=[68.5005327, 66.6321579, 70.3231630],
+        bgr_to_rgb=True,
+        size=(384, 384),
+        pad_val=0,
+        seg_pad_val=255,
+    ),
+    image_encoder=dict(type='DeCLIPViT'),
+    text_encoder=dict(type='TrainableTextEncoder', allow_download=True),
+    decode_head=dict(
+        type='CATSegHead',
+        loss_decode=dict(type='OVBCELoss', ignore_as_negative=True),
+    ),
+    finetune='attention',
+    templates='A photo of a {} in the scene',
+    test_cfg=dict(
+        mode='catseg',
+        size=(640, 640),
+        crop=384,
+        stride=256,
+        with_global=True,
+        class_chunk=32,
+    ),
+)

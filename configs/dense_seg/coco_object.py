@@ -1,0 +1,29 @@
+# DeCLIP without training: COCO-Object, 80 things and background.
+#
+#   python tools/test.py configs/dense_seg/coco_object.py DECLIP_CHECKPOINT
+#
+# Other methods: configs/dense_seg/methods, tools/dense_seg_benchmarks.py.
+#
+# Data      5000 pictures of val; maps:
+#           mmseg's coco_stuff164k.py, then our coco_object.py.
+# Hardware  one GPU or a CPU. Time and memory: not measured on this set.
+# Figure    36.4 mIoU in the paper's Table 5, none measured here.
+# Source    DeCLIP, CVPR 2025.
+_base_ = [
+    '../_base_/models/dense_seg.py',
+    '../_base_/datasets/dense_seg.py',
+    '../_base_/seg_runtime.py',
+]
+model = dict(
+    test_cfg=dict(threshold=0.2),
+)
+test_dataloader = dict(
+    dataset=dict(
+        type='OVCOCOObjectDataset',
+        data_root='data/coco_stuff164k',
+        data_prefix=dict(
+            img_path='images/val2017', seg_map_path='annotations/val2017'
+        ),
+    )
+)
+custom_hooks = [dict(type='SegVocabularyHook'), dict(type='FingerprintHook')]

@@ -1,0 +1,58 @@
+"""Which classes a CAT-Seg model tells apart while it trains and is tested."""
+
+from typing import Optional
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmseg.registry import HOOKS
+
+__all__ = ['CATSegVocabularyHook', 'unwrap']
+
+
+def unwrap(runner):
+    """The model itself, without a wrapper of distributed training."""
+    model = runner.model
+    return model.module if is_model_wrapper(model) else model
+
+
+@HOOKS.register_module()
+class CATSegVocabularyHook(Hook):
+    """Hand the classes of the data set at work to the model.
+
+    Training, validation and test may each have other classes; labels are
+    positions in the list of their data set, whose ignore index the model
+    takes, too.
+
+    Args:
+        train: Further arguments of ``set_vocabulary`` in training, such as
+            ``texts`` (over those of the data set) or ``synonyms``.
+        val: The same in validation.
+        test: The same in testing.
+    """
+
+    def __init__(
+        self,
+        train: Optional[dict] = None,
+        val: Optional[dict] = None,
+        test: Optional[dict] = None,
+    ) -> None:
+        self.more = dict(train=train or {}, val=val or {}, test=test or {})
+
+    def _hand_over(self, runner, stage: str, dataloader) -> None:
+        model = unwrap(runner)
+        meta = dataloader.dataset.metainfo
+        model.set_vocabulary(**{'source': meta, **self.more[stage]})
+        model.ignore_index = meta.get('ignore_index', model.ignore_index)
+
+    def before_train(self, runner) -> None:
+        self._hand_over(runner, 'train', runner.train_dataloader)
+
+    def before_val_epoch(self, runner) -> None:
+        self._hand_over(runner, 'val', runner.val_dataloader)
+
+    def after_val_epoch(self, runner, metrics: Optional[dict] = None) -> None:
+        if getattr(runner, '_train_loop', None) is not None:
+            self._hand_over(runner, 'train', runner.train_dataloader)
+
+    def before_test_epoch(self, runner) -> None:
+        self._hand_over(runner, 'test', runner.test_dataloader)

@@ -1,0 +1,92 @@
+"""From the logits of all views to one class map, in bounded memory.
+
+V views, Q queries (texts), T classes.
+"""
+
+from typing import Callable, Iterator, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from .cost import PRUNED
+from .geometry import resize_rows
+
+__all__ = ['class_map', 'class_probabilities']
+
+#: Numbers that a strip of probabilities may have: 64 MiB in float32.
+_STRIP = 2**24
+
+Join = Callable[[Tensor], Tensor]
+
+
+def _chunks(
+    logits: Tensor, join: Join, size: int
+) -> Iterator[Tuple[int, Tensor]]:
+    """First query and joined probabilities (q, h, w) of each chunk."""
+    for first in range(0, logits.shape[1], size):
+        part = logits[:, first : first + size]
+        # Classes that every view pruned are zero: nothing to compute.
+        if bool((part > PRUNED).any()):
+            yield first, join(part.float())
+
+
+def class_map(
+    logits: Tensor,
+    join: Join,
+    size: Tuple[int, int],
+    owner: Tensor,
+    class_chunk: int = 32,
+) -> Tuple[Tensor, Tensor]:
+    """Most probable class of every pixel.
+
+    Probabilities of all classes at full size (1.1 GB for A-847, 38 GB for a
+    photograph of 12 megapixels) never exist: a chunk of classes and a strip
+    of rows at a time are compared with the best so far.
+
+    Args:
+        logits: (V, Q, h, w) of one picture.
+        join: Turns (V, q, h, w) logits into (q, H', W') probabilities.
+        size: Wanted (H, W).
+        owner: (Q,) class index of each query; a class has the probability of
+            its best query.
+        class_chunk: Queries at a time.
+
+    Returns:
+        (H, W) class indices and (H, W) probabilities of these classes. Ties
+        go to the earlier query.
+    """
+    best = logits.new_full(size, -1.0, dtype=torch.float32)
+    index = torch.zeros(size, dtype=torch.long, device=logits.device)
+    for first, probs in _chunks(logits, join, class_chunk):
+        rows = max(1, _STRIP // (len(probs) * size[1]))
+        for top, strip in resize_rows(probs, size, rows):
+            value, found = strip.max(dim=0)
+            window = slice(top, top + len(value))
+            better = value > best[window]
+            best[window] = torch.where(better, value, best[window])
+            index[window] = torch.where(better, found + first, index[window])
+    return owner.to(index.device)[index], best.clamp(min=0)
+
+
+def class_probabilities(
+    logits: Tensor,
+    join: Join,
+    size: Optional[Tuple[int, int]],
+    owner: Tensor,
+    num_classes: int,
+) -> Tensor:
+    """(T, H, W) probabilities of all classes, for those who ask.
+
+    Args:
+        logits: (V, Q, h, w) of one picture.
+        join: As in :func:`class_map`.
+        size: Wanted (H, W); None keeps the size that ``join`` gives.
+        owner: (Q,) class index of each query.
+        num_classes: T.
+    """
+    probs = join(logits.float())
+    if size is not None:
+        ((_, probs),) = resize_rows(probs, size, size[0])
+    out = probs.new_zeros(num_classes, *probs.shape[1:])
+    index = owner.to(probs.device)[:, None, None].expand_as(probs)
+    return out.scatter_reduce(0, index, probs, 'amax', include_self=True)

@@ -1,0 +1,239 @@
+"""OVCATSegmentor: CAT-Seg on a DeCLIP or plain CLIP backbone.
+
+B images, V views, Q queries (texts), T classes, C joint dimension.
+"""
+
+from typing import Dict, List, Mapping, Optional, Sequence, Union
+
+import torch
+import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import BaseSegmentor
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from .finetune import apply_finetune, is_split
+from .geometry import CATSegViews, WholeView
+from .merging import class_map, class_probabilities
+from .queries import TEMPLATE, TextQueries
+from .strict import StrictLoad
+from .vocabulary import TextQueriesMixin
+
+__all__ = ['OVCATSegmentor']
+
+
+@MODELS.register_module()
+class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
+    """Open-vocabulary segmentation by cost aggregation.
+
+    CAT-Seg (Cho et al., CVPR 2024), whose backbone DeCLIP replaces (Wang et
+    al., CVPR 2025, Table 4). Both CLIP towers train in part.
+
+    Args:
+        image_encoder: Config of a :class:`~declip_mm.models.DeCLIPViT`.
+        text_encoder: Config of a :class:`TrainableTextEncoder` of the same
+            CLIP.
+        decode_head: Config of a :class:`CATSegHead`.
+        taps: The two image blocks that guide the decoder (3 and 7 of 12, 7
+            and 15 of 24).
+        input_size: Side in pixels to which the image tower's input is
+            squashed (336 for L/14); None leaves it alone.
+        finetune: What trains in the towers: ``'attention'``, ``'full'``,
+            ``'none'``, or ``dict(image=..., text=...)``.
+        vocabulary: Arguments of :meth:`set_vocabulary`; None waits for it.
+        templates: Prompts around each text.
+        ignore_index: Label of pixels without a class, unless the data set
+            says another.
+        test_cfg: ``mode`` ``'catseg'`` (windows and global view; ``size``,
+            ``crop``, ``stride``, ``with_global``) or ``'whole'`` (``crop``);
+            ``crop_batch`` views at a time (None: all of a batch),
+            ``class_chunk`` queries at a time while merging, ``keep_logits``
+            to hand out all probabilities, ``threshold`` below which a pixel
+            gets ``below`` (a class name or a label).
+        data_preprocessor: Config of mmseg's ``SegDataPreProcessor``.
+        init_cfg: Initialisation config.
+    """
+
+    align_corners = False
+
+    def __init__(
+        self,
+        image_encoder: dict,
+        text_encoder: dict,
+        decode_head: dict,
+        *,
+        taps: Sequence[int] = (3, 7),
+        input_size: Optional[int] = None,
+        finetune: Union[str, Mapping[str, str]] = 'attention',
+        vocabulary: Optional[dict] = None,
+        templates: Union[str, Sequence[str]] = TEMPLATE,
+        ignore_index: int = 255,
+        test_cfg: Optional[dict] = None,
+        data_preprocessor: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        # Built here: mmengine's base class would not look in mmseg's registry
+        # unless the default scope were mmseg.
+        if isinstance(data_preprocessor, dict):
+            data_preprocessor = MODELS.build(data_preprocessor)
+        super().__init__(data_preprocessor, init_cfg)
+        self._image_cfg = image_encoder
+        self.image_encoder = MODELS.build(image_encoder)
+        self.text_encoder = MODELS.build(text_encoder)
+        dims = self.image_encoder.visual.out_dim, self.text_encoder.embed_dim
+        if dims[0] != dims[1]:
+            raise ValueError(
+                f'image_encoder has joint dimension {dims[0]}, text_encoder '
+                f'{dims[1]}: they belong to different CLIPs.'
+            )
+        sizes = dict(
+            embed_dim=dims[0], tap_dim=self.image_encoder.visual.width
+        )
+        self.decode_head = MODELS.build({**sizes, **decode_head})
+        self.taps, self.input_size = tuple(taps), input_size
+        self.ignore_index = ignore_index
+        self.trainable = apply_finetune(
+            self.image_encoder, self.text_encoder, self.decode_head, finetune
+        )
+        self._set_test_cfg(**(test_cfg or {}))
+        self._strict = StrictLoad(self)
+        self._init_vocabulary(vocabulary, templates)
+
+    def init_weights(self) -> None:
+        """Fill both towers, strictly."""
+        image = self.image_encoder
+        if is_split(image) and not image._is_init:
+            # Files have q, k and v in one matrix, and so does a fresh twin;
+            # they are split on the way over.
+            twin = MODELS.build(self._image_cfg)
+            twin.init_weights()
+            image.load_state_dict(twin.state_dict())
+            image._is_init = True
+        super().init_weights()
+
+    def _set_test_cfg(
+        self,
+        mode: str = 'catseg',
+        crop: int = 384,
+        crop_batch: Optional[int] = None,
+        class_chunk: int = 32,
+        keep_logits: bool = False,
+        threshold: float = 0.0,
+        below: Union[int, str] = 255,
+        **windows,
+    ) -> None:
+        if mode not in ('catseg', 'whole') or (mode == 'whole' and windows):
+            raise ValueError(
+                f"test_cfg mode={mode!r} with {sorted(windows)}: 'catseg' "
+                "takes size, stride and with_global, 'whole' none of them."
+            )
+        self.views = (
+            WholeView(crop)
+            if mode == 'whole'
+            else CATSegViews(crop=crop, **windows)
+        )
+        self.crop_batch, self.class_chunk = crop_batch, class_chunk
+        self.keep_logits = keep_logits
+        self.threshold, self.below = threshold, below
+
+    def extract_feat(self, inputs: Tensor):
+        """(B, 3, H, W) -> :class:`DenseFeatures` with the two taps."""
+        size = self.input_size
+        if size is not None and tuple(inputs.shape[-2:]) != (size, size):
+            inputs = F.interpolate(
+                inputs, size=(size, size), mode='bilinear', align_corners=False
+            )
+        return self.image_encoder.forward_dense(inputs, self.taps)
+
+    def encode_decode(
+        self, inputs: Tensor, batch_data_samples: Optional[list] = None
+    ) -> Tensor:
+        """(B, 3, H, W) -> (B, Q, 4h, 4w) logits on the patch grid h x w."""
+        dense = self.extract_feat(inputs)
+        return self.decode_head(
+            dense.content, dense.taps, self.text_embeddings()
+        )
+
+    _forward = encode_decode
+
+    def loss(
+        self, inputs: Tensor, data_samples: List[SegDataSample]
+    ) -> Dict[str, Tensor]:
+        """``loss_seg`` of a batch with ``gt_sem_seg``."""
+        logits = self.encode_decode(inputs)
+        queries = self.known_queries()
+        if not queries.one_to_one:
+            logits = self._per_class(logits, queries)
+        labels = torch.stack([s.gt_sem_seg.data[0] for s in data_samples])
+        return self.decode_head.loss(logits, labels, self.ignore_index)
+
+    @staticmethod
+    def _per_class(logits: Tensor, queries: TextQueries) -> Tensor:
+        """(B, Q, h, w) -> (B, T, h, w), the best query of each class."""
+        owner = torch.tensor(queries.owner, device=logits.device)
+        batch, _, height, width = logits.shape
+        out = logits.new_zeros(batch, len(queries.classes), height, width)
+        index = owner[None, :, None, None].expand_as(logits)
+        return out.scatter_reduce(1, index, logits, 'amax', include_self=False)
+
+    def predict(
+        self,
+        inputs: Tensor,
+        data_samples: Optional[List[SegDataSample]] = None,
+    ) -> List[SegDataSample]:
+        """Class maps at the original size of each picture.
+
+        Adds ``pred_sem_seg`` (1, H, W) and, with ``keep_logits``,
+        ``seg_logits``: probabilities (T, H, W).
+        """
+        if data_samples is None:
+            size = tuple(inputs.shape[-2:])
+            data_samples = [
+                SegDataSample(metainfo=dict(ori_shape=size)) for _ in inputs
+            ]
+        views = self.views.cut(inputs).flatten(0, 1)  # (B * V, 3, crop, crop)
+        parts = views.split(self.crop_batch or len(views))
+        logits = torch.cat([self.encode_decode(part) for part in parts])
+        logits = logits.unflatten(0, (len(inputs), -1))
+        for sample, own in zip(data_samples, logits):
+            self._write(sample, own)
+        return data_samples
+
+    def _write(self, sample: SegDataSample, logits: Tensor) -> None:
+        """Merge the (V, Q, h, w) logits of one picture into its sample."""
+        queries = self.known_queries()
+        owner = torch.tensor(queries.owner)
+        size = tuple(sample.ori_shape[:2])
+        labels, best = class_map(
+            logits, self.views.join, size, owner, self.class_chunk
+        )
+        if self.threshold > 0:
+            labels = labels.masked_fill(best < self.threshold, self._below())
+        found = dict(pred_sem_seg=labels[None])
+        if self.keep_logits:
+            found['seg_logits'] = class_probabilities(
+                logits, self.views.join, size, owner, len(queries.classes)
+            )
+        axis = self._flip_axis(sample)
+        for name, data in found.items():
+            data = data if axis is None else data.flip(axis)
+            sample.set_data({name: PixelData(data=data)})
+
+    def _below(self) -> int:
+        """Label of pixels in which no class is probable enough."""
+        if isinstance(self.below, int):
+            return self.below
+        classes = self.known_queries().classes
+        if self.below not in classes:
+            raise ValueError(
+                f'test_cfg below={self.below!r} is none of the '
+                f'{len(classes)} classes.'
+            )
+        return classes.index(self.below)
+
+    @staticmethod
+    def _flip_axis(sample: SegDataSample) -> Optional[int]:
+        if not sample.metainfo.get('flip'):
+            return None
+        return -1 if sample.flip_direction == 'horizontal' else -2

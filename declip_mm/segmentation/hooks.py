@@ -1,0 +1,42 @@
+"""The classes of a data set reach the model that is measured on it."""
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmseg.registry import HOOKS
+
+__all__ = ['SegVocabularyHook']
+
+
+@HOOKS.register_module()
+class SegVocabularyHook(Hook):
+    """Hand classes, texts and colours of the data set to the model.
+
+    Labels are positions in the data set's list, so a model that was given
+    other names is refused; one that was given the same names keeps its own
+    texts for them.
+    """
+
+    def _hand_over(self, runner, dataloader) -> None:
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        meta = dataloader.dataset.metainfo
+        names = tuple(meta.get('classes') or ())
+        own = model.vocabulary and model.vocabulary.classes
+        given = getattr(self, '_given', None)
+        if own not in (None, names, given):
+            raise ValueError(
+                f'the model was given {len(own)} classes '
+                f'({", ".join(own[:4])} ...), the data set has {len(names)} '
+                f'({", ".join(names[:4])} ...), and labels are positions in '
+                "the data set's list. Leave the model's vocabulary out."
+            )
+        if own is None or own != names:
+            model.set_vocabulary(meta)
+            self._given = names
+
+    def before_val_epoch(self, runner) -> None:
+        self._hand_over(runner, runner.val_dataloader)
+
+    def before_test_epoch(self, runner) -> None:
+        self._hand_over(runner, runner.test_dataloader)

@@ -1,0 +1,46 @@
+"""Bilinear resizing that never holds the whole result."""
+
+from typing import Iterator, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ['resize', 'resize_rows']
+
+
+def resize(maps: Tensor, size: Tuple[int, int]) -> Tensor:
+    """(T, h, w) -> (T, H, W), bilinear, align_corners False."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return F.interpolate(
+        maps[None], size=tuple(size), mode='bilinear', align_corners=False
+    )[0]
+
+
+def resize_rows(
+    maps: Tensor, size: Tuple[int, int], rows: int
+) -> Iterator[Tuple[int, Tensor]]:
+    """Equal to :func:`resize`, in strips of the result.
+
+    Args:
+        maps: (T, h, w).
+        size: Wanted (H, W).
+        rows: Rows of a strip.
+
+    Yields:
+        First row, and the strip (T, <= rows, W).
+    """
+    height, width = size
+    source = maps.shape[1]
+    for first in range(0, height, rows):
+        wanted = torch.arange(
+            first, min(first + rows, height), device=maps.device
+        )
+        place = ((wanted + 0.5) * (source / height) - 0.5).clamp(min=0)
+        low = place.floor().long().clamp(max=source - 1)
+        high = (low + 1).clamp(max=source - 1)
+        share = (place - low).to(maps.dtype)[None, :, None]
+        strip = torch.lerp(maps[:, low], maps[:, high], share)
+        # the height stays, so that this is interpolation along rows alone
+        yield first, resize(strip, (len(wanted), width))

@@ -1,0 +1,250 @@
+"""DenseCLIPSegmentor: segmentation from frozen features and class names.
+
+B pictures, Q queries (texts), T classes, C joint dimension.
+"""
+
+from typing import Any, List, Mapping, Optional, Sequence, Union
+
+import torch
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import BaseSegmentor
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from ..models.pairing import check_text_tower
+from .arg_max import best_query, query_probabilities
+from .label_files import no_class_label
+from .queries import QueryEmbeddings
+from .vocabulary import SegVocabulary, Source, build_vocabulary
+from .windows import PictureFeatures, encode_windows
+
+__all__ = ['DenseCLIPSegmentor']
+
+_PREPROCESSOR = 'DenseSegPreprocessor'
+
+
+@MODELS.register_module()
+class DenseCLIPSegmentor(BaseSegmentor):
+    """Training-free open-vocabulary segmentation (DeCLIP paper, Table 5).
+
+    A pixel's score for a text is the cosine of its feature with the text's
+    embedding, averaged over sliding windows; a softmax over all texts makes
+    probabilities; a class has the probability of its best text. The last
+    block of the backbone decides whether this is CLIP, MaskCLIP, SCLIP,
+    ClearCLIP or DeCLIP.
+
+    Args:
+        backbone: Config of a :class:`~declip_mm.models.DeCLIPViT`.
+        text_encoder: Config of the same CLIP's ``DeCLIPTextEncoder``.
+        vocabulary: Names, or arguments of :meth:`set_vocabulary`; None waits
+            for it (:class:`SegVocabularyHook` calls it with the data set's).
+        prompts: Prompt set or own templates.
+        cache_dir: Folder for text embeddings, kept between runs.
+        test_cfg: ``window`` (side in pixels; None: the whole picture at
+            once), ``stride``, ``window_batch`` (windows at a time),
+            ``logit_scale``, ``threshold`` (probability below which a pixel
+            gets the class ``below``, a name; where there is no such class,
+            none: label 255, or 65535), ``keep_logits`` (hand out the
+            probabilities of all classes), ``memory`` (MiB of working space
+            for scores).
+        data_preprocessor: Config of a :class:`DenseSegPreprocessor`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        text_encoder: dict,
+        vocabulary: Optional[Source] = None,
+        prompts: Union[str, Sequence[str]] = 'openai',
+        cache_dir: Optional[str] = None,
+        test_cfg: Optional[dict] = None,
+        data_preprocessor: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        # Built here: mmengine's base class would not look in mmseg's registry
+        # unless the default scope were mmseg.
+        data_preprocessor = data_preprocessor or dict(type=_PREPROCESSOR)
+        super().__init__(MODELS.build(data_preprocessor), init_cfg)
+        self.backbone = MODELS.build(backbone)
+        check_text_tower(self.backbone, text_encoder)
+        adopt = getattr(self.data_preprocessor, 'adopt', None)
+        if adopt is not None:  # normalise as the backbone wants it
+            adopt(self.backbone)
+        self.texts = QueryEmbeddings(text_encoder, prompts, cache_dir)
+        self.set_test_cfg(**(test_cfg or {}))
+        self.dataset_meta: dict = {}
+        if isinstance(vocabulary, Mapping) and 'source' in vocabulary:
+            self.set_vocabulary(**vocabulary)
+        elif vocabulary is not None:
+            self.set_vocabulary(vocabulary)
+
+    def set_test_cfg(
+        self,
+        window: Optional[int] = 336,
+        stride: int = 112,
+        window_batch: int = 8,
+        logit_scale: float = 40.0,
+        threshold: float = 0.0,
+        below: str = 'background',
+        keep_logits: bool = False,
+        memory: int = 256,
+    ) -> None:
+        """How pictures are tested from now on; see ``test_cfg``."""
+        patch = self.backbone.visual.patch_size
+        if window is not None and (window < patch or window % patch):
+            near = max(round(window / patch), 1) * patch
+            raise ValueError(
+                f'window={window} is no multiple of the patch size {patch}; '
+                f'take {near}, or None for the whole picture.'
+            )
+        if stride < 1 or (window is not None and stride > window):
+            raise ValueError(
+                f'stride={stride} leaves gaps between windows of {window}: '
+                'it must be between 1 and the window.'
+            )
+        if not 0 <= threshold <= 1 or logit_scale <= 0:
+            raise ValueError(
+                f'threshold={threshold} must be a probability and '
+                f'logit_scale={logit_scale} positive.'
+            )
+        if min(window_batch, memory) < 1:
+            raise ValueError(
+                f'window_batch={window_batch}, memory={memory}: must be >= 1.'
+            )
+        self.window, self.stride = window, stride
+        self.window_batch, self.memory = window_batch, memory
+        self.logit_scale, self.threshold = logit_scale, threshold
+        self.below, self.keep_logits = below, keep_logits
+
+    def set_vocabulary(
+        self,
+        source: Source,
+        texts: Optional[Mapping[str, Sequence[str]]] = None,
+        palette: Optional[Sequence[Sequence[int]]] = None,
+        background: Union[str, Sequence[str], None] = None,
+        prompts: Union[str, Sequence[str], None] = None,
+    ) -> SegVocabulary:
+        """Segment into other classes from now on.
+
+        Works before and after weights are loaded. Labels, ``dataset_meta``
+        and what is drawn follow. One name is enough, but then every pixel is
+        it, unless ``background`` gives it something to be told from.
+
+        Args:
+            source, texts, palette, background: See
+                :func:`~declip_mm.segmentation.build_vocabulary`.
+            prompts: Other prompts than before.
+        """
+        vocabulary = build_vocabulary(source, texts, palette, background)
+        self.texts.use(vocabulary, prompts)
+        self.dataset_meta = vocabulary.metainfo
+        return vocabulary
+
+    @property
+    def vocabulary(self) -> Optional[SegVocabulary]:
+        return self.texts.vocabulary
+
+    def extract_feat(self, inputs: Tensor) -> Tensor:
+        """(B, 3, H, W), whole patches -> (B, C, h, w), not normalised."""
+        return self.backbone.forward_dense(inputs).content
+
+    @torch.no_grad()
+    def encode(self, images: Sequence[Tensor]) -> List[PictureFeatures]:
+        """Window features of pictures (3, H, W) of any sizes."""
+        return encode_windows(
+            list(images),
+            self.extract_feat,
+            self.window,
+            self.stride,
+            self.backbone.visual.patch_size,
+            self.window_batch,
+        )
+
+    @torch.no_grad()
+    def encode_decode(
+        self, inputs: Tensor, batch_data_samples: Optional[list] = None
+    ) -> Tensor:
+        """(B, 3, H, W) -> (B, Q, H, W) cosines; memory has no bound."""
+        found = self.encode(inputs)
+        texts = self.texts.matrix(found[0].maps[0])
+        return torch.stack([features.scores(texts) for features in found])
+
+    _forward = encode_decode
+
+    def loss(self, inputs: Tensor, data_samples: Any) -> dict:
+        raise RuntimeError(
+            'DenseCLIPSegmentor has nothing to train: its classes come from '
+            'the text tower. Train the backbone with DecoupledDistiller, or a '
+            'head on it with OVCATSegmentor.'
+        )
+
+    @torch.no_grad()
+    def predict(
+        self,
+        inputs: Sequence[Tensor],
+        data_samples: Optional[List[SegDataSample]] = None,
+    ) -> List[SegDataSample]:
+        """Class maps at the original size of each picture.
+
+        Args:
+            inputs: B pictures (3, H, W), a list or a tensor.
+            data_samples: With ``ori_shape``, the size that is wanted.
+
+        Returns:
+            The samples with ``pred_sem_seg`` (1, H, W), the classes in their
+            metainfo and, with ``keep_logits``, ``seg_logits`` (T, H, W).
+        """
+        if data_samples is None:
+            data_samples = [
+                SegDataSample(metainfo=dict(ori_shape=tuple(i.shape[-2:])))
+                for i in inputs
+            ]
+        for sample, features in zip(data_samples, self.encode(inputs)):
+            self._write(sample, features)
+        return data_samples
+
+    def _write(self, sample: SegDataSample, features: PictureFeatures) -> None:
+        texts = self.texts.matrix(features.maps[0])
+        size = tuple(sample.ori_shape[:2])
+        owner = torch.tensor(self.vocabulary.owner, device=texts.device)
+        wanted = self.threshold > 0
+        best = best_query(
+            features, texts, size, self.logit_scale, wanted, self.memory
+        )
+        labels = owner[best.index]
+        if wanted:
+            labels[best.probability < self.threshold] = self._below()
+        fields = dict(pred_sem_seg=labels[None])
+        if self.keep_logits:
+            every = query_probabilities(
+                features, texts, size, self.logit_scale
+            )
+            fields['seg_logits'] = _best_of_class(every, owner)
+        for name, value in fields.items():
+            value = _unflip(value, sample)
+            sample.set_data({name: PixelData(data=value)})
+        sample.set_metainfo(self.dataset_meta)
+
+    def _below(self) -> int:
+        """Label of pixels in which no class is probable enough."""
+        classes = self.vocabulary.classes
+        if self.below in classes:
+            return classes.index(self.below)
+        return no_class_label(len(classes))
+
+
+def _best_of_class(probabilities: Tensor, owner: Tensor) -> Tensor:
+    """(Q, H, W) -> (T, H, W), the best query of each class."""
+    index = owner[:, None, None].expand_as(probabilities)
+    shape = (int(owner.max()) + 1, *probabilities.shape[1:])
+    out = probabilities.new_zeros(shape)
+    return out.scatter_reduce(0, index, probabilities, 'amax')
+
+
+def _unflip(value: Tensor, sample: SegDataSample) -> Tensor:
+    """Turn back what test-time augmentation mirrored."""
+    if not sample.metainfo.get('flip'):
+        return value
+    horizontal = sample.flip_direction == 'horizontal'
+    return value.flip(-1 if horizontal else -2)

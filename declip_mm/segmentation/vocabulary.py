@@ -1,0 +1,194 @@
+"""Classes of a segmentor, the texts that stand for them, their colours.
+
+T classes, Q texts (queries).
+"""
+
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from mmengine.logging import print_log
+
+from ..models.text import class_phrases, clean_name, read_names
+from .colours import Colour, class_palette
+from .names import STUFF_BACKGROUND
+
+__all__ = ['SegVocabulary', 'Source', 'build_vocabulary', 'read_vocabulary']
+
+#: Between the texts of one class, in a list or file of names.
+SEPARATOR = '; '
+
+#: Names, name -> texts, file, comma-separated list, registered data set, or
+#: anything with ``metainfo``.
+Source = Union[str, Sequence[str], Mapping[str, Sequence[str]], Any]
+
+
+@dataclass(frozen=True)
+class SegVocabulary:
+    """What a segmentor tells apart.
+
+    Attributes:
+        classes: T class names, in the order of the labels.
+        texts: Texts of each class; a pixel has the class of its best text.
+        palette: Colour (R, G, B) of each class.
+    """
+
+    classes: Tuple[str, ...]
+    texts: Tuple[Tuple[str, ...], ...]
+    palette: Tuple[Colour, ...]
+
+    @property
+    def queries(self) -> Tuple[str, ...]:
+        """All texts, class by class."""
+        return tuple(text for own in self.texts for text in own)
+
+    @property
+    def owner(self) -> Tuple[int, ...]:
+        """Class index of each query."""
+        return tuple(i for i, own in enumerate(self.texts) for _ in own)
+
+    @property
+    def metainfo(self) -> Dict[str, Any]:
+        """What mmseg's visualizers and inferencers read."""
+        return dict(
+            classes=list(self.classes),
+            palette=[list(colour) for colour in self.palette],
+        )
+
+
+def build_vocabulary(
+    source: Source,
+    texts: Optional[Mapping[str, Sequence[str]]] = None,
+    palette: Optional[Sequence[Sequence[int]]] = None,
+    background: Union[str, Sequence[str], None] = None,
+) -> SegVocabulary:
+    """Make a vocabulary of nearly anything that has names.
+
+    Args:
+        source: Class names in the order of the labels; name -> texts; a file
+            (see :func:`read_vocabulary`); ``'cat,dog'``; the name of a data
+            set registered in mmseg; a data set or its ``metainfo``.
+        texts: Texts of some classes, instead of their names.
+        palette: Colours; None takes the data set's, else makes them.
+        background: Texts of one more class ``'background'``, which becomes
+            label 0. ``'stuff'``: 26 words for what surrounds objects.
+
+    Raises:
+        ValueError: Names that are empty or occur twice, texts of no class, a
+            palette of another length.
+    """
+    names, meta = read_vocabulary(source)
+    explicit = dict(names) if isinstance(names, Mapping) else {}
+    explicit.update(meta.get('texts') or {})
+    explicit.update(texts or {})
+    names = list(names)
+    if background is not None:
+        if 'background' in names:
+            raise ValueError(
+                "there is a class 'background' already; give its texts by "
+                'texts=dict(background=[...]) and leave background out.'
+            )
+        explicit['background'] = _background(background, names)
+        names = ['background', *names]
+    strangers = [name for name in explicit if name not in set(names)]
+    if strangers:
+        raise ValueError(
+            f'texts are given for {strangers[:8]}, which are no class names. '
+            f'The {len(names)} classes begin with {names[:5]}.'
+        )
+    phrases = class_phrases({n: explicit.get(n, (n,)) for n in names})
+    # A mapping would have swallowed a name that occurs twice.
+    class_phrases(names)
+    _warn_of_shared_texts(phrases)
+    if palette is None and background is None:
+        palette = meta.get('palette')
+    palette = palette or class_palette(names)
+    if len(palette) != len(names):
+        raise ValueError(
+            f'the palette has {len(palette)} colours for {len(names)} '
+            'classes; give one each, or none to have them made.'
+        )
+    return SegVocabulary(
+        tuple(names),
+        tuple(phrases.values()),
+        tuple(tuple(int(part) for part in colour) for colour in palette),
+    )
+
+
+def read_vocabulary(source: Source) -> Tuple[Any, Mapping[str, Any]]:
+    """Names (or name -> texts) of a source, and metainfo if it has any.
+
+    In a list or a ``.txt`` file an entry ``'person; man; woman'`` is one
+    class of three texts, called by the first.
+    """
+    meta = getattr(source, 'metainfo', None)
+    if meta is None and isinstance(source, Mapping) and 'classes' in source:
+        meta = source
+    if meta is None and isinstance(source, str):
+        meta = _registered(source)
+    if meta is not None:
+        if not meta.get('classes'):
+            raise ValueError(
+                f'{type(source).__name__} has no class names in its '
+                "metainfo['classes'], so that labels have no meaning."
+            )
+        return list(meta['classes']), meta
+    names = read_names(source) if isinstance(source, str) else source
+    if isinstance(names, Mapping):
+        return names, {}
+    return _split_texts(list(names)), {}
+
+
+def _split_texts(names: List[Any]) -> Any:
+    several = [n for n in names if isinstance(n, str) and SEPARATOR in n]
+    if not several:
+        return names
+    split = [
+        [part.strip() for part in name.split(SEPARATOR)]
+        if isinstance(name, str)
+        else [name]
+        for name in names
+    ]
+    class_phrases([own[0] for own in split])
+    return {own[0]: own for own in split}
+
+
+def _registered(name: str) -> Optional[Mapping[str, Any]]:
+    """Metainfo of a data set that is registered under this name."""
+    if Path(name).suffix or ',' in name:
+        return None
+    import mmseg.datasets  # noqa: F401  (registers them)
+    from mmseg.registry import DATASETS
+
+    return getattr(DATASETS.get(name), 'METAINFO', None)
+
+
+def _background(
+    texts: Union[str, Sequence[str]], names: Sequence[str]
+) -> List[str]:
+    """Texts of the background; a word that is a class is none of them."""
+    if texts == 'stuff':
+        taken = {clean_name(name) for name in names}
+        return [word for word in STUFF_BACKGROUND if word not in taken]
+    if isinstance(texts, str):
+        return [part.strip() for part in texts.split(',')]
+    return list(texts)
+
+
+def _warn_of_shared_texts(phrases: Mapping[str, Sequence[str]]) -> None:
+    """Of classes with one text in common only the first can win it."""
+    owners = defaultdict(list)
+    for name, own in phrases.items():
+        for text in own:
+            owners[clean_name(text)].append(name)
+    shared = {t: names for t, names in owners.items() if len(names) > 1}
+    if shared:
+        text, names = next(iter(shared.items()))
+        print_log(
+            f'{len(shared)} texts stand for several classes, of which the '
+            f'first gets the pixels: {text!r} for {names}, for instance.',
+            logger='current',
+            level=logging.WARNING,
+        )

@@ -1,0 +1,147 @@
+"""Sliding windows over pictures of any size, and their features.
+
+B pictures, n windows of one, C joint dimension, Q queries.
+"""
+
+from collections import defaultdict
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .resizing import resize
+
+__all__ = ['PictureFeatures', 'Window', 'encode_windows', 'place_windows']
+
+
+class Window(NamedTuple):
+    """A window of a picture: top left corner and size in pixels."""
+
+    y: int
+    x: int
+    height: int
+    width: int
+
+
+class PictureFeatures(NamedTuple):
+    """What the windows of one picture show.
+
+    Attributes:
+        size: (H, W) of the picture.
+        windows: n windows that cover it.
+        padded: (H', W') that each window was padded to.
+        maps: Per window (C, h, w) unit features of the padded window.
+    """
+
+    size: Tuple[int, int]
+    windows: List[Window]
+    padded: List[Tuple[int, int]]
+    maps: List[Tensor]
+
+    def scores(self, texts: Tensor) -> Tensor:
+        """Mean cosine over the windows that see a pixel.
+
+        Args:
+            texts: (Q, C) unit rows.
+
+        Returns:
+            (Q, H, W).
+        """
+        total = texts.new_zeros(len(texts), *self.size)
+        cover = texts.new_zeros(self.size)
+        for (y, x, h, w), padded, unit in zip(
+            self.windows, self.padded, self.maps
+        ):
+            score = torch.einsum('chw,qc->qhw', unit, texts)
+            score = resize(score, padded)[:, :h, :w]
+            total[:, y : y + h, x : x + w] += score
+            cover[y : y + h, x : x + w] += 1
+        return total.div_(cover)
+
+
+def place_windows(
+    size: Tuple[int, int], window: Optional[int], stride: int
+) -> List[Window]:
+    """Windows as mmseg's ``slide`` mode places them.
+
+    The last of a row and of a column is moved back to the border; a picture
+    that is smaller than the window along a side has one window along it.
+
+    Args:
+        size: (H, W) of the picture.
+        window: Side of a window; None is one window, the picture.
+        stride: Step between windows.
+    """
+    height, width = size
+    if window is None:
+        return [Window(0, 0, height, width)]
+    return [
+        Window(y, x, min(window, height), min(window, width))
+        for y in _starts(height, window, stride)
+        for x in _starts(width, window, stride)
+    ]
+
+
+def _starts(length: int, window: int, stride: int) -> List[int]:
+    room = max(length - window, 0)
+    return [min(i * stride, room) for i in range(-(-room // stride) + 1)]
+
+
+def encode_windows(
+    images: Sequence[Tensor],
+    encode: Callable[[Tensor], Tensor],
+    window: Optional[int],
+    stride: int,
+    patch: int,
+    batch: int,
+) -> List[PictureFeatures]:
+    """Features of all windows of all pictures.
+
+    Windows of one size go through the network together, whichever picture
+    they belong to. Sides that are no multiple of the patch are padded with
+    zeros, the mean colour, at the right and below.
+
+    Args:
+        images: B pictures (3, H, W), normalised, of any sizes.
+        encode: (b, 3, H', W') -> (b, C, h, w).
+        window, stride: See :func:`place_windows`.
+        patch: Side of a patch.
+        batch: Windows at a time.
+    """
+    placed = [place_windows(i.shape[-2:], window, stride) for i in images]
+    groups: Dict[Tuple[int, int], List[Tuple[int, int]]] = defaultdict(list)
+    for picture, windows in enumerate(placed):
+        for number, place in enumerate(windows):
+            groups[place.height, place.width].append((picture, number))
+    found: Dict[Tuple[int, int], Tensor] = {}
+    for size, members in groups.items():
+        for first in range(0, len(members), batch):
+            part = members[first : first + batch]
+            crops = [_cut(images[p], placed[p][n]) for p, n in part]
+            crops = F.pad(torch.stack(crops), _padding(size, patch))
+            units = F.normalize(encode(crops).float(), dim=1)
+            found.update(zip(part, units))
+    return [
+        PictureFeatures(
+            tuple(image.shape[-2:]),
+            windows,
+            [_padded(w[2:], patch) for w in windows],
+            [found[picture, number] for number in range(len(windows))],
+        )
+        for picture, (image, windows) in enumerate(zip(images, placed))
+    ]
+
+
+def _cut(image: Tensor, place: Window) -> Tensor:
+    y, x, height, width = place
+    return image[:, y : y + height, x : x + width]
+
+
+def _padded(size: Sequence[int], patch: int) -> Tuple[int, int]:
+    return tuple(-(-side // patch) * patch for side in size)
+
+
+def _padding(size: Tuple[int, int], patch: int) -> Tuple[int, int, int, int]:
+    height, width = _padded(size, patch)
+    return 0, width - size[1], 0, height - size[0]

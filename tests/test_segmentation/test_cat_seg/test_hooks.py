@@ -1,0 +1,132 @@
+"""Vocabularies of the data sets, and the look at the raw features."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+from tiny_cat_seg import segmentor
+
+from declip_mm.segmentation.cat_seg import (
+    CATSegVocabularyHook,
+    ZeroShotGateHook,
+)
+from declip_mm.segmentation.cat_seg.gate import (
+    ZeroShotProbe,
+    patch_auc,
+    probe_zero_shot,
+)
+
+
+class Data:
+    """Items like those of a packed mmseg data set."""
+
+    def __init__(self, names, count=4):
+        self.metainfo, self.count = dict(classes=names), count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        make = torch.Generator().manual_seed(index)
+        image = torch.randint(0, 60, (3, 64, 64), generator=make)
+        image[0, 32:] += 190  # a red lower half, so that classes differ
+        labels = torch.full((1, 64, 64), 255)
+        labels[:, :32] = 0
+        labels[:, 40:, :50] = 1
+        sample = SegDataSample(gt_sem_seg=PixelData(data=labels))
+        return dict(inputs=image.byte(), data_samples=sample)
+
+
+def runner(model, train=('a', 'b'), val=('c',), iteration=0):
+    def loader(names):
+        return SimpleNamespace(dataset=Data(names))
+
+    return SimpleNamespace(
+        model=model,
+        train_dataloader=loader(train),
+        val_dataloader=loader(val),
+        test_dataloader=loader(['x', 'y', 'z']),
+        _train_loop=object(),
+        iter=iteration,
+        logger=MMLogger.get_current_instance(),
+    )
+
+
+def test_each_stage_has_the_names_of_its_data_set():
+    model = segmentor(names=None)
+    hook = CATSegVocabularyHook(val=dict(synonyms='all'))
+    run = runner(model, val=['c, d', 'e'])
+    hook.before_train(run)
+    assert model.dataset_meta['classes'] == ['a', 'b']
+    hook.before_val_epoch(run)
+    assert model.queries.queries == (('c',), ('d',), ('e',))
+    hook.after_val_epoch(run)
+    assert model.queries.classes == ('a', 'b')
+    hook.before_test_epoch(run)
+    assert model.queries.classes == ('x', 'y', 'z')
+    with pytest.raises(ValueError, match='no class names'):
+        hook.before_train(runner(model, train=[]))
+    run.train_dataloader.dataset.metainfo['ignore_index'] = 65535
+    hook.before_train(run)
+    assert model.ignore_index == 65535
+
+
+def test_probe_measures_raw_cosines(monkeypatch):
+    """With the colour of a patch as its feature, and texts that name it."""
+    model = segmentor(names=['grey', 'red'])
+    items = [Data(['grey', 'red'])[i] for i in range(3)]
+    colours = torch.tensor([[1.0, 1, 1], [3, 0.5, 0.5]])
+    units = torch.nn.functional.normalize(colours, dim=-1)
+
+    def features(image):
+        return SimpleNamespace(
+            content=torch.nn.functional.avg_pool2d(image, 16)
+        )
+
+    monkeypatch.setattr(model, 'extract_feat', features)
+    monkeypatch.setattr(model.text_encoder, 'forward', lambda t: units)
+    good = probe_zero_shot(model, items)
+    model.forget_texts()
+    monkeypatch.setattr(model.text_encoder, 'forward', lambda t: units.flip(0))
+    bad = probe_zero_shot(model, items)
+    # class 1 has some of its pixels in patches that are half class 0
+    assert good.miou > 80 > 10 > bad.miou
+    assert good.image_auc > 0.95
+    assert good.text_cosine == pytest.approx(float(units[0] @ units[1]))
+    assert not model.training
+
+
+def test_patch_auc():
+    labels = torch.tensor([0, 0, 1, 1])
+    apart = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]])
+    assert patch_auc(apart, labels) == 1.0
+    assert patch_auc(apart, torch.tensor([0, 1, 0, 1])) == 0.25
+    assert patch_auc(apart, torch.zeros(4)) == 1.0
+
+
+@pytest.mark.parametrize(
+    'probe, words',
+    [
+        (ZeroShotProbe(1.0, 0.99, 0.8), 'text tower looks untrained'),
+        (ZeroShotProbe(1.0, 0.6, 0.5), 'image tower looks untrained'),
+        (ZeroShotProbe(1.0, 0.6, 0.8), 'do not understand each other'),
+    ],
+)
+def test_diagnosis_names_the_tower(probe, words):
+    assert words in probe.diagnosis
+    assert probe.diagnosis.count('looks untrained') <= 1
+
+
+def test_gate_refuses_random_towers_and_lets_resumed_runs_through():
+    model = segmentor(names=['a', 'b']).train()
+    hook = ZeroShotGateHook(floor=99.0, num_images=2)
+    with pytest.raises(RuntimeError, match='Training is refused'):
+        hook.before_train(runner(model))
+    assert model.training
+    hook.before_train(runner(model, iteration=5))
+    ZeroShotGateHook(floor=0.0).before_train(runner(model))
+    with pytest.raises(ValueError, match='num_images must be 1'):
+        ZeroShotGateHook(num_images=0)

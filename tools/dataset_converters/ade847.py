@@ -1,0 +1,108 @@
+"""ADE20K with 847 classes (A-847) from the full release of 2021.
+
+    python tools/dataset_converters/ade847.py data/ADE20K_2021_17_01 \\
+        --out data/ade847
+
+Reads every ``ADE_val_*.jpg`` below the folder and its ``*_seg.png``, in which
+red and green hold the class: ``red // 10 * 256 + green``. The 847 classes are
+those of MaskFormer (NeurIPS 2021), listed in the package with their ids.
+Pictures whose short side exceeds 512 are resized to 512, as in CAT-Seg's
+preparation. Writes ``images/validation``, ``annotations/validation`` (16
+bits, 65535 where there is no class) and ``classes.txt``.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.utils import track_iter_progress
+from PIL import Image
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm.segmentation.datasets.ade847 import read_ade847
+from declip_mm.segmentation.label_files import write_labels
+
+SHORT_SIDE = 512
+NONE = 65535
+
+
+def label_table() -> np.ndarray:
+    """(65536,) class id in ``_seg.png`` -> label 0 to 846, else 65535."""
+    table = np.full(1 << 16, NONE, np.uint16)
+    for label, (class_id, _) in enumerate(read_ade847()):
+        table[class_id] = label
+    return table
+
+
+def class_ids(segments: np.ndarray) -> np.ndarray:
+    """Colours (H, W, 3) of ``_seg.png`` -> class ids (H, W)."""
+    red, green = (segments[..., i].astype(np.int64) for i in (0, 1))
+    return red // 10 * 256 + green
+
+
+def target_size(width: int, height: int) -> tuple[int, int]:
+    """(width, height) with a short side of at most 512."""
+    short = min(width, height)
+    if short <= SHORT_SIDE:
+        return width, height
+    if width >= height:
+        return round(width / height * SHORT_SIDE), SHORT_SIDE
+    return SHORT_SIDE, round(height / width * SHORT_SIDE)
+
+
+def convert_one(picture: Path, out: Path, table: np.ndarray) -> None:
+    """Write a picture and its map."""
+    image = Image.open(picture).convert('RGB')
+    segments = picture.with_name(f'{picture.stem}_seg.png')
+    labels = table[class_ids(np.asarray(Image.open(segments)))]
+    target = out / 'images' / 'validation' / picture.name
+    size = target_size(*image.size)
+    if size == image.size:
+        if not target.exists():
+            os.symlink(picture.resolve(), target)
+    else:
+        image.resize(size, Image.Resampling.BILINEAR).save(target, quality=95)
+        rows = _nearest(labels.shape[0], size[1])
+        columns = _nearest(labels.shape[1], size[0])
+        labels = labels[rows][:, columns]
+    name = f'{picture.stem}.png'
+    write_labels(str(out / 'annotations' / 'validation' / name), labels)
+
+
+def _nearest(old: int, new: int) -> np.ndarray:
+    """Source index of each of ``new`` places, as cv2's INTER_NEAREST."""
+    return np.minimum((np.arange(new) * (old / new)).astype(int), old - 1)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('root', type=Path, help='ADE20K_2021_17_01')
+    parser.add_argument('--out', type=Path, default=Path('data/ade847'))
+    args = parser.parse_args(argv)
+    pictures = sorted(args.root.rglob('ADE_val_*.jpg'))
+    if not pictures:
+        sys.exit(
+            f'ade847.py: {args.root} has no ADE_val_*.jpg; give the folder of '
+            'the full release, which is not ADEChallengeData2016.'
+        )
+    (args.out / 'images' / 'validation').mkdir(parents=True, exist_ok=True)
+    table = label_table()
+    for picture in track_iter_progress(pictures):
+        convert_one(picture, args.out, table)
+    names = '\n'.join(name for _, name in read_ade847())
+    (args.out / 'classes.txt').write_text(names + '\n')
+    print(f'\n{len(pictures)} pictures in {args.out}')
+
+
+if __name__ == '__main__':
+    main()

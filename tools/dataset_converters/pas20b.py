@@ -1,0 +1,65 @@
+"""PAS-20b's maps from those of Pascal VOC 2012.
+
+    python tools/dataset_converters/pas20b.py data/VOCdevkit/VOC2012
+
+Reads ``SegmentationClass`` (0 background, 1 to 20, 255 void), writes
+``SegmentationClassPAS20b``: 0 to 19, background 20, void 255.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.utils import track_iter_progress
+from PIL import Image
+
+
+def pas20b_table() -> np.ndarray:
+    """(256,) VOC's label -> ours; what is neither stays void."""
+    table = np.full(256, 255, np.uint8)
+    table[0] = 20
+    table[1:21] = np.arange(20)
+    return table
+
+
+def convert(root: Path) -> int:
+    """Write all maps of a VOC folder; how many there were.
+
+    Raises:
+        FileNotFoundError: There are none.
+    """
+    source, target = (
+        root / f'SegmentationClass{suffix}' for suffix in ('', 'PAS20b')
+    )
+    files = sorted(source.glob('*.png'))
+    if not files:
+        raise FileNotFoundError(
+            f'{source} has no *.png; give the folder VOC2012 of the VOC '
+            'devkit.'
+        )
+    target.mkdir(exist_ok=True)
+    table = pas20b_table()
+    for file in track_iter_progress(files):
+        found = table[np.asarray(Image.open(file))]
+        Image.fromarray(found).save(target / file.name)
+    return len(files)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('root', type=Path, help='VOC2012 of the devkit')
+    args = parser.parse_args(argv)
+    try:
+        count = convert(args.root)
+    except FileNotFoundError as error:
+        sys.exit(f'pas20b.py: {error}')
+    print(f'\n{count} maps')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,210 @@
+"""Runs a training-free segmentation method on the eight benchmarks.
+
+    python tools/dense_seg_benchmarks.py \\
+        configs/dense_seg/methods/clearclip_openai-b16.py none
+    python tools/dense_seg_benchmarks.py \\
+        configs/dense_seg/methods/declip_eva02-b16.py CHECKPOINT \\
+        --sets voc20 ade20k --out declip.json
+
+Data, classes and texts come from configs/dense_seg/SET.py. Backbone and text
+tower come from the method; so do window, short side, scale and threshold if
+the method has ``per_set``, else (DeCLIP) they are those of the set's config.
+Prints a table with the average. Finished sets are kept in --work-dir by the
+hash of what they were made of, so an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+
+CLONE = Path(__file__).resolve().parents[1]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm import apis
+
+CONFIGS = CLONE / 'configs' / 'dense_seg'
+
+#: In the order of the paper's Table 5.
+SETS = {
+    'voc21': 'VOC21',
+    'context60': 'Context60',
+    'coco_object': 'Object',
+    'voc20': 'VOC20',
+    'cityscapes': 'City',
+    'context59': 'Context59',
+    'ade20k': 'ADE',
+    'coco_stuff': 'Stuff',
+}
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('method', help='file of configs/dense_seg/methods')
+    parser.add_argument(
+        'checkpoint', help="checkpoint; 'none': the weights the method names"
+    )
+    parser.add_argument('--sets', nargs='+', choices=list(SETS))
+    parser.add_argument('--out', type=Path, help='json file')
+    parser.add_argument(
+        '--data',
+        nargs='+',
+        default=[],
+        metavar='SET=FOLDER',
+        help='data_root of a set, where it is not the one of its config',
+    )
+    parser.add_argument(
+        '--limit', type=int, help='only the first pictures of each set'
+    )
+    parser.add_argument(
+        '--work-dir', type=Path, default='work_dirs/dense_seg_benchmarks'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE'
+    )
+    args = parser.parse_args(argv)
+    args.roots = dict(entry.partition('=')[::2] for entry in args.data)
+    unknown = [name for name in args.roots if name not in SETS]
+    if unknown or not all(args.roots.values()):
+        parser.error(
+            f'--data takes SET=FOLDER with one of {list(SETS)}, got '
+            f'{args.data}'
+        )
+    return args
+
+
+def compose(name: str, method: Config) -> Config:
+    """The config of a set, with the model of a method.
+
+    Args:
+        name: One of :data:`SETS`.
+        method: Config with ``model`` and perhaps ``per_set``: set -> what
+            differs there (``short_side``, ``texts``, keys of ``test_cfg``).
+    """
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    ours = method.model.to_dict()
+    for part in ('backbone', 'text_encoder', 'prompts', 'cache_dir'):
+        if part in ours:
+            cfg.model[part] = ours[part]
+    if 'per_set' not in method:
+        return cfg
+    changes = dict(method.per_set.get(name) or {})
+    cfg.model.data_preprocessor = ours['data_preprocessor']
+    if 'short_side' in changes:
+        short_side = changes.pop('short_side')
+        cfg.model.data_preprocessor.short_side = short_side
+    texts = changes.pop('texts', None)
+    if texts is not None:
+        cfg.test_dataloader.dataset.texts = texts
+    cfg.model.test_cfg = {**ours['test_cfg'], **changes}
+    return cfg
+
+
+def prepare(args: argparse.Namespace, name: str, method: Config) -> Config:
+    """The composed config with the options of the command line in it."""
+    cfg = compose(name, method)
+    if args.cfg_options:
+        apis.check_options(cfg, args.cfg_options)
+        cfg.merge_from_dict(dict(args.cfg_options))
+    data = cfg.test_dataloader.dataset
+    if name in args.roots:
+        data.data_root = args.roots[name]
+    if args.limit:
+        data.indices = args.limit
+    cfg.work_dir = str(args.work_dir / Path(args.method).stem / name)
+    cfg.load_from = None
+    if args.checkpoint != 'none':
+        cfg.load_from = apis.check_checkpoint(args.checkpoint)
+    return cfg
+
+
+def digest(cfg: Config) -> str:
+    """Hash of all that decides a figure."""
+    text = cfg.pretty_text
+    if cfg.load_from and Path(cfg.load_from).is_file():
+        stat = Path(cfg.load_from).stat()
+        text += f'{stat.st_size} {stat.st_mtime_ns}'
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def measure(cfg: Config) -> dict[str, Any]:
+    """Metrics in percent and seconds; read back where they are known."""
+    key, path = digest(cfg), Path(cfg.work_dir) / 'result.json'
+    if path.is_file():
+        kept = json.loads(path.read_text('utf-8'))
+        if kept.get('key') == key:
+            return dict(kept, kept=True)
+    start = time.time()
+    metrics = apis.run_test(cfg)
+    found = dict(key=key, metrics=metrics, seconds=time.time() - start)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=2) + '\n', 'utf-8')
+    return found
+
+
+def table(label: str, found: dict[str, dict]) -> str:
+    """One row of the paper's Table 5, in markdown."""
+    head, cells = ['mIoU'], [label]
+    for name, result in found.items():
+        head.append(SETS[name])
+        cells.append(f'{result["metrics"]["mIoU"]:.1f}')
+    head.append('average')
+    cells.append(f'{average(found):.1f}')
+    lines = [head, ['---'] * len(head), cells]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def average(found: dict[str, dict]) -> float:
+    values = [result['metrics']['mIoU'] for result in found.values()]
+    return sum(values) / len(values)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    found: dict[str, dict] = {}
+    try:
+        method = apis.load_config(args.method)
+        names = [n for n in SETS if n in (args.sets or SETS)]
+        configs = {name: prepare(args, name, method) for name in names}
+    except apis.OptionError as error:
+        sys.exit(f'dense_seg_benchmarks.py: {error}')
+    for number, (name, cfg) in enumerate(configs.items(), 1):
+        found[name] = measure(cfg)
+        kept = ' (kept)' * found[name].get('kept', False)
+        print(
+            f'[{number}/{len(configs)}] {SETS[name]}: mIoU '
+            f'{found[name]["metrics"]["mIoU"]:.2f}, '
+            f'{found[name]["seconds"]:.0f} s{kept}',
+            flush=True,
+        )
+    label = Path(args.method).stem
+    print(f'\n{table(label, found)}')
+    if args.limit:
+        print(f'\nOnly the first {args.limit} pictures of each set.')
+    if args.out:
+        content = dict(
+            method=label,
+            checkpoint=args.checkpoint,
+            limit=args.limit,
+            average=average(found),
+            sets={n: dict(r['metrics']) for n, r in found.items()},
+        )
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
+
+
+if __name__ == '__main__':
+    main()
