@@ -1,0 +1,9 @@
+# OV-LVIS at 896 px.
+_base_ = './ov_lvis.py'
+train_pipeline = _base_.train_pipeline
+train_pipeline[2].scale = train_pipeline[3].crop_size = (896, 896)
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].scale = (896, 896)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

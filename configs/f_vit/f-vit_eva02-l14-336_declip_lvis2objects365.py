@@ -1,0 +1,37 @@
+# The OV-LVIS model, backbone DeCLIP's L/14-336, on Objects365 v1.
+#
+#   python tools/test.py \
+#       configs/f_vit/f-vit_eva02-l14-336_declip_lvis2objects365.py \
+#       work_dirs/f-vit_eva02-l14-336_declip_ov-lvis/epoch_48.pth
+#
+# Hardware  one GPU, 896 px. Memory and time: not measured.
+# Memory    not published, not measured here on a GPU.
+# Figure    box AP / AP50 / AP75 20.0 / 32.2 / 21.2 by the DeCLIP paper's Table
+#           3; not reproduced here.
+# Source    F-ViT: CLIPSelf, ICLR 2024: mask head dropped, tau_det 50, one
+#           exponent for all classes. tau_vlm is CLIPSelf's; DeCLIP names none
+#           for transfer.
+_base_ = './f-vit_eva02-l14-336_declip_ov-lvis.py'
+model = {{_base_.transfer}}
+train_dataloader = train_cfg = optim_wrapper = param_scheduler = None
+val_dataloader = val_cfg = val_evaluator = None
+auto_scale_lr = None
+test_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='OpenVocabDetDataset',
+        data_root='data/objects365v1/',
+        ann_file='annotations/objects365_val.json',
+        data_prefix=dict(img='val/'),
+        test_mode=True,
+        pipeline={{_base_.test_pipeline}},
+    )
+)
+test_evaluator = dict(
+    _delete_=True,
+    type='CocoMetric',
+    ann_file='data/objects365v1/annotations/objects365_val.json',
+    metric='bbox',
+    # its categories are not in the order of their ids
+    sort_categories=True,
+)

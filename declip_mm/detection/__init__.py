@@ -1,0 +1,44 @@
+"""Open-vocabulary detection on a frozen DeCLIP backbone; needs mmdet.
+
+Importing it registers F-ViT and its parts in mmdet's registries.
+"""
+
+from ..version import require
+
+require('mmcv', 'mmdet')
+
+# The check comes first: without mmcv's ops or with another mmdet the imports
+# below would fail with a message that names neither the package nor a remedy.
+from .classifier import FViTTextClassifier  # noqa: E402
+from .datasets import (  # noqa: E402
+    OpenVocabDetDataset,
+    OVCocoDataset,
+    OVVOCDataset,
+)
+from .f_vit import FViT, FViTFeatures  # noqa: E402
+from .fusion import fuse_scores, unit  # noqa: E402
+from .hooks import DetVocabularyHook  # noqa: E402
+from .losses import FViTClassificationLoss  # noqa: E402
+from .lvis_metric import FasterLVISMetric  # noqa: E402
+from .neck import FViTNeck  # noqa: E402
+from .roi_head import FViTRoIHead  # noqa: E402
+from .rpn_head import FViTRPNHead  # noqa: E402
+from .vocabulary import DetectorVocabulary  # noqa: E402
+
+__all__ = [
+    'DetVocabularyHook',
+    'DetectorVocabulary',
+    'FViT',
+    'FViTClassificationLoss',
+    'FViTFeatures',
+    'FViTNeck',
+    'FViTRPNHead',
+    'FViTRoIHead',
+    'FViTTextClassifier',
+    'FasterLVISMetric',
+    'OVCocoDataset',
+    'OVVOCDataset',
+    'OpenVocabDetDataset',
+    'fuse_scores',
+    'unit',
+]

@@ -1,0 +1,160 @@
+"""F-ViT: a two-stage open-vocabulary detector on a frozen CLIP ViT."""
+
+from typing import List, Mapping, Optional, Sequence, Union
+
+import torch
+from mmdet.models import TwoStageDetector
+from mmdet.registry import MODELS
+from open_clip.constants import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    OPENAI_DATASET_MEAN,
+    OPENAI_DATASET_STD,
+)
+from torch import Tensor
+
+from .fusion import unit
+from .vocabulary import DetectorVocabulary
+
+__all__ = ['FViT', 'FViTFeatures']
+
+PIXEL_STATS = {
+    'imagenet': (IMAGENET_MEAN, IMAGENET_STD),
+    'clip': (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD),
+}
+
+
+class FViTFeatures(tuple):
+    """The feature pyramid, and CLIP's dense map beside it.
+
+    Attributes:
+        vlm: (B, C, h, w), unit length at every location.
+    """
+
+    vlm: Tensor
+
+    @classmethod
+    def join(cls, pyramid: Sequence[Tensor], vlm: Tensor) -> 'FViTFeatures':
+        features = cls(pyramid)
+        features.vlm = vlm
+        return features
+
+
+@MODELS.register_module()
+class FViT(TwoStageDetector):
+    """F-ViT (CLIPSelf, Wu et al., ICLR 2024) on a :class:`DeCLIPViT`.
+
+    The backbone is frozen and always in eval mode. Its maps feed adapters,
+    FPN, RPN and box head, which train on base classes; its dense
+    vision-language map scores regions at test time.
+
+    Class names are no part of the model: :meth:`set_vocabulary` sets them at
+    any time; in a run :class:`DetVocabularyHook` does.
+
+    Args:
+        backbone: Config of a backbone with ``forward_dense``.
+        vocabulary: Arguments of :class:`DetectorVocabulary`.
+        pixel_stats: Normalisation of pixels: ``'imagenet'`` (what published
+            F-ViT models use), ``'clip'`` (what distillation uses),
+            ``'backbone'`` (what the backbone says), or ``dict(mean=...,
+            std=...)`` in 0 to 255.
+        data_preprocessor: Config without mean and std.
+        Others: Of :class:`mmdet.models.TwoStageDetector`.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: dict,
+        vocabulary: dict,
+        pixel_stats: Union[str, Mapping] = 'imagenet',
+        data_preprocessor: Optional[dict] = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(backbone=backbone, **kwargs)
+        if not hasattr(self.backbone, 'forward_dense'):
+            raise TypeError(
+                f'{type(self.backbone).__name__} has no forward_dense; F-ViT '
+                "scores regions with CLIP's dense map. Use DeCLIPViT."
+            )
+        self.backbone.requires_grad_(False).eval()
+        preprocessor = dict(data_preprocessor or {})
+        preprocessor.setdefault('type', 'DetDataPreprocessor')
+        preprocessor.setdefault('bgr_to_rgb', True)
+        preprocessor.update(self._statistics(pixel_stats))
+        self.data_preprocessor = MODELS.build(preprocessor)
+        self.vocabulary = DetectorVocabulary(**vocabulary)
+        tower = self.backbone.visual
+        self.vocabulary.check(
+            tower.out_dim, self.backbone.fingerprint['model']
+        )
+        self.names: List[str] = []
+        self._set_with: tuple = ()
+
+    def _statistics(self, pixel_stats: Union[str, Mapping]) -> dict:
+        if isinstance(pixel_stats, Mapping):
+            return dict(mean=pixel_stats['mean'], std=pixel_stats['std'])
+        own = (self.backbone.pixel_mean, self.backbone.pixel_std)
+        known = dict(PIXEL_STATS, backbone=own)
+        if pixel_stats not in known:
+            raise ValueError(
+                f'unknown pixel_stats {pixel_stats!r}; allowed: '
+                f'{", ".join(known)}, or dict(mean=..., std=...) in 0 to 255.'
+            )
+        mean, std = known[pixel_stats]
+        return dict(mean=[255 * v for v in mean], std=[255 * v for v in std])
+
+    def set_vocabulary(
+        self,
+        names: Sequence[str],
+        base: Optional[Sequence[str]] = None,
+        phrases: Optional[Mapping[str, Sequence[str]]] = None,
+    ) -> None:
+        """Detect these classes from now on.
+
+        Args:
+            names: K class names; labels are positions in this list.
+            base: Those that had annotations in training. None: all, so that
+                one exponent (alpha) fuses the scores of every class.
+            phrases: What stands for some names before the text tower
+                (``{'tvmonitor': ['tv monitor']}``).
+
+        Raises:
+            ValueError: ``base`` names other classes.
+        """
+        names = list(names)
+        device = next(self.parameters()).device
+        wanted = (names, None if base is None else list(base), phrases, device)
+        if wanted == self._set_with:
+            return
+        strangers = sorted(set(base or ()) - set(names))
+        if strangers:
+            raise ValueError(
+                f'base classes {strangers[:8]} are not among the '
+                f'{len(names)} class names.'
+            )
+        matrix = self.vocabulary.matrix(names, phrases, device)
+        base = set(names if base is None else base)
+        self.roi_head.set_vocabulary(
+            names, [name in base for name in names], matrix
+        )
+        self.names, self._set_with = names, wanted
+
+    def train(self, mode: bool = True) -> 'FViT':
+        super().train(mode)
+        self.backbone.eval()
+        return self
+
+    def extract_feat(self, batch_inputs: Tensor) -> tuple:
+        """(B, 3, H, W) -> pyramid; in eval mode with CLIP's map beside it."""
+        with torch.no_grad():
+            dense = self.backbone.forward_dense(
+                batch_inputs, self.backbone.out_indices
+            )
+        # mmcv's RoIAlign knows no bfloat16
+        pyramid = tuple(level.float() for level in self.neck(dense.taps))
+        if self.training:
+            return pyramid
+        # (B, C, h, w), unit length over C
+        vlm = unit(dense.content.movedim(1, -1)).movedim(-1, 1)
+        return FViTFeatures.join(pyramid, vlm)

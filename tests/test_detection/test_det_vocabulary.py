@@ -1,0 +1,126 @@
+"""Class embeddings of a detector, from a tower or from a file."""
+
+import pytest
+import torch
+from det_model import NAMES, build, text_encoder
+from mmengine.registry import MODELS
+from tiny import tiny_openai
+
+from declip_mm.checkpoint import FingerprintError
+from declip_mm.detection import DetectorVocabulary, DetVocabularyHook
+from declip_mm.models.text import build_class_embeddings
+
+
+@pytest.fixture(scope='module')
+def dumped(tmp_path_factory):
+    encoder = MODELS.build(text_encoder())
+    names = [*NAMES, 'speaker_(stero_equipment)']
+    found = build_class_embeddings(
+        encoder, names, 'name', background='background'
+    )
+    path = tmp_path_factory.mktemp('text') / 'classes.npz'
+    found.save(path)
+    return found, str(path)
+
+
+def test_a_file_gives_rows_by_name(dumped):
+    found, path = dumped
+    vocabulary = DetectorVocabulary(embeddings=path)
+    matrix = vocabulary.matrix([NAMES[2], NAMES[0]])
+    assert torch.equal(matrix[0], found.matrix[2])
+    assert torch.equal(matrix[1], found.matrix[0])
+    assert torch.equal(matrix[2], found.background)
+
+
+def test_lvis_misspelling_is_one_class(dumped):
+    found, path = dumped
+    vocabulary = DetectorVocabulary(embeddings=path)
+    matrix = vocabulary.matrix(['speaker_(stereo_equipment)'])
+    assert torch.equal(matrix[0], found.matrix[3])
+
+
+def test_missing_names_are_named(dumped):
+    with pytest.raises(ValueError, match='zebra'):
+        DetectorVocabulary(embeddings=dumped[1]).matrix(['zebra'])
+    both = DetectorVocabulary(text_encoder(), dumped[1], prompts='name')
+    assert both.matrix(['zebra']).shape == (2, 12)
+
+
+def test_a_file_of_another_clip_is_refused(dumped):
+    vocabulary = DetectorVocabulary(embeddings=dumped[1])
+    with pytest.raises(FingerprintError, match='768'):
+        vocabulary.check(768, 'EVA02-L-14-336')
+    vocabulary.file.fingerprint['model'] = 'ViT-B-16'
+    with pytest.raises(FingerprintError, match='EVA02-B-16'):
+        vocabulary.check(12, 'EVA02-B-16')
+    vocabulary.check(12, 'custom')
+
+
+def test_a_detector_checks_its_file(dumped):
+    wide = dict(tiny_openai(), embed_dim=16)
+    backbone = dict(type='DeCLIPViT', model=wide, out_indices=(0, 1, 2, 2))
+    with pytest.raises(FingerprintError, match='16'):
+        build(vocabulary=dict(embeddings=dumped[1]), backbone=backbone)
+
+
+def test_a_file_without_background_is_refused(tmp_path):
+    encoder = MODELS.build(text_encoder())
+    path = tmp_path / 'bare.npz'
+    build_class_embeddings(encoder, NAMES, 'name').save(path)
+    with pytest.raises(ValueError, match='--background'):
+        DetectorVocabulary(embeddings=str(path))
+
+
+def test_neither_tower_nor_file():
+    with pytest.raises(ValueError, match='text_encoder'):
+        DetectorVocabulary()
+
+
+def test_phrases_stand_for_names():
+    vocabulary = DetectorVocabulary(text_encoder(), prompts='name')
+    plain = vocabulary.matrix(['tvmonitor', 'cat'])
+    other = vocabulary.matrix(
+        ['tvmonitor', 'cat'], {'tvmonitor': ['tv monitor']}
+    )
+    # words the tiny tower tells apart, and one that stays
+    assert not torch.equal(plain[0], other[0])
+    assert torch.allclose(plain[1:], other[1:], atol=1e-6)
+
+
+def test_embeddings_are_cached_on_disk(tmp_path):
+    vocabulary = DetectorVocabulary(
+        text_encoder(), prompts='name', cache_dir=str(tmp_path)
+    )
+    first = vocabulary.matrix(NAMES)
+    (path,) = tmp_path.glob('*.npz')
+    stamp = path.stat().st_mtime_ns
+    assert torch.equal(vocabulary.matrix(NAMES), first)
+    assert path.stat().st_mtime_ns == stamp
+
+
+class Loader:
+    def __init__(self, **meta):
+        self.dataset = type('Data', (), {})()
+        self.dataset.metainfo = meta
+
+
+class Runner:
+    def __init__(self, model, **meta):
+        self.model = model
+        self.train_dataloader = Loader(**meta)
+        self.val_dataloader = self.test_dataloader = self.train_dataloader
+
+
+def test_the_hook_takes_the_names_of_the_data_set():
+    model, hook = build(), DetVocabularyHook()
+    hook.before_train_epoch(
+        Runner(model, classes=('cat', 'dog'), base_classes=('cat',))
+    )
+    assert model.names == ['cat', 'dog']
+    assert model.roi_head.is_base.tolist() == [True, False, True]
+    assert model.roi_head.bbox_head.num_classes == 2
+    # without base classes: transfer, one exponent
+    hook.before_test_epoch(Runner(model, classes=('cat', 'dog', 'bus')))
+    assert model.roi_head.is_base.all()
+    with pytest.raises(ValueError, match='no class names'):
+        hook.before_val_epoch(Runner(model))

@@ -1,0 +1,181 @@
+"""LVIS's federated AP, on files whose AP is known by hand."""
+
+import json
+
+import numpy as np
+import pytest
+from det_world import annotations
+from mmdet.registry import METRICS
+from pycocotools import mask as mask_utils
+
+#: In the order of ids 3, 5, 7.
+CLASSES = ('green thing', 'blue thing', 'red thing')
+
+
+def metric(folder, content=None, **options):
+    path = folder / 'lvis.json'
+    path.write_text(json.dumps(content or annotations(lvis=True)))
+    found = METRICS.build(
+        dict(type='FasterLVISMetric', ann_file=str(path), **options)
+    )
+    found.dataset_meta = dict(classes=CLASSES)
+    return found
+
+
+def prediction(image, *boxes):
+    """Boxes as (class name, x0 y0 x1 y1, score), with masks that fill them."""
+    masks = []
+    for _, (x0, y0, x1, y1), _ in boxes:
+        mask = np.zeros((80, 96), np.uint8, order='F')
+        mask[y0:y1, x0:x1] = 1
+        masks.append(mask_utils.encode(mask))
+    result = dict(
+        img_id=image,
+        bboxes=np.array([b for _, b, _ in boxes], float).reshape(-1, 4),
+        scores=np.array([s for *_, s in boxes]),
+        labels=np.array([CLASSES.index(n) for n, *_ in boxes], int),
+        masks=masks,
+    )
+    return dict(img_id=image), result
+
+
+PERFECT = [
+    prediction(
+        1,
+        ('red thing', (10, 10, 40, 40), 0.9),
+        ('blue thing', (40, 20, 60, 40), 0.8),
+    ),
+    prediction(2, ('blue thing', (5, 5, 45, 45), 0.7)),
+    prediction(
+        3,
+        ('green thing', (0, 0, 50, 30), 0.6),
+        ('red thing', (20, 20, 50, 50), 0.5),
+    ),
+]
+
+
+@pytest.mark.parametrize('kind', ['bbox', 'segm'])
+def test_perfect_detections(tmp_path, kind):
+    found = metric(tmp_path, metric=kind).compute_metrics(PERFECT)
+    assert found[f'{kind}_AP'] == 1
+    assert [found[f'{kind}_AP{g}'] for g in 'rcf'] == [1, 1, 1]
+
+
+def test_groups_are_the_frequencies(tmp_path):
+    """Only the rare class is found, then only the others."""
+    rare = [
+        (gt, dict(pred, **only(pred, 'blue thing'))) for gt, pred in PERFECT
+    ]
+    found = metric(tmp_path, metric='bbox').compute_metrics(rare)
+    assert [found[f'bbox_AP{g}'] for g in 'rcf'] == [1, 0, 0]
+    assert found['bbox_AP'] == pytest.approx(1 / 3, abs=1e-3)
+
+
+def only(pred, name):
+    keep = pred['labels'] == CLASSES.index(name)
+    return dict(
+        bboxes=pred['bboxes'][keep],
+        scores=pred['scores'][keep],
+        labels=pred['labels'][keep],
+        masks=[m for m, k in zip(pred['masks'], keep) if k],
+    )
+
+
+def test_unlabelled_classes_do_not_count(tmp_path):
+    """Image 2 says nothing of red things: a red box there is no error.
+
+    Image 2 is known to have no green thing: a green box there is one.
+    """
+    red = [*PERFECT]
+    red[1] = prediction(
+        2,
+        ('red thing', (0, 0, 30, 30), 0.99),
+        ('blue thing', (5, 5, 45, 45), 0.7),
+    )
+    assert metric(tmp_path).compute_metrics(red)['bbox_APf'] == 1
+    green = [*PERFECT]
+    green[1] = prediction(2, ('green thing', (0, 0, 30, 30), 0.99))
+    found = metric(tmp_path).compute_metrics(green)
+    assert found['bbox_APc'] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_not_exhaustive_classes_forgive_extra_boxes(tmp_path):
+    """Red things are not labelled exhaustively in image 1."""
+    extra = [*PERFECT]
+    extra[0] = prediction(
+        1,
+        ('red thing', (60, 50, 90, 75), 0.99),
+        ('red thing', (10, 10, 40, 40), 0.9),
+        ('blue thing', (40, 20, 60, 40), 0.8),
+    )
+    assert metric(tmp_path).compute_metrics(extra)['bbox_APf'] == 1
+
+
+def test_only_the_best_detections_of_an_image_count(tmp_path):
+    found = metric(tmp_path, metric='bbox', max_dets=1).compute_metrics(
+        PERFECT
+    )
+    # the blue thing of image 1 and the red thing of image 3 are cut off
+    assert found['bbox_APr'] == pytest.approx(0.505, abs=0.01)
+    assert found['bbox_APf'] == pytest.approx(0.505, abs=0.01)
+    assert found['bbox_APc'] == 1
+
+
+def test_no_detection_at_all(tmp_path):
+    empty = [prediction(i) for i in (1, 2, 3)]
+    found = metric(tmp_path, metric='bbox').compute_metrics(empty)
+    assert found['bbox_AP'] == 0 and found['bbox_APr'] == 0
+
+
+def test_results_can_be_written(tmp_path):
+    prefix = str(tmp_path / 'out')
+    found = metric(
+        tmp_path, metric='bbox', outfile_prefix=prefix, format_only=True
+    ).compute_metrics(PERFECT)
+    assert found == {}
+    written = json.loads((tmp_path / 'out.bbox.json').read_text())
+    assert sorted(r['category_id'] for r in written) == [3, 5, 5, 7, 7]
+
+
+def test_wrong_files_and_metrics_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='frequency'):
+        metric(tmp_path, annotations())
+    with pytest.raises(ValueError, match='segm'):
+        metric(tmp_path, metric='proposal')
+    wrong = metric(tmp_path)
+    wrong.dataset_meta = dict(classes=('cart',))
+    with pytest.raises(ValueError, match='cart'):
+        wrong.compute_metrics(PERFECT)
+
+
+def test_agrees_with_the_lvis_package(tmp_path):
+    """Where it is installed: random detections of the toy file."""
+    lvis = pytest.importorskip('lvis')
+    np.float = float  # lvis 0.5.3 was written for numpy before 1.24
+    rng = np.random.default_rng(0)
+    results = []
+    for image in (1, 2, 3):
+        boxes = []
+        for _ in range(12):
+            x0, y0 = rng.integers(0, 40, 2)
+            w, h = rng.integers(20, 40, 2)
+            name = CLASSES[rng.integers(3)]
+            boxes.append((name, (x0, y0, x0 + w, y0 + h), rng.random()))
+        boxes += [
+            (CLASSES[p], tuple(map(int, b)), rng.random())
+            for _, pred in PERFECT
+            if pred['img_id'] == image
+            for p, b in zip(pred['labels'], pred['bboxes'])
+        ]
+        results.append(prediction(image, *boxes))
+    ours = metric(tmp_path)
+    found = ours.compute_metrics(results)
+    truth = lvis.LVIS(str(tmp_path / 'lvis.json'))
+    for kind in ('bbox', 'segm'):
+        records = ours._detections(results, kind == 'segm')
+        theirs = lvis.LVISEval(truth, lvis.LVISResults(truth, records), kind)
+        theirs.run()
+        for item in ('AP', 'AP50', 'AP75', 'APr', 'APc', 'APf'):
+            assert found[f'{kind}_{item}'] == pytest.approx(
+                theirs.results[item], abs=1e-4
+            ), (kind, item)

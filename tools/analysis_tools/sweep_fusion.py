@@ -1,0 +1,181 @@
+"""Sweep the fusion of detector and CLIP scores after training.
+
+    python tools/analysis_tools/sweep_fusion.py dump CONFIG CHECKPOINT \\
+        scores.npz [--num-images 500] [--half]
+    python tools/analysis_tools/sweep_fusion.py sweep scores.npz \\
+        --alpha 0.1 0.2 0.3 --beta 0.4 0.6 0.8 --tau 30 45 60 75 --out DIR
+
+The first command runs the network once over the test set and keeps what both
+classifiers say of every proposal. The second fuses, suppresses and measures
+any number of settings without the network; it writes DIR/sweep.md,
+DIR/sweep.json and a heat map of alpha and beta for every temperature. Choose
+on a split that you do not report.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+import numpy as np
+from mmengine.config import DictAction
+
+from declip_mm import apis
+from declip_mm.evaluation.table import markdown_table
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest='command', required=True)
+    dump = commands.add_parser('dump', help='run the network once')
+    dump.add_argument('config')
+    dump.add_argument('checkpoint')
+    dump.add_argument('out', help='*.npz')
+    dump.add_argument('--num-images', type=int, default=0, help='0: all')
+    dump.add_argument(
+        '--half', action='store_true', help='float16: half the size'
+    )
+    dump.add_argument('--cfg-options', nargs='+', action=DictAction)
+    sweep = commands.add_parser('sweep', help='measure settings')
+    sweep.add_argument('scores', help='file of the dump')
+    sweep.add_argument('--alpha', type=float, nargs='+')
+    sweep.add_argument('--beta', type=float, nargs='+')
+    sweep.add_argument('--tau', type=float, nargs='+')
+    sweep.add_argument('--ann-file', help='default: that of the dump')
+    sweep.add_argument('--out', type=Path, default='work_dirs/sweep_fusion')
+    return parser.parse_args(argv)
+
+
+def dump(args: argparse.Namespace) -> None:
+    from declip_mm.detection.scores import collect_scores
+
+    if not args.out.endswith('.npz'):
+        raise apis.OptionError(f'scores go into *.npz, got {args.out}')
+    cfg = apis.load_config(args.config, args.cfg_options)
+    cfg.load_from = apis.check_checkpoint(args.checkpoint)
+    apis.switch_amp(cfg, False)
+    runner = apis.build_runner(cfg)
+    runner.load_or_resume()
+    model, loader = runner.model.eval(), runner.test_loop.dataloader
+    meta = loader.dataset.metainfo
+    model.set_vocabulary(
+        meta['classes'], meta.get('base_classes'), meta.get('phrases')
+    )
+    total = len(loader.dataset)
+    total = min(total, args.num_images) if args.num_images else total
+    proposals = model.test_cfg.rpn.max_per_img
+    size = total * proposals * (len(model.names) + 1) * 2
+    size *= 2 if args.half else 4
+    print(f'{total} images, at most {size / 2**30:.2f} GiB', flush=True)
+    scores = collect_scores(
+        model,
+        loader,
+        args.num_images,
+        args.half,
+        lambda done: print(f'\r{done}/{total}', end='', flush=True),
+    )
+    evaluator = cfg.test_evaluator
+    scores.about['ann_file'] = os.path.abspath(evaluator['ann_file'])
+    scores.save(args.out)
+    print(f'\n{len(scores.boxes)} proposals in {args.out}')
+
+
+def heat_map(rows: list[dict], metric: str, path: Path) -> None:
+    """One panel a temperature: alpha down, beta to the right."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+
+    axes_of = {k: sorted({r[k] for r in rows}) for k in ('alpha', 'beta')}
+    taus = sorted({r['tau'] for r in rows})
+    low, high = (f(r.get(metric, 0) for r in rows) for f in (min, max))
+    figure, axes = plt.subplots(
+        1, len(taus), figsize=(3.4 * len(taus) + 0.6, 3.6), squeeze=False
+    )
+    for axis, tau in zip(axes[0], taus):
+        cells = np.full([len(axes_of[k]) for k in ('alpha', 'beta')], np.nan)
+        for row in rows:
+            if row['tau'] == tau:
+                place = tuple(axes_of[k].index(row[k]) for k in axes_of)
+                cells[place] = row.get(metric, 0)
+        axis.imshow(cells, vmin=low, vmax=high, cmap='viridis')
+        for (i, j), value in np.ndenumerate(cells):
+            dark = value < (low + high) / 2
+            axis.text(
+                j,
+                i,
+                f'{value:.1f}',
+                ha='center',
+                va='center',
+                color='white' if dark else 'black',
+                fontsize=8,
+            )
+        axis.set_title(f'{metric.replace("_", " ")}, tau {tau:g}')
+        axis.set_xlabel('beta (novel)')
+        axis.set_xticks(range(len(axes_of['beta'])), axes_of['beta'])
+        axis.set_yticks(range(len(axes_of['alpha'])), axes_of['alpha'])
+    axes[0][0].set_ylabel('alpha (base)')
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def sweep(args: argparse.Namespace) -> None:
+    from declip_mm.detection.scores import DumpedScores
+    from declip_mm.detection.sweep import grid
+    from declip_mm.detection.sweep import sweep as measure
+
+    scores = DumpedScores.load(args.scores)
+    about = scores.about
+    settings = grid(
+        *(
+            getattr(args, name) or [about[name]]
+            for name in ('alpha', 'beta', 'tau')
+        )
+    )
+    rows, start = [], time.time()
+    for row in measure(scores, args.ann_file or about['ann_file'], settings):
+        rows.append(row)
+        print(f'[{len(rows)}/{len(settings)}] {row}', flush=True)
+    metrics = [k for k in max(rows, key=len) if k not in ('alpha', 'beta')]
+    metrics.remove('tau')
+    if not metrics:
+        sys.exit('sweep_fusion.py: no detection at any setting')
+    rows.sort(key=lambda r: -r.get(metrics[0], 0))
+    args.out.mkdir(parents=True, exist_ok=True)
+    header = ['alpha', 'beta', 'tau', *metrics]
+    table = markdown_table(header, [[r.get(k) for k in header] for r in rows])
+    (args.out / 'sweep.md').write_text(table + '\n', 'utf-8')
+    content = json.dumps(dict(rows=rows), indent=2)
+    (args.out / 'sweep.json').write_text(content + '\n', 'utf-8')
+    heat_map(rows, metrics[0], args.out / 'sweep.png')
+    seconds = time.time() - start
+    print(
+        f'{len(rows)} settings in {seconds:.1f} s '
+        f'({seconds / len(rows):.2f} s each); best by {metrics[0]}: {rows[0]}'
+        f'\n{args.out / "sweep.md"}, {args.out / "sweep.png"}'
+    )
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        (dump if args.command == 'dump' else sweep)(args)
+    except (apis.OptionError, FileNotFoundError, ValueError) as error:
+        sys.exit(f'sweep_fusion.py: {error}')
+
+
+if __name__ == '__main__':
+    main()
