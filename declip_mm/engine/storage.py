@@ -23,9 +23,11 @@ class AtomicLocalBackend(LocalBackend):
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
         """Write bytes; ``filepath`` keeps what it had until all are there."""
         target = Path(filepath)
-        # Left by runs that were killed here; one run writes a checkpoint.
-        for left in target.parent.glob(f'.{target.name}.*.part'):
-            left.unlink(missing_ok=True)
+        if target.suffix == '.pth':
+            # Left by runs that were killed here. Rank 0 alone writes
+            # checkpoints; results are written by all ranks at once.
+            for left in target.parent.glob(f'.{target.name}.*.part'):
+                left.unlink(missing_ok=True)
         with atomically(target) as part:
             part.write_bytes(obj)
 

@@ -29,6 +29,15 @@ def test_the_runner_writes_through_it(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['epoch_1.pth']
 
 
+def test_ranks_that_write_the_same_results_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / 'results.json'
+    other = tmp_path / '.results.json.123.part'
+    other.write_bytes(b'being written by rank 1')
+    use_safe_storage()
+    get_file_backend(str(path)).put_text('{}', str(path))
+    assert path.read_text() == '{}' and other.is_file()
+
+
 def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path):
     path = tmp_path / 'a.pth'
     path.write_text('old')

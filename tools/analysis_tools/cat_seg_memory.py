@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 from mmengine.structures import PixelData
 
@@ -74,8 +74,10 @@ class Peak:
         self.seconds = time.time() - self.start
 
 
-def build(path: str, device: torch.device):
-    cfg = Config.fromfile(path).model
+def build(path: str, options: dict, device: torch.device):
+    config = Config.fromfile(path)
+    config.merge_from_dict(options)
+    cfg = config.model
     for encoder in (cfg.image_encoder, cfg.text_encoder):
         encoder.pop('init_cfg', None)
     return MODELS.build(cfg).to(device)
@@ -123,9 +125,12 @@ def main() -> None:
     parser.add_argument('--train', action='store_true')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--crop-batch', type=int, help='views at a time')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}
+    )
     args = parser.parse_args()
     MMLogger.get_current_instance().setLevel(logging.ERROR)
-    model = build(args.config, torch.device(args.device))
+    model = build(args.config, args.cfg_options, torch.device(args.device))
     model.crop_batch = args.crop_batch or model.crop_batch
     side = args.side or (384 if args.train else 640)
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
