@@ -1,10 +1,12 @@
 """Stops a run that goes wrong before it costs a checkpoint or a night."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 
 from .epoch import EpochSyncHook, leaf_datasets
@@ -14,13 +16,16 @@ __all__ = ['RunGuardHook']
 
 @HOOKS.register_module()
 class RunGuardHook(Hook):
-    """Two things that no log line shows.
+    """Three things that no log line shows.
 
     - A loss that is NaN or infinite ends the run at once, with the files of
       the batch; checkpoints of earlier steps stay as they are.
     - Data whose draws depend on the epoch, without :class:`EpochSyncHook`,
       would show the crops of epoch 0 in every epoch; that is refused before
       training.
+    - mmengine removes old checkpoints before it writes the new one: with
+      ``max_keep_ckpts=1`` a kill at that moment leaves none. That is warned
+      of.
 
     Args:
         most: How many files to name.
@@ -45,6 +50,15 @@ class RunGuardHook(Hook):
                 f'{", ".join(sorted(drawn))} draws its crops by epoch, and '
                 'no hook tells it the epoch: all epochs would show the same '
                 "crops. Add dict(type='EpochSyncHook') to custom_hooks."
+            )
+        kept = [getattr(h, 'max_keep_ckpts', 0) for h in runner.hooks]
+        if 1 in kept:
+            print_log(
+                'max_keep_ckpts=1: the only checkpoint is removed before the '
+                'next one is written, and a run that is killed then has '
+                'none. Keep 2.',
+                logger='current',
+                level=logging.WARNING,
             )
 
     def after_train_iter(

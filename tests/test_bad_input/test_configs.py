@@ -131,6 +131,13 @@ def loss(value, name='loss_content'):
     return act
 
 
+def one_kept(folder):
+    """Nothing is left out: a warning is all there is."""
+    hooks = [EpochSyncHook(), SimpleNamespace(max_keep_ckpts=1)]
+    GUARD.before_train(runner(DRAWS, hooks))
+    return 1
+
+
 NAN, INF = float('nan'), float('inf')
 FILES = 'pictures/0.jpg, pictures/1.jpg, pictures/2.jpg'
 
@@ -196,6 +203,8 @@ CASES = [
     Case('loss -inf', loss(-INF), 'step 7 (epoch 3)', 'learning rate'),
     Case('loss fine', loss(1.5), 'goes on', outcome='read'),
     Case('time NaN is no loss', loss(NAN, 'time'), 'goes on', outcome='read'),
+    Case('one checkpoint kept', one_kept, 'max_keep_ckpts=1', 'Keep 2',
+         'skipped'),
     Case('no EpochSyncHook', lambda f: GUARD.before_train(runner(DRAWS)),
          'Draws', "type='EpochSyncHook'"),
 ]  # fmt: skip
