@@ -33,10 +33,9 @@ sys.path[:0] = [str(TOOLS.parent), str(TOOLS / 'miniature')]
 
 from cat_seg_data import write_layouts
 from cat_seg_job import CONFIG, SPLITS, CATSegJob, run_cat_seg
-from ladder import make_jobs, prepare_caches
-from ladder_job import run_job
-from ladder_pool import run_jobs
-from ladder_report import interval, show
+from ladder import trained_backbones
+from ladder_pool import Progress, run_jobs
+from ladder_report import finish, interval, show, table
 from ladder_tables import DECOUPLED
 from mmengine.config import Config
 
@@ -68,50 +67,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-class Progress:
-    """A line for every finished part, with the time that is left."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.count, self.start = total, 0, time.time()
-        self.failed: dict[str, str] = {}
-
-    def __call__(self, job: object, fine: bool, result: object) -> None:
-        self.count += 1
-        passed = time.time() - self.start
-        left = passed / self.count * (self.total - self.count)
-        text = f'{result:.0f} s' if fine else 'FAILED'
-        if not fine:
-            self.failed[job.name] = str(result)
-        print(
-            f'[{self.count}/{self.total}] {job.name}: {text}; '
-            f'eta {left / 60:.1f} min',
-            flush=True,
-        )
-
-
-def declip_weights(args: argparse.Namespace, world: Path) -> list[Path]:
-    """DeCLIP's backbone of each seed; trains those that are missing."""
-    jobs, of_row = make_jobs(
-        [DECOUPLED], args.seeds, [], world, args.ladder_dir
-    )
-    left = [j for j in jobs if not (j.folder / 'backbone.pth').is_file()]
-    print(f'{len(jobs)} backbones, {len(left)} to train', flush=True)
-    prepare_caches(left, args.processes)
-    progress = Progress(len(left))
-    run_jobs(left, run_job, progress, args.processes, args.ladder_dir)
-    if progress.failed:
-        sys.exit(f'cat_seg.py: {progress.failed}')
-    return [
-        of_row[DECOUPLED.name, seed].folder / 'backbone.pth'
-        for seed in range(args.seeds)
-    ]
-
-
 def make_cat_seg_jobs(
     args: argparse.Namespace, world: Path, data: Path, names: Sequence[str]
 ) -> list[CATSegJob]:
     """Raw rows, then heads seed by seed; what is not random has one seed."""
-    weights = declip_weights(args, world) if 'declip' in names else []
+    rows = [DECOUPLED] if 'declip' in names else []
+    weights = trained_backbones(
+        rows, args.seeds, world, args.ladder_dir, args.processes
+    )
     mark = f'{args.iters}_{args.images or "all"}_{args.mode}'
     jobs = []
     for head in (False, True):
@@ -126,7 +89,9 @@ def make_cat_seg_jobs(
                         name=f'{row} seed {seed}',
                         seed=seed,
                         affinity=BACKBONES[name],
-                        weights=weights[seed] if name == 'declip' else None,
+                        weights=weights[DECOUPLED.name, seed]
+                        if name == 'declip'
+                        else None,
                         head=head,
                         world=world,
                         data=data,
@@ -166,11 +131,11 @@ def as_rows(jobs: Sequence[CATSegJob]) -> list[dict]:
 def markdown(rows: Sequence[dict]) -> str:
     columns = [f'{p}{c}' for p in PREFIXES.values() for c in COLUMNS]
     head = ['row', *(c.replace('_miou', ' mIoU') for c in columns), 'seeds']
-    lines = [[h.replace('_', ' ') for h in head], ['---'] * len(head)]
+    lines = []
     for row in rows:
         cells = [show(row[column]) for column in columns]
         lines.append([row['name'], *cells, str(row['finished'])])
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return table([h.replace('_', ' ') for h in head], lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -198,18 +163,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         f'\nmIoU over 45 names, seeds 0 to {args.seeds - 1}, mean ± 95 % '
         f'interval; {args.iters} steps; wall time {seconds:.0f} s{kept}'
     )
-    if args.out:
-        content = dict(
-            seeds=args.seeds,
-            iters=args.iters,
-            seconds=round(seconds, 1),
-            rows=rows,
-        )
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
-    for name, reason in progress.failed.items():
-        print(f'failed: {name}\n{reason}', file=sys.stderr)
-    return 1 if progress.failed else 0
+    content = dict(
+        seeds=args.seeds,
+        iters=args.iters,
+        seconds=round(seconds, 1),
+        rows=rows,
+    )
+    return finish(args.out, content, progress.failed)
 
 
 if __name__ == '__main__':

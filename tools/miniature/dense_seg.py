@@ -33,10 +33,9 @@ TOOLS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TOOLS.parent), str(TOOLS / 'miniature')]
 
 from dense_seg_job import METHODS, SegJob, run_seg
-from ladder import make_jobs, prepare_caches
-from ladder_job import run_job
-from ladder_pool import run_jobs
-from ladder_report import interval, show
+from ladder import trained_backbones
+from ladder_pool import Progress, run_jobs
+from ladder_report import finish, interval, show, table
 from ladder_tables import DECOUPLED
 
 from declip_mm.datasets.miniature import build_world
@@ -68,43 +67,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-class Progress:
-    """A line for every finished part, with the time that is left."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.count, self.start = total, 0, time.time()
-        self.failed: dict[str, str] = {}
-
-    def __call__(self, job: object, fine: bool, result: object) -> None:
-        self.count += 1
-        passed = time.time() - self.start
-        left = passed / self.count * (self.total - self.count)
-        if not fine:
-            self.failed[job.name] = str(result)
-        text = f'{result:.0f} s' if fine else 'FAILED'
-        print(
-            f'[{self.count}/{self.total}] {job.name}: {text}; '
-            f'eta {left / 60:.1f} min',
-            flush=True,
-        )
-
-
 def declip_weights(args: argparse.Namespace, world: Path) -> list[Path]:
     """Weights of each seed; trains those that are missing."""
     if args.checkpoint:
         return args.checkpoint
-    jobs, of_row = make_jobs(
-        [DECOUPLED], args.seeds, [], world, args.ladder_dir
+    found = trained_backbones(
+        [DECOUPLED], args.seeds, world, args.ladder_dir, args.processes
     )
-    left = [j for j in jobs if not (j.folder / 'backbone.pth').is_file()]
-    print(f'{len(jobs)} backbones, {len(left)} to train', flush=True)
-    prepare_caches(left, args.processes)
-    progress = Progress(len(left))
-    run_jobs(left, run_job, progress, args.processes, args.ladder_dir)
-    if progress.failed:
-        sys.exit(f'dense_seg.py: {progress.failed}')
-    found = [of_row[DECOUPLED.name, seed] for seed in range(args.seeds)]
-    return [job.folder / 'backbone.pth' for job in found]
+    return list(found.values())
 
 
 def make_seg_jobs(
@@ -146,11 +116,11 @@ def as_rows(jobs: Sequence[SegJob]) -> list[dict]:
 def markdown(rows: Sequence[dict]) -> str:
     head = ['method', 'known mIoU', 'known aAcc']
     head += ['held out mIoU', 'held out aAcc']
-    lines = [head, ['---'] * len(head)]
-    for row in rows:
-        cells = [show(row[key]) for key in row if key != 'name']
-        lines.append([row['name'], *cells])
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    lines = [
+        [row['name'], *(show(row[key]) for key in row if key != 'name')]
+        for row in rows
+    ]
+    return table(head, lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -172,13 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         f'\npercent; DeCLIP: seeds 0 to {args.seeds - 1}, mean ± 95 % '
         f'interval; wall time {seconds:.0f} s{kept}'
     )
-    if args.out:
-        content = dict(seeds=args.seeds, seconds=round(seconds, 1), rows=rows)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
-    for name, reason in progress.failed.items():
-        print(f'failed: {name}\n{reason}', file=sys.stderr)
-    return 1 if progress.failed else 0
+    content = dict(seeds=args.seeds, seconds=round(seconds, 1), rows=rows)
+    return finish(args.out, content, progress.failed)
 
 
 if __name__ == '__main__':

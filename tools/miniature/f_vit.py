@@ -39,16 +39,16 @@ sys.path[:0] = [
 ]
 
 from f_vit_job import DetectorJob, run_detector
-from ladder import make_jobs, prepare_caches
-from ladder_job import run_job
-from ladder_pool import run_jobs
-from ladder_report import interval, show
+from ladder import trained_backbones
+from ladder_pool import Progress, run_jobs
+from ladder_report import finish, interval, show, table
 from ladder_tables import BACKBONE, DECOUPLED, NO_VFM, Row, table_1
 from miniature_detection import write_detection_world
 
 from declip_mm.datasets.miniature import build_world
 
 SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
+GROUPS = ('novel', 'base')
 MASKCLIP = {f'{BACKBONE}.affinity': 'maskclip'}
 (SELF_DISTILLED,) = (r for r in table_1() if r.name == 'self-distillation')
 
@@ -93,62 +93,27 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-class Progress:
-    """A line for every finished part, with the time that is left."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.count, self.start = total, 0, time.time()
-        self.failed: dict[str, str] = {}
-
-    def __call__(self, job: object, fine: bool, result: object) -> None:
-        self.count += 1
-        passed = time.time() - self.start
-        left = passed / self.count * (self.total - self.count)
-        text = f'{result:.0f} s' if fine else 'FAILED'
-        if not fine:
-            self.failed[job.name] = str(result)
-        print(
-            f'[{self.count}/{self.total}] {job.name}: {text}; '
-            f'eta {left / 60:.1f} min',
-            flush=True,
-        )
-
-
-def backbone_weights(
-    args: argparse.Namespace, world: Path, names: Sequence[str]
-) -> dict[tuple[str, int], Path]:
-    """(row, seed) -> weights; trains those that are missing."""
-    rows = [BACKBONES[n].row for n in names if BACKBONES[n].row]
-    jobs, of_row = make_jobs(rows, args.seeds, [], world, args.ladder_dir)
-    left = [j for j in jobs if not (j.folder / 'backbone.pth').is_file()]
-    print(f'{len(jobs)} backbones, {len(left)} to train', flush=True)
-    prepare_caches(left, args.processes)
-    progress = Progress(len(left))
-    run_jobs(left, run_job, progress, args.processes, args.ladder_dir)
-    if progress.failed:
-        sys.exit(f'f_vit.py: {progress.failed}')
-    found = {}
-    for name in names:
-        for seed in range(args.seeds):
-            if BACKBONES[name].row:
-                job = of_row[BACKBONES[name].row.name, seed]
-                found[name, seed] = job.folder / 'backbone.pth'
-    return found
-
-
 def detector_jobs(
     args: argparse.Namespace,
     world: Path,
     names: Sequence[str],
     weights: dict[tuple[str, int], Path],
 ) -> list[DetectorJob]:
-    """Seed 0 comes first: it decides how the others fuse."""
+    """Seed 0 comes first: it decides how the others fuse.
+
+    Args:
+        args: Of the command line.
+        world: Folder of the miniature world.
+        names: Rows.
+        weights: (ladder row, seed) -> file.
+    """
     return [
         DetectorJob(
             name=f'{name} seed {seed}',
             seed=seed,
             affinity=BACKBONES[name].affinity,
-            weights=weights.get((name, seed)),
+            weights=BACKBONES[name].row
+            and weights[BACKBONES[name].row.name, seed],
             world=world,
             folder=args.work_dir / f'{name}_{args.epochs}' / str(seed),
             epochs=args.epochs,
@@ -168,7 +133,7 @@ def as_rows(names: Sequence[str], jobs: Sequence[DetectorJob]) -> list[dict]:
         found = [json.loads(j.result.read_text('utf-8')) for j in own]
         cells: dict = dict(name=name, fusion=found[0]['fusion'])
         for split, prefix in SPLITS.items():
-            for group in ('novel', 'base'):
+            for group in GROUPS:
                 key = f'{group}_AP50'
                 cells[f'{prefix}{group}_ap50'] = interval(
                     [f[split][key] for f in found], trained=True
@@ -178,18 +143,15 @@ def as_rows(names: Sequence[str], jobs: Sequence[DetectorJob]) -> list[dict]:
 
 
 def markdown(rows: Sequence[dict]) -> str:
-    columns = [f'{p}{g}_ap50' for p in SPLITS.values() for g in _GROUPS]
+    columns = [f'{p}{g}_ap50' for p in SPLITS.values() for g in GROUPS]
     head = ['backbone', *(c.replace('_', ' ') for c in columns)]
     head.append('alpha / beta / tau')
-    lines = [head, ['---'] * len(head)]
+    lines = []
     for row in rows:
         fusion = ' / '.join(f'{v:g}' for v in row['fusion'])
         cells = [show(row[column]) for column in columns]
         lines.append([row['name'], *cells, fusion])
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-
-
-_GROUPS = ('novel', 'base')
+    return table(head, lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -197,7 +159,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     start, names = time.time(), args.rows or list(BACKBONES)
     world = build_world()
     write_detection_world(world)
-    weights = backbone_weights(args, world, names)
+    weights = trained_backbones(
+        [BACKBONES[n].row for n in names if BACKBONES[n].row],
+        args.seeds,
+        world,
+        args.ladder_dir,
+        args.processes,
+    )
     jobs = detector_jobs(args, world, names, weights)
     left = [job for job in jobs if not job.done()]
     print(f'{len(jobs)} detectors, {len(left)} to train', flush=True)
@@ -214,13 +182,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         f'\nbox AP50, seeds 0 to {args.seeds - 1}, mean ± 95 % interval; '
         f'wall time {seconds:.0f} s{kept}'
     )
-    if args.out:
-        content = dict(seeds=args.seeds, seconds=round(seconds, 1), rows=rows)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
-    for name, reason in progress.failed.items():
-        print(f'failed: {name}\n{reason}', file=sys.stderr)
-    return 1 if progress.failed else 0
+    content = dict(seeds=args.seeds, seconds=round(seconds, 1), rows=rows)
+    return finish(args.out, content, progress.failed)
 
 
 if __name__ == '__main__':

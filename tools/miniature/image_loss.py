@@ -11,7 +11,6 @@ boxes on the dense map. Finished rows are kept in --work-dir, as the ladder's.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -22,10 +21,10 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 CLONE = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
 
-from ladder import Progress, as_rows, make_jobs, prepare_caches
+from ladder import as_rows, describe, make_jobs, prepare_caches
 from ladder_job import run_job
-from ladder_pool import run_jobs
-from ladder_report import markdown
+from ladder_pool import Progress, run_jobs
+from ladder_report import finish, markdown
 from ladder_tables import ORIGINAL, Row
 
 from declip_mm.datasets.miniature import build_world
@@ -69,21 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     left = [job for job in jobs if job.missing()]
     prepare_caches(left, args.processes)
-    progress = Progress(len(left), args.processes)
+    progress = Progress(len(left), describe)
     run_jobs(left, run_job, progress, args.processes, args.work_dir)
     finished = as_rows(wanted, args.seeds, SPLITS, of_row)
-    content = dict(
-        seeds=args.seeds,
-        seconds=round(time.time() - start, 1),
-        rows=finished,
-    )
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
+    seconds = time.time() - start
     if finished:
-        print(markdown(finished, 'image_loss'))
-    for text in progress.failed.values():
-        print(text, file=sys.stderr)
-    return 1 if progress.failed else 0
+        print(f'\n{markdown(finished)}')
+    kept = ' (rows were kept)' * (len(left) < len(jobs))
+    print(
+        f'\nseeds 0 to {args.seeds - 1}, mean ± 95 % interval; wall time '
+        f'{seconds:.0f} s{kept}'
+    )
+    content = dict(seeds=args.seeds, seconds=round(seconds, 1), rows=finished)
+    return finish(args.out, content, progress.failed)
 
 
 if __name__ == '__main__':

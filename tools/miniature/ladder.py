@@ -13,7 +13,6 @@ goes on where it stopped, and tables share rows.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -26,8 +25,8 @@ sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
 
 from ladder_config import job_key, localise, train_config
 from ladder_job import Job, read_metrics, run_job
-from ladder_pool import run_jobs
-from ladder_report import clashes, interval, markdown
+from ladder_pool import Progress, run_jobs
+from ladder_report import clashes, finish, interval, markdown
 from ladder_tables import FINAL, TABLES, TUNE, Row
 
 from declip_mm.apis.caching import fill_caches
@@ -101,8 +100,7 @@ def prepare_caches(jobs: Sequence[Job], processes: int) -> None:
     """Fill what the jobs that have to train will read."""
     seen = set()
     for job in jobs:
-        trained = (job.folder / 'backbone.pth').is_file()
-        if not job.row.trained or trained:
+        if not job.row.trained or job.backbone.is_file():
             continue
         cfg = train_config(job.row, job.seed)
         paths = localise(cfg, job.world)
@@ -113,36 +111,34 @@ def prepare_caches(jobs: Sequence[Job], processes: int) -> None:
                 fill_caches(cfg, **{name: path}, processes=processes)
 
 
-class Progress:
-    """A line for every finished job, with the time that is left."""
+def describe(job: Job, seconds: float) -> str:
+    """Figures of a job on the first of its splits."""
+    order = [*TUNE, *FINAL]
+    split, side = min(job.measures, key=lambda m: (order.index(m[0]), m[1]))
+    found = read_metrics(job.result(split, side))
+    return (
+        f'{split} box {found["region_macc"]:.1f} mIoU {found["miou"]:.1f}, '
+        f'{seconds:.0f} s'
+    )
 
-    def __init__(self, total: int, processes: int) -> None:
-        self.total, self.processes = total, processes
-        self.start, self.count = time.time(), 0
-        self.failed: dict[str, str] = {}
 
-    def __call__(self, job: Job, fine: bool, result: object) -> None:
-        self.count += 1
-        passed = time.time() - self.start
-        eta = passed / self.count * (self.total - self.count)
-        if fine:
-            order = [*TUNE, *FINAL]
-            split, side = min(
-                job.measures, key=lambda m: (order.index(m[0]), m[1])
-            )
-            found = read_metrics(job.result(split, side))
-            text = (
-                f'{split} box {found["region_macc"]:.1f} mIoU '
-                f'{found["miou"]:.1f}, {result:.0f} s'
-            )
-        else:
-            self.failed[job.key] = str(result)
-            text = f'FAILED: {str(result).strip().splitlines()[-1]}'
-        print(
-            f'[{self.count}/{self.total}] {job.name}: {text}; '
-            f'eta {eta / 60:.1f} min',
-            flush=True,
-        )
+def trained_backbones(
+    rows: Sequence[Row],
+    seeds: int,
+    world: Path,
+    work_dir: Path,
+    processes: int,
+) -> dict[tuple[str, int], Path]:
+    """(row, seed) -> weights of the ladder; trains those that are missing."""
+    jobs, of_row = make_jobs(rows, seeds, [], world, work_dir)
+    left = [j for j in jobs if not j.backbone.is_file()]
+    print(f'{len(jobs)} backbones, {len(left)} to train', flush=True)
+    prepare_caches(left, processes)
+    progress = Progress(len(left))
+    run_jobs(left, run_job, progress, processes, work_dir)
+    if progress.failed:
+        sys.exit(f'backbones failed, see {work_dir}: {progress.failed}')
+    return {key: job.backbone for key, job in of_row.items()}
 
 
 def as_rows(
@@ -183,38 +179,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         f'{len(jobs)} runs, {len(jobs) - len(left)} of them kept', flush=True
     )
     prepare_caches(left, args.processes)
-    progress = Progress(len(left), args.processes)
+    progress = Progress(len(left), describe)
     run_jobs(left, run_job, progress, args.processes, args.work_dir)
     seconds = time.time() - start
     finished = as_rows(rows, args.seeds, splits, of_row)
     if finished:
-        print(f'\n{markdown(finished, args.table)}')
+        print(f'\n{markdown(finished, args.table == "1")}')
     print(
         f'\nTable {args.table}, {args.split} splits, seeds 0 to '
         f'{args.seeds - 1}, mean ± 95 % interval; wall time {seconds:.0f} s'
         f'{" (rows were kept)" * (len(left) < len(jobs))}'
     )
-    if args.out:
-        content = dict(
-            table=args.table,
-            split=args.split,
-            seeds=args.seeds,
-            seconds=round(seconds, 1),
-            rows=finished,
-        )
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
     if args.table == '1' and not args.rows and not progress.failed:
         for text in clashes(finished):
             print(f'does not hold: {text}')
-    for job in left:
-        if job.key in progress.failed:
-            print(
-                f'failed: {job.name} (see {args.work_dir})\n'
-                f'{progress.failed[job.key]}',
-                file=sys.stderr,
-            )
-    return 1 if progress.failed else 0
+    content = dict(
+        table=args.table,
+        split=args.split,
+        seeds=args.seeds,
+        seconds=round(seconds, 1),
+        rows=finished,
+    )
+    return finish(args.out, content, progress.failed)
 
 
 if __name__ == '__main__':

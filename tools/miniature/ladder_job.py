@@ -48,6 +48,11 @@ class Job:
         seed = f' seed {self.seed}' if self.row.trained else ''
         return f'{self.row.name}{seed}'
 
+    @property
+    def backbone(self) -> Path:
+        """Exported weights, once they are trained."""
+        return self.folder / 'backbone.pth'
+
     def result(self, split: str, side: int) -> Path:
         return self.folder / f'{split}_{side}.json'
 
@@ -74,7 +79,7 @@ def run_job(job: Job) -> float:
     cfg = train_config(job.row, job.seed)
     weights = None
     if job.row.trained:
-        weights = job.folder / 'backbone.pth'
+        weights = job.backbone
         if not weights.is_file():
             _train(Runner, cfg, job, weights)
     backbone = backbone_of(train_config(job.row, job.seed), weights)

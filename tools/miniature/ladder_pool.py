@@ -1,4 +1,7 @@
-"""Jobs side by side in one-thread processes that outlive a failed job."""
+"""Jobs side by side in one-thread processes, and the line for each.
+
+A failed job, even a killed process, costs that job alone.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -107,3 +111,42 @@ def run_jobs(
         thread.start()
     for thread in lanes:
         thread.join()
+
+
+def seconds_of(job: Any, result: Any) -> str:
+    """What a line says of a job whose result is how long it took."""
+    return f'{result:.0f} s'
+
+
+class Progress:
+    """A line for every finished job, with the time that is left.
+
+    Args:
+        total: Jobs to do.
+        describe: (job, result) -> what the line says of a job that worked.
+
+    Attributes:
+        failed: Name of a job -> why.
+    """
+
+    def __init__(
+        self, total: int, describe: Callable[[Any, Any], str] = seconds_of
+    ) -> None:
+        self.total, self.describe = total, describe
+        self.start, self.count = time.time(), 0
+        self.failed: dict[str, str] = {}
+
+    def __call__(self, job: Any, fine: bool, result: Any) -> None:
+        self.count += 1
+        passed = time.time() - self.start
+        left = passed / self.count * (self.total - self.count)
+        if fine:
+            text = self.describe(job, result)
+        else:
+            self.failed[job.name] = str(result)
+            text = f'FAILED: {str(result).strip().splitlines()[-1]}'
+        print(
+            f'[{self.count}/{self.total}] {job.name}: {text}; '
+            f'eta {left / 60:.1f} min',
+            flush=True,
+        )

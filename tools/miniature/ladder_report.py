@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from ladder_tables import FEASIBILITY
+from scipy.stats import t as student
 
 HEADINGS = dict(
     region_macc='box', mask_macc='mask', miou='mIoU', image_macc='image'
 )
-
-
-def t_quantile(freedom: int, level: float = 0.95) -> float:
-    """Two-sided quantile of Student's t: half an interval in standard errors.
-
-    By Simpson's rule and bisection; 4.303 for two degrees of freedom.
-    """
-    if freedom < 1:
-        raise ValueError(f'freedom must be 1 or more, got {freedom}.')
-    scale = math.exp(
-        math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
-    ) / math.sqrt(freedom * math.pi)
-
-    def inside(end: float, steps: int = 2000) -> float:
-        def density(x: float) -> float:
-            return scale * (1 + x * x / freedom) ** (-(freedom + 1) / 2)
-
-        width = end / steps
-        inner = sum(
-            (4 if i % 2 else 2) * density(i * width) for i in range(1, steps)
-        )
-        return 2 * width / 3 * (density(0.0) + inner + density(end))
-
-    low, high = 0.0, 20.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if inside(middle) < level else (low, middle)
-    return (low + high) / 2
 
 
 def interval(values: Sequence[float], trained: bool) -> dict:
@@ -54,7 +31,8 @@ def interval(values: Sequence[float], trained: bool) -> dict:
         half = None
     else:
         variance = sum((v - mean) ** 2 for v in values) / (count - 1)
-        half = t_quantile(count - 1) * math.sqrt(variance / count)
+        half = float(student.ppf(0.975, count - 1))
+        half *= math.sqrt(variance / count)
     return dict(mean=mean, ci95=half, values=list(values))
 
 
@@ -66,6 +44,24 @@ def show(cell: dict | None) -> str:
     return f'{cell["mean"]:.1f} ± {cell["ci95"]:.1f}'
 
 
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A markdown table of cells that are texts."""
+    lines = [head, ['---'] * len(head), *rows]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def finish(
+    out: Path | None, content: Mapping[str, Any], failed: Mapping[str, str]
+) -> int:
+    """Writes the json, names what failed, returns the exit code."""
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
+    for name, reason in failed.items():
+        print(f'failed: {name}\n{reason}', file=sys.stderr)
+    return 1 if failed else 0
+
+
 def heading(column: str) -> str:
     """``heldout_region_macc`` -> ``held out box``."""
     for name, text in HEADINGS.items():
@@ -75,20 +71,24 @@ def heading(column: str) -> str:
     return column
 
 
-def markdown(rows: list[dict], table: str) -> str:
-    """The rows of :func:`as_rows` as a table, one line each."""
+def markdown(rows: list[dict], feasibility: bool = False) -> str:
+    """The rows of ``as_rows`` as a table, one line each.
+
+    Args:
+        rows: Finished rows.
+        feasibility: Print the feasibility run's figures beside.
+    """
     names = [k for k in rows[0] if k != 'name'] if rows else []
-    beside = table == '1'
     head = ['row', *map(heading, names)]
-    head += ['feasibility run: box / mIoU'] * beside
-    lines = [head, ['---'] * len(head)]
+    head += ['feasibility run: box / mIoU'] * feasibility
+    lines = []
     for row in rows:
         cells = [row['name'], *(show(row.get(name)) for name in names)]
-        if beside:
+        if feasibility:
             box, iou = FEASIBILITY.get(row['name'], ('-', '-'))
             cells.append(f'{box} / {iou}')
         lines.append(cells)
-    return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
+    return table(head, lines)
 
 
 def clashes(rows: list[dict]) -> list[str]:
