@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ladder_report import write_json
 from mmengine.config import Config
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/cat_seg/miniature.py'
@@ -104,7 +104,7 @@ def run_cat_seg(job: CATSegJob) -> float:
     else:
         for split in SPLITS:
             found[split] = _measure_raw(job, split)
-    _write(job.result, found)
+    write_json(job.result, found)
     shutil.rmtree(job.folder / 'train', ignore_errors=True)
     return time.time() - start
 
@@ -153,10 +153,3 @@ def _columns(found: dict[str, float]) -> dict[str, float]:
         base_miou=found[f'{stem}base_mIoU'],
         miou=found[f'{stem}mIoU'],
     )
-
-
-def _write(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix('.part')
-    part.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
-    os.replace(part, path)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ladder_report import write_json
 from mmengine.config import Config
 
 CONFIG = Path(__file__).resolve().parents[2] / (
@@ -87,7 +87,5 @@ def run_seg(job: SegJob) -> float:
 
     start = time.time()
     metrics = run_test(seg_config(job))
-    part = job.result.with_suffix('.part')
-    part.write_text(json.dumps(metrics) + '\n', 'utf-8')
-    os.replace(part, job.result)
+    write_json(job.result, metrics)
     return time.time() - start

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ladder_report import write_json
 from mmengine.config import Config
 
 CONFIG = Path(__file__).resolve().parents[2] / (
@@ -103,7 +104,7 @@ def run_detector(job: DetectorJob) -> float:
     trained = time.time() - start
     model = runner.model.eval()
     if job.seed == 0:
-        _write(job.fusion, choose_fusion(cfg, model, job.world))
+        write_json(job.fusion, choose_fusion(cfg, model, job.world))
     fusion = json.loads(job.fusion.read_text('utf-8'))
     found: dict[str, Any] = dict(
         fusion=fusion['best'], train_seconds=round(trained, 1)
@@ -111,7 +112,7 @@ def run_detector(job: DetectorJob) -> float:
     for split in job.splits:
         scores = split_scores(cfg, model, job.world, split)
         (found[split],) = measure(cfg, scores, [tuple(fusion['best'])])
-    _write(job.result, found)
+    write_json(job.result, found)
     checkpoint = job.folder / 'train' / f'epoch_{job.epochs}.pth'
     os.replace(checkpoint, job.folder / 'detector.pth')
     shutil.rmtree(job.folder / 'train', ignore_errors=True)
@@ -122,12 +123,12 @@ def split_scores(cfg: Config, model: Any, world: Path, split: str) -> Any:
     """Scores of both classifiers on a split."""
     from mmengine.runner import Runner
 
+    from declip_mm.detection.hooks import take_names
     from declip_mm.detection.scores import collect_scores
 
     use_split(cfg, world, split)
     loader = Runner.build_dataloader(cfg.test_dataloader)
-    meta = loader.dataset.metainfo
-    model.set_vocabulary(meta['classes'], meta['base_classes'])
+    take_names(model, loader.dataset)
     return collect_scores(model, loader)
 
 
@@ -149,10 +150,3 @@ def choose_fusion(cfg: Config, model: Any, world: Path) -> dict:
         split=TUNE,
         rows=rows,
     )
-
-
-def _write(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix('.part')
-    part.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
-    os.replace(part, path)

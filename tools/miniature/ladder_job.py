@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from ladder_config import (
     running_config,
     train_config,
 )
+from ladder_report import write_json
 from ladder_tables import Row
 
 from declip_mm.checkpoint import export_backbone
@@ -87,7 +87,7 @@ def run_job(job: Job) -> float:
         out = job.folder / 'measure'
         test = measure_config(backbone, job.world, split, side, out)
         found = _measure(Runner, test)
-        _write(job.result(split, side), columns(found, split))
+        write_json(job.result(split, side), columns(found, split))
         shutil.rmtree(out, ignore_errors=True)
     return time.time() - start
 
@@ -101,7 +101,7 @@ def _train(runner_type: Any, cfg: Any, job: Job, weights: Path) -> None:
     export_backbone(
         str(out / f'epoch_{cfg.train_cfg.max_epochs}.pth'), str(weights)
     )
-    _write(job.folder / 'train.json', dict(seconds=seconds))
+    write_json(job.folder / 'train.json', dict(seconds=seconds))
     shutil.rmtree(out, ignore_errors=True)
 
 
@@ -120,9 +120,3 @@ def columns(found: dict[str, float], split: str) -> dict[str, float]:
         miou=found[f'seg/{part}mIoU'],
         image_macc=found[f'region/crop_{part}macc'],
     )
-
-
-def _write(path: Path, content: dict) -> None:
-    part = path.with_suffix('.part')
-    part.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
-    os.replace(part, path)

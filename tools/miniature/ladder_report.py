@@ -12,6 +12,8 @@ from typing import Any
 from ladder_tables import FEASIBILITY
 from scipy.stats import t as student
 
+from declip_mm.checkpoint.files import atomically
+
 HEADINGS = dict(
     region_macc='box', mask_macc='mask', miou='mIoU', image_macc='image'
 )
@@ -50,13 +52,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
+def write_json(path: Path, content: Any) -> None:
+    """A file that is whole or not there: what is kept is trusted later."""
+    with atomically(path) as part:
+        part.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
+
+
 def finish(
     out: Path | None, content: Mapping[str, Any], failed: Mapping[str, str]
 ) -> int:
     """Writes the json, names what failed, returns the exit code."""
     if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
+        write_json(out, content)
     for name, reason in failed.items():
         print(f'failed: {name}\n{reason}', file=sys.stderr)
     return 1 if failed else 0
