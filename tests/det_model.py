@@ -1,14 +1,17 @@
 """A tiny F-ViT, and pictures for it."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.structures import InstanceData
 from tiny import backbone_cfg, tiny_eva
 
 NAMES = ['red thing', 'green thing', 'blue thing']
 BASE = NAMES[:2]
 SIZE = 64
+CONFIG = Path(__file__).parents[1] / 'configs/_base_/models/f_vit_eva02-b16.py'
 
 
 def text_encoder(**options):
@@ -16,95 +19,22 @@ def text_encoder(**options):
 
 
 def f_vit_cfg(mask=False, scales=(4, 2, 1, 0.5), rpn_norm=None, **options):
-    """A whole F-ViT on the tiny EVA-02 (D = 24, C = 12, patch 16)."""
+    """The shipped F-ViT on the tiny EVA-02 (D = 24, C = 12, patch 16)."""
+    cfg = Config.fromfile(CONFIG)
     strides = [16 / s for s in scales]
     count, norm = len(scales), dict(type='BN')
-    extractor = dict(
-        type='SingleRoIExtractor',
-        out_channels=8,
-        featmap_strides=strides,
-    )
-    align = dict(type='RoIAlign', output_size=3, sampling_ratio=0)
-    roi_head = dict(
-        type='FViTRoIHead',
-        bbox_roi_extractor=dict(extractor, roi_layer=align),
-        bbox_head=dict(
-            type='ConvFCBBoxHead',
-            num_shared_convs=1,
-            num_shared_fcs=1,
-            num_cls_fcs=1,
-            num_reg_fcs=1,
-            in_channels=8,
-            conv_out_channels=8,
-            fc_out_channels=12,
-            roi_feat_size=3,
-            reg_class_agnostic=True,
-            norm_cfg=norm,
-            cls_predictor_cfg=dict(type='FViTTextClassifier'),
-            loss_cls=dict(
-                type='FViTClassificationLoss', background_weight=0.6
-            ),
-            loss_bbox=dict(type='L1Loss'),
-        ),
-        vlm_roi_extractor=dict(
-            type='SingleRoIExtractor',
-            roi_layer=dict(
-                type='RoIAlign',
-                output_size=1,
-                sampling_ratio=0,
-                use_torchvision=True,
-            ),
-            out_channels=12,
-            featmap_strides=[16],
-        ),
-        fusion_alpha=0.1,
-        fusion_beta=0.8,
-        tau_vlm=45.0,
-    )
-    rcnn_test = dict(
-        score_thr=1e-4, nms=dict(type='nms', iou_threshold=0.5), max_per_img=20
-    )
-    rcnn_train = dict(
-        assigner=dict(
-            type='MaxIoUAssigner',
-            pos_iou_thr=0.5,
-            neg_iou_thr=0.5,
-            min_pos_iou=0.5,
-            match_low_quality=False,
-        ),
-        sampler=dict(
-            type='RandomSampler',
-            num=16,
-            pos_fraction=0.25,
-            add_gt_as_proposals=True,
-        ),
-        pos_weight=-1,
-        debug=False,
-    )
-    if mask:
-        roi_head.update(
-            mask_roi_extractor=dict(
-                extractor, roi_layer=dict(align, output_size=4)
-            ),
-            mask_head=dict(
-                type='FCNMaskHead',
-                num_convs=1,
-                in_channels=8,
-                conv_out_channels=8,
-                class_agnostic=True,
-                num_classes=1,
-                loss_mask=dict(type='CrossEntropyLoss', use_mask=True),
-            ),
-        )
-        rcnn_train.update(mask_size=8)
-        rcnn_test.update(mask_thr_binary=0.5)
-    cfg = dict(
-        type='FViT',
+    width = dict(in_channels=8, conv_out_channels=8, norm_cfg=norm)
+    levels = dict(out_channels=8, featmap_strides=strides)
+    few = dict(nms_pre=50, max_per_img=30)
+    tiny = dict(
         data_preprocessor=dict(pad_size_divisor=SIZE, pad_mask=mask),
-        backbone=backbone_cfg(out_indices=(0, 1, 2, 2)[-count:]),
-        vocabulary=dict(text_encoder=text_encoder(), prompts='name'),
+        backbone=backbone_cfg(
+            out_indices=(0, 1, 2, 2)[-count:], _delete_=True
+        ),
+        vocabulary=dict(
+            text_encoder=text_encoder(), prompts='name', _delete_=True
+        ),
         neck=dict(
-            type='FViTNeck',
             in_channels=[24] * count,
             scales=scales,
             out_channels=8,
@@ -112,59 +42,49 @@ def f_vit_cfg(mask=False, scales=(4, 2, 1, 0.5), rpn_norm=None, **options):
             norm_cfg=norm,
         ),
         rpn_head=dict(
-            type='FViTRPNHead',
             in_channels=8,
             feat_channels=8,
-            num_convs=2,
             norm_cfg=rpn_norm,
             anchor_generator=dict(
-                type='AnchorGenerator',
-                scales=[2],
-                ratios=[0.5, 1.0, 2.0],
-                strides=[*strides, 2 * strides[-1]],
+                scales=[2], strides=[*strides, 2 * strides[-1]]
             ),
-            bbox_coder=dict(type='DeltaXYWHBBoxCoder'),
-            loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=True),
-            loss_bbox=dict(type='L1Loss'),
         ),
-        roi_head=roi_head,
+        roi_head=dict(
+            fusion_alpha=0.1,
+            fusion_beta=0.8,
+            tau_vlm=45.0,
+            bbox_roi_extractor=dict(levels, roi_layer=dict(output_size=3)),
+            vlm_roi_extractor=dict(out_channels=12),
+            bbox_head=dict(
+                width,
+                num_shared_convs=1,
+                num_shared_fcs=1,
+                fc_out_channels=12,
+                roi_feat_size=3,
+            ),
+        ),
         train_cfg=dict(
-            rpn=dict(
-                assigner=dict(
-                    type='MaxIoUAssigner',
-                    pos_iou_thr=0.7,
-                    neg_iou_thr=0.3,
-                    min_pos_iou=0.3,
-                ),
-                sampler=dict(
-                    type='RandomSampler',
-                    num=16,
-                    pos_fraction=0.5,
-                    add_gt_as_proposals=False,
-                ),
-                allowed_border=-1,
-                pos_weight=-1,
-                debug=False,
-            ),
-            rpn_proposal=dict(
-                nms_pre=50,
-                max_per_img=30,
-                nms=dict(type='nms', iou_threshold=0.7),
-                min_bbox_size=0,
-            ),
-            rcnn=rcnn_train,
+            rpn=dict(sampler=dict(num=16)),
+            rpn_proposal=few,
+            rcnn=dict(sampler=dict(num=16)),
         ),
         test_cfg=dict(
-            rpn=dict(
-                nms_pre=50,
-                max_per_img=30,
-                nms=dict(type='nms', iou_threshold=0.7),
-                min_bbox_size=0,
+            rpn=few,
+            # untrained scores are small
+            rcnn=dict(
+                score_thr=1e-4, nms=dict(iou_threshold=0.5), max_per_img=20
             ),
-            rcnn=rcnn_test,
         ),
     )
-    return ConfigDict(dict(cfg, **options))
+    if mask:
+        cfg.merge_from_dict(dict(model=cfg.lvis))
+        tiny['roi_head'].update(
+            mask_roi_extractor=dict(levels, roi_layer=dict(output_size=4)),
+            mask_head=dict(width, num_convs=1),
+        )
+        tiny['train_cfg']['rcnn'].update(mask_size=8)
+    cfg.merge_from_dict(dict(model=tiny))
+    return ConfigDict(dict(cfg.model, **options))
 
 
 def build(**options):

@@ -16,6 +16,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 from declip_mm import apis
+from declip_mm.apis.pictures import find_pictures
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -39,26 +40,8 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def pictures_in(paths: list[str]) -> list[str]:
-    """Files, and the pictures of folders."""
-    found = []
-    for path in map(Path, paths):
-        if not path.exists():
-            raise apis.OptionError(f'no picture or folder {path}')
-        if path.is_dir():
-            ends = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-            found += sorted(
-                str(p) for p in path.iterdir() if p.suffix.lower() in ends
-            )
-        else:
-            found.append(str(path))
-    if not found:
-        raise apis.OptionError(f'no picture in {", ".join(paths)}')
-    return found
-
-
 def detect(args: argparse.Namespace) -> None:
-    pictures = pictures_in(args.pictures)
+    pictures = [str(path) for _, path in find_pictures(args.pictures)]
     if not Path(args.config).is_file():
         raise apis.OptionError(f'no config file {args.config}')
     detector = apis.DeCLIPDetInferencer(
@@ -95,7 +78,7 @@ def main() -> None:
     args = parse_args()
     try:
         detect(args)
-    except (apis.OptionError, ValueError) as error:
+    except (apis.OptionError, FileNotFoundError, ValueError) as error:
         sys.exit(f'demo_det.py: {error}')
 
 

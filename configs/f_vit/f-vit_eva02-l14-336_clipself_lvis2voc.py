@@ -4,7 +4,7 @@
 #       configs/f_vit/f-vit_eva02-l14-336_clipself_lvis2voc.py \
 #       work_dirs/f-vit_eva02-l14-336_clipself_ov-lvis/epoch_48.pth
 #
-# Hardware  one GPU, 896 px. Memory and time: not measured.
+# Hardware  one GPU, 896 px. Time: not measured.
 # Memory    not published, not measured here on a GPU.
 # Figure    none in the papers, none measured here.
 # Source    F-ViT: CLIPSelf, ICLR 2024: mask head dropped, tau_det 50, one
@@ -15,6 +15,7 @@ model = dict(
     backbone=dict(
         affinity='maskclip',
         last_tap='maskclip',
-        init_cfg={{_base_.clipself.init_cfg}},
+        # DeCLIP's has a prefix that this file lacks
+        init_cfg=dict(_base_.clipself.init_cfg, _delete_=True),
     ),
 )

@@ -4,7 +4,7 @@
 #       configs/f_vit/f-vit_eva02-l14-336_declip_lvis2coco.py \
 #       work_dirs/f-vit_eva02-l14-336_declip_ov-lvis/epoch_48.pth
 #
-# Hardware  one GPU, 896 px. Memory and time: not measured.
+# Hardware  one GPU, 896 px. Time: not measured.
 # Memory    not published, not measured here on a GPU.
 # Figure    box AP / AP50 / AP75 41.0 / 64.6 / 44.8 by the DeCLIP paper's Table
 #           3; not reproduced here.
@@ -15,19 +15,9 @@ _base_ = './f-vit_eva02-l14-336_declip_lvis2objects365.py'
 model = dict(roi_head=dict(fusion_alpha=0.2))
 test_dataloader = dict(
     dataset=dict(
-        _delete_=True,
-        type='OpenVocabDetDataset',
         data_root='data/coco/',
         ann_file='annotations/instances_val2017.json',
         data_prefix=dict(img='val2017/'),
-        test_mode=True,
-        pipeline={{_base_.test_pipeline}},
     )
 )
-test_evaluator = dict(
-    _delete_=True,
-    type='CocoMetric',
-    ann_file='data/coco/annotations/instances_val2017.json',
-    metric='bbox',
-    sort_categories=True,
-)
+test_evaluator = dict(ann_file='data/coco/annotations/instances_val2017.json')

@@ -4,7 +4,7 @@
 #       configs/f_vit/f-vit_eva02-l14-336_declip_lvis2objects365.py \
 #       work_dirs/f-vit_eva02-l14-336_declip_ov-lvis/epoch_48.pth
 #
-# Hardware  one GPU, 896 px. Memory and time: not measured.
+# Hardware  one GPU, 896 px. Time: not measured.
 # Memory    not published, not measured here on a GPU.
 # Figure    box AP / AP50 / AP75 20.0 / 32.2 / 21.2 by the DeCLIP paper's Table
 #           3; not reproduced here.

@@ -4,7 +4,7 @@
 #       configs/f_vit/f-vit_eva02-l14-336_declip_lvis2voc.py \
 #       work_dirs/f-vit_eva02-l14-336_declip_ov-lvis/epoch_48.pth
 #
-# Hardware  one GPU, 896 px. Memory and time: not measured.
+# Hardware  one GPU, 896 px. Time: not measured.
 # Memory    not published, not measured here on a GPU.
 # Figure    none in the papers, none measured here.
 # Source    F-ViT: CLIPSelf, ICLR 2024: mask head dropped, tau_det 50, one

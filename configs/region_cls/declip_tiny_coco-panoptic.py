@@ -8,8 +8,9 @@
 # that its cut vocabulary has, 168 px, and data_root.
 #
 # Hardware  two CPU cores, 200 pictures: about 15 s.
-# Figure    box mAcc 27.0, mask mAcc 30.6 (measured here, one seed, 51 names):
-#           those of configs/miniature/region_cls.py on the same split.
+# Figure    box mAcc 27.0, mask mAcc 30.6 (measured here, one seed, 51 names)
+#           with weights of an earlier configs/miniature/pretune.py: one grid
+#           of crops, VFM layer 10. Equal to configs/miniature/region_cls.py.
 # Source    docs/figures.md.
 _base_ = ['declip_eva02-b16_coco-panoptic.py']
 clip = dict(

@@ -99,7 +99,8 @@ def load_vfm(
         layer, norm: See :class:`VFMTeacher`.
     """
     if name == 'miniature':
-        teacher = VFMTeacher(TIMM_NAME, str(fetch_vit_s()), 10, 'plain')
+        # as configs/miniature/pretune.py has it
+        teacher = VFMTeacher(TIMM_NAME, str(fetch_vit_s()), 9, 'plain')
     else:
         teacher = VFMTeacher(name, weights or True, layer, norm)
     teacher.init_weights()

@@ -3,8 +3,29 @@
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from torch import nn
+from torch.utils.data import Dataset
 
-__all__ = ['DetVocabularyHook']
+__all__ = ['DetVocabularyHook', 'take_names']
+
+
+def take_names(model: nn.Module, dataset: Dataset) -> None:
+    """Give a detector the class names of a data set.
+
+    Raises:
+        ValueError: The data set has none.
+    """
+    if is_model_wrapper(model):
+        model = model.module
+    meta = dataset.metainfo
+    if not meta.get('classes'):
+        raise ValueError(
+            f'{type(dataset).__name__} has no class names in its '
+            "metainfo['classes']; nothing can be detected."
+        )
+    model.set_vocabulary(
+        meta['classes'], meta.get('base_classes'), meta.get('phrases')
+    )
 
 
 @HOOKS.register_module()
@@ -16,26 +37,12 @@ class DetVocabularyHook(Hook):
     a model is transferred to another data set.
     """
 
-    def _hand_over(self, runner, dataloader) -> None:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        meta = dataloader.dataset.metainfo
-        if not meta.get('classes'):
-            raise ValueError(
-                f'{type(dataloader.dataset).__name__} has no class names in '
-                "its metainfo['classes']; nothing can be detected."
-            )
-        model.set_vocabulary(
-            meta['classes'], meta.get('base_classes'), meta.get('phrases')
-        )
-
     def before_train_epoch(self, runner) -> None:
         # validation may have been on other classes
-        self._hand_over(runner, runner.train_dataloader)
+        take_names(runner.model, runner.train_dataloader.dataset)
 
     def before_val_epoch(self, runner) -> None:
-        self._hand_over(runner, runner.val_dataloader)
+        take_names(runner.model, runner.val_dataloader.dataset)
 
     def before_test_epoch(self, runner) -> None:
-        self._hand_over(runner, runner.test_dataloader)
+        take_names(runner.model, runner.test_dataloader.dataset)

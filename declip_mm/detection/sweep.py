@@ -36,9 +36,9 @@ def detections(
             ConfigDict(about['nms']),
             about['max_per_img'],
         )
-        corners = kept[:, :4].clone()
-        corners[:, 2:] -= corners[:, :2]
-        rows = zip(corners.tolist(), kept[:, 4].tolist(), labels.tolist())
+        xywh = kept[:, :4].clone()
+        xywh[:, 2:] -= xywh[:, :2]
+        rows = zip(xywh.tolist(), kept[:, 4].tolist(), labels.tolist())
         records += [
             dict(image_id=img_id, bbox=box, score=score, label=label)
             for box, score, label in rows
@@ -60,7 +60,9 @@ def evaluate(
     ids = [categories[n]['id'] for n in scores.about['classes']]
     lvis = all('frequency' in c for c in categories.values())
     found = [dict(r, category_id=ids[r['label']]) for r in records]
-    most = max(scores.about['max_per_img'], 1)
+    most = scores.about['max_per_img']
+    if most < 1:  # mmdet's word for no limit
+        most = len(found)
     evaluator = COCOeval_faster(
         api, api.loadRes(found), iouType='bbox', lvis_style=lvis
     )

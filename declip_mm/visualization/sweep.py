@@ -53,9 +53,12 @@ def draw_sweep(curves: Curves, path: str, title: str = '') -> None:
     sizes = sorted({size for curve in curves.values() for size in curve})
     for axis, (key, heading) in zip(axes, panels.items()):
         for index, (label, curve) in enumerate(curves.items()):
-            points = [(s, curve[s][key]) for s in sorted(curve)]
+            points = {
+                s: curve[s][key] for s in sorted(curve) if key in curve[s]
+            }
             axis.plot(
-                *zip(*points),
+                list(points),
+                list(points.values()),
                 marker=_MARKERS[index % len(_MARKERS)],
                 markersize=5,
                 label=label,

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
-from declip_mm.apis import OptionError, load_backbone, read_lines
+from declip_mm.apis import (
+    OptionError,
+    backbones,
+    load_backbone,
+    load_vfm,
+    read_lines,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/region_cls/declip_tiny_coco-panoptic.py')
@@ -62,3 +69,20 @@ def test_weights_by_word_and_by_file(tmp_path):
     for key, value in named.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value + 1)
         assert torch.equal(by_name.state_dict()[key], value + 1)
+
+
+class Recorder:
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def init_weights(self):
+        pass
+
+
+def test_the_miniature_vfm_is_that_of_its_config(monkeypatch):
+    monkeypatch.setattr(backbones, 'fetch_vit_s', lambda: 'file')
+    monkeypatch.setattr(backbones, 'VFMTeacher', Recorder)
+    cfg = Config.fromfile(ROOT / 'configs/miniature/pretune.py')
+    teacher = cfg.model.context_teacher.teacher
+    wanted = teacher.model, 'file', teacher.layer, teacher.norm
+    assert load_vfm('miniature').arguments == wanted

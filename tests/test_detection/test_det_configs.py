@@ -64,6 +64,9 @@ def test_backbones_run_as_they_were_distilled(cfg):
     decoupled = backbone.affinity not in ('maskclip', 'vanilla')
     assert (backbone.last_tap == 'decoupled') == decoupled
     assert decoupled or backbone.last_tap == backbone.affinity
+    if backbone.get('init_cfg'):
+        # CLIPSelf's file is a bare tower, ours an exported backbone
+        assert (backbone.init_cfg.get('prefix') == 'backbone.') == decoupled
 
 
 def shrink(cfg):

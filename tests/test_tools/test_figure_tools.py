@@ -222,6 +222,13 @@ def test_proxy_tokens_and_affinity_pictures(world, tmp_path, monkeypatch):
     ]
 
 
+def test_options_that_would_reach_no_backbone_are_refused():
+    with pytest.raises(SystemExit, match='--config-of LABEL=CONFIG'):
+        tool('analysis_tools/proxy_tokens.py').main(
+            [CONFIG, 'none', '--cfg-options', 'model.backbone.affinity=csa']
+        )
+
+
 def test_points_lie_in_the_picture(capsys):
     parse = tool('analysis_tools/vis_affinity.py').parse_args
     given = [CONFIG, 'none', '--pictures', 'a.jpg', '--points']

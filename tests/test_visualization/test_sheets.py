@@ -93,6 +93,10 @@ def test_sweep(tmp_path):
         ['one', 'boxes, things', 10.0, 20.0],
         ['two', 'boxes, things', 5.0, None],
     ]
+    # a measure that one line lacks keeps its panel for the others
+    stuff = {56: {'region/mask_stuff_macc': 30.0}}
+    draw_sweep({**CURVES, 'three': stuff}, str(path))
+    assert (44, 160, 44) in colours(path)
     with pytest.raises(ValueError, match='nothing to draw'):
         draw_sweep({'one': {56: {'other': 1.0}}}, str(path))
 

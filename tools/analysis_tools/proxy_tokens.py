@@ -31,6 +31,9 @@ from declip_mm.evaluation import patch_objects, proxy_shares
 from declip_mm.evaluation.table import markdown_table
 from declip_mm.visualization import attention_by_layer
 
+#: Options of it would reach no backbone: each line loads its own config.
+BACKBONE = 'model.backbone'
+
 MEASURES = {
     'proxy': 'to the proxy tokens',
     'own': 'to the rest of their own object',
@@ -141,6 +144,12 @@ def tables(rows: list[dict], k: int) -> str:
 
 
 def run(args: argparse.Namespace) -> dict:
+    strange = [o for o in args.cfg_options or () if o.startswith(BACKBONE)]
+    if strange:
+        raise apis.OptionError(
+            f'{strange}: backbones are those of the config files; give '
+            '--config-of LABEL=CONFIG for another.'
+        )
     lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
     cfg = apis.load_config(args.config, args.cfg_options)
     dataset = cfg.test_dataloader.dataset

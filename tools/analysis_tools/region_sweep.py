@@ -34,6 +34,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 from declip_mm import apis
+from declip_mm.checkpoint import atomically
 from declip_mm.evaluation.table import markdown_table
 from declip_mm.visualization import SWEEP_PANELS, draw_sweep, sweep_table
 
@@ -122,9 +123,8 @@ def measure_point(cfg, size: int, path: Path, told: str, launcher: str):
         content = dict(
             identity=told, size=size, metrics=metrics, seconds=seconds
         )
-        part = path.with_suffix('.part')
-        part.write_text(json.dumps(content, indent=1), 'utf-8')
-        part.replace(path)
+        with atomically(path) as part:
+            part.write_text(json.dumps(content, indent=1), 'utf-8')
     return metrics, seconds
 
 

@@ -26,6 +26,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 import numpy as np
+from matplotlib.figure import Figure
 from mmengine.config import DictAction
 
 from declip_mm import apis
@@ -58,6 +59,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def dump(args: argparse.Namespace) -> None:
+    from declip_mm.detection.hooks import take_names
     from declip_mm.detection.scores import collect_scores
 
     if not args.out.endswith('.npz'):
@@ -68,10 +70,7 @@ def dump(args: argparse.Namespace) -> None:
     runner = apis.build_runner(cfg)
     runner.load_or_resume()
     model, loader = runner.model.eval(), runner.test_loop.dataloader
-    meta = loader.dataset.metainfo
-    model.set_vocabulary(
-        meta['classes'], meta.get('base_classes'), meta.get('phrases')
-    )
+    take_names(model, loader.dataset)
     total = len(loader.dataset)
     total = min(total, args.num_images) if args.num_images else total
     proposals = model.test_cfg.rpn.max_per_img
@@ -93,17 +92,11 @@ def dump(args: argparse.Namespace) -> None:
 
 def heat_map(rows: list[dict], metric: str, path: Path) -> None:
     """One panel a temperature: alpha down, beta to the right."""
-    import matplotlib
-
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-
     axes_of = {k: sorted({r[k] for r in rows}) for k in ('alpha', 'beta')}
     taus = sorted({r['tau'] for r in rows})
     low, high = (f(r.get(metric, 0) for r in rows) for f in (min, max))
-    figure, axes = plt.subplots(
-        1, len(taus), figsize=(3.4 * len(taus) + 0.6, 3.6), squeeze=False
-    )
+    figure = Figure(figsize=(3.4 * len(taus) + 0.6, 3.6))
+    axes = figure.subplots(1, len(taus), squeeze=False)
     for axis, tau in zip(axes[0], taus):
         cells = np.full([len(axes_of[k]) for k in ('alpha', 'beta')], np.nan)
         for row in rows:
@@ -129,7 +122,6 @@ def heat_map(rows: list[dict], metric: str, path: Path) -> None:
     axes[0][0].set_ylabel('alpha (base)')
     figure.tight_layout()
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def sweep(args: argparse.Namespace) -> None:
@@ -139,23 +131,18 @@ def sweep(args: argparse.Namespace) -> None:
 
     scores = DumpedScores.load(args.scores)
     about = scores.about
-    settings = grid(
-        *(
-            getattr(args, name) or [about[name]]
-            for name in ('alpha', 'beta', 'tau')
-        )
-    )
+    names = ('alpha', 'beta', 'tau')
+    settings = grid(*(getattr(args, n) or [about[n]] for n in names))
     rows, start = [], time.time()
     for row in measure(scores, args.ann_file or about['ann_file'], settings):
         rows.append(row)
         print(f'[{len(rows)}/{len(settings)}] {row}', flush=True)
-    metrics = [k for k in max(rows, key=len) if k not in ('alpha', 'beta')]
-    metrics.remove('tau')
+    metrics = [k for k in max(rows, key=len) if k not in names]
     if not metrics:
         sys.exit('sweep_fusion.py: no detection at any setting')
     rows.sort(key=lambda r: -r.get(metrics[0], 0))
     args.out.mkdir(parents=True, exist_ok=True)
-    header = ['alpha', 'beta', 'tau', *metrics]
+    header = [*names, *metrics]
     table = markdown_table(header, [[r.get(k) for k in header] for r in rows])
     (args.out / 'sweep.md').write_text(table + '\n', 'utf-8')
     content = json.dumps(dict(rows=rows), indent=2)

@@ -36,6 +36,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 
 from declip_mm import apis
 from declip_mm import visualization as vis
+from declip_mm.apis.pictures import find_pictures
 from declip_mm.datasets.decoding import read_image
 
 
@@ -98,25 +99,20 @@ def read_point(text: str) -> tuple[float, float]:
 @torch.no_grad()
 def features_of(image: Image.Image, model, size: int, device: str):
     """Unit features (N, D) of a backbone or VFM, and their grid."""
-    if hasattr(model, 'forward_dense'):
-        patch = model.visual.patch_size
-    else:
-        patch = model.trunk.patch_embed.patch_size[0]
+    is_backbone = hasattr(model, 'forward_dense')
+    patch = model.visual.patch_size if is_backbone else model.stride
     view = vis.patch_view(
         image, size, patch, model.pixel_mean, model.pixel_std
     ).to(device)
-    if hasattr(model, 'forward_dense'):
-        dense = model.forward_dense(view)
-        grid = tuple(dense.content.shape[-2:])
-        context = [
-            part[0].flatten(1).T if part.ndim == 4 else part[0]
-            for part in dense.context
-        ]
+    if is_backbone:
+        found, context, _ = model.forward_dense(view)
     else:
-        dense = model(view)
-        grid = tuple(dense.shape[-2:])
-        context = [dense[0].flatten(1).T]  # (D, h, w) -> (N, D)
-    return vis.patch_features(context).cpu(), grid
+        found = model(view)
+        context = (found,)
+    tokens = [
+        part[0].flatten(1).T if part.ndim == 4 else part[0] for part in context
+    ]
+    return vis.patch_features(tokens).cpu(), tuple(found.shape[-2:])
 
 
 def attention_of(image, model, anchors, label, args):
@@ -170,11 +166,13 @@ def evenly(depth: int, most: int = 6) -> list[int]:
     return np.linspace(1, depth, count).round().astype(int).tolist()
 
 
-def one_picture(path: str, models: dict, vfm, args) -> vis.PagePicture:
+def one_picture(
+    stem: str, path: str, models: dict, vfm, args
+) -> vis.PagePicture:
     """All sheets of a picture; what the page needs of it."""
     image = read_image(path)
     image.thumbnail((1024, 1024), Image.Resampling.BICUBIC)
-    out, stem = Path(args.out), Path(path).stem
+    out = Path(args.out)
     every = dict(models) if vfm is None else {**models, 'VFM': vfm}
     found = {
         label: features_of(image, model, args.size, args.device)
@@ -207,6 +205,7 @@ def one_picture(path: str, models: dict, vfm, args) -> vis.PagePicture:
 
 
 def run(args: argparse.Namespace) -> None:
+    pictures = find_pictures(args.pictures)
     lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
     given = dict(affinity=args.affinity, scale=args.scale)
     options = {k: v for k, v in given.items() if v is not None}
@@ -220,9 +219,9 @@ def run(args: argparse.Namespace) -> None:
             args.vfm, args.vfm_weights, args.vfm_layer, args.vfm_norm
         ).to(args.device)
     pages = []
-    for number, path in enumerate(args.pictures, 1):
-        pages.append(one_picture(path, models, vfm, args))
-        print(f'[{number}/{len(args.pictures)}] {path}', flush=True)
+    for number, (stem, path) in enumerate(pictures, 1):
+        pages.append(one_picture(stem, path, models, vfm, args))
+        print(f'[{number}/{len(pictures)}] {path}', flush=True)
     page = Path(args.out) / 'correlation.html'
     error = vis.write_page(str(page), pages)
     size = page.stat().st_size / 1e6
@@ -233,7 +232,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     try:
         run(args)
-    except apis.OptionError as error:
+    except (apis.OptionError, FileNotFoundError) as error:
         sys.exit(f'vis_affinity.py: {error}')
 
 

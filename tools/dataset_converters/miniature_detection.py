@@ -11,7 +11,6 @@ and ``f``. Names that the tiny CLIP never saw are left out.
 
 import argparse
 import json
-import os
 import random
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.checkpoint import atomically
 from declip_mm.datasets.miniature import build_world
 
 SPLITS = ('train', 'tune_known', 'val_known', 'val_heldout')
@@ -105,10 +105,8 @@ def write_detection_world(world: Path) -> None:
         coco = coco_layout(json.loads(source.read_text('utf-8')))
         for layout, content in (('coco', coco), ('lvis', lvis_layout(coco))):
             path = world / 'detection' / layout / f'{split}.json'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(f'.{os.getpid()}.part')
-            part.write_text(json.dumps(content), 'utf-8')
-            os.replace(part, path)
+            with atomically(path) as part:
+                part.write_text(json.dumps(content), 'utf-8')
 
 
 def main() -> None:
