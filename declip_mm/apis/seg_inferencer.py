@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Optional, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.runner import load_checkpoint
 from mmengine.utils import ProgressBar
 from mmseg.registry import MODELS, TRANSFORMS
@@ -80,12 +82,7 @@ class DeCLIPSegInferencer:
         if background == 'auto':
             single = len(build_vocabulary(names).classes) == 1
             background = 'stuff' if single else None
-        found = build_vocabulary(names, background=background)
-        self.model.set_vocabulary(
-            list(found.classes),
-            texts=dict(zip(found.classes, map(list, found.texts))),
-            palette=found.palette,
-        )
+        self.model.set_vocabulary(names, background=background)
 
     @property
     def classes(self) -> list[str]:
@@ -159,11 +156,15 @@ class DeCLIPSegInferencer:
             for transform in self._transforms:
                 item = transform(item)
             items.append(item)
-        keys = ('inputs', 'data_samples')
-        data = {key: [item[key] for item in items] for key in keys}
+        # mmseg's preprocessor, CAT-Seg's, stacks pictures of one size alone
+        mixed = isinstance(self.model, DenseCLIPSegmentor)
+        groups = groupby(items, lambda item: mixed or item['inputs'].shape)
         with torch.no_grad():
-            samples = self.model.test_step(data)
-        return [s.pred_sem_seg.data[0].cpu().numpy() for s in samples]
+            return [
+                sample.pred_sem_seg.data[0].cpu().numpy()
+                for _, group in groups
+                for sample in self.model.test_step(pseudo_collate([*group]))
+            ]
 
     def _keep(
         self,

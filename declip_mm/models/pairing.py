@@ -32,6 +32,6 @@ def check_text_tower(backbone: nn.Module, text_encoder: dict) -> None:
         raise ValueError(
             f'the backbone is {names[0]} ({tags[0]}), the text tower is '
             f'{names[1]} ({tags[1]}). Their embeddings do not compare, even '
-            'where the dimensions agree: give predictor.text_encoder the '
+            'where the dimensions agree: give text_encoder the '
             "backbone's model and weights."
         )

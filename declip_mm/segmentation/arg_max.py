@@ -1,6 +1,6 @@
 """The best of many classes in every pixel, in bounded memory.
 
-Q queries (texts); H W size of the result.
+Q queries (texts), T classes; H W size of the result.
 """
 
 from typing import NamedTuple, Optional, Tuple
@@ -11,7 +11,12 @@ from torch import Tensor
 from .resizing import resize, resize_rows
 from .windows import PictureFeatures
 
-__all__ = ['BestQuery', 'best_query', 'query_probabilities']
+__all__ = [
+    'BestQuery',
+    'best_of_class',
+    'best_query',
+    'query_probabilities',
+]
 
 #: How many tensors of the size of a chunk exist at once, at most.
 _COPIES = 6
@@ -85,3 +90,18 @@ def query_probabilities(
 ) -> Tensor:
     """(Q, H, W) softmax over all queries, for those who ask for them all."""
     return (scale * resize(features.scores(texts), size)).softmax(dim=0)
+
+
+def best_of_class(scores: Tensor, owner: Tensor, num_classes: int) -> Tensor:
+    """(..., Q, H, W) -> (..., T, H, W), the best query of each class.
+
+    Args:
+        scores: Of all queries.
+        owner: (Q,) class index of each; every class has one at least.
+        num_classes: T.
+    """
+    index = owner.to(scores.device)[:, None, None].expand_as(scores)
+    shape = (*scores.shape[:-3], num_classes, *scores.shape[-2:])
+    return scores.new_zeros(shape).scatter_reduce(
+        -3, index, scores, 'amax', include_self=False
+    )

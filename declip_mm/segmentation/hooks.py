@@ -1,10 +1,18 @@
 """The classes of a data set reach the model that is measured on it."""
 
+from typing import Optional
+
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmseg.registry import HOOKS
 
-__all__ = ['SegVocabularyHook']
+__all__ = ['SegVocabularyHook', 'unwrap']
+
+
+def unwrap(runner):
+    """The model itself, without a wrapper of distributed training."""
+    model = runner.model
+    return model.module if is_model_wrapper(model) else model
 
 
 @HOOKS.register_module()
@@ -16,22 +24,22 @@ class SegVocabularyHook(Hook):
     texts for them.
     """
 
+    #: Names that this hook gave the model; these it may replace.
+    _given: Optional[tuple] = None
+
     def _hand_over(self, runner, dataloader) -> None:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap(runner)
         meta = dataloader.dataset.metainfo
         names = tuple(meta.get('classes') or ())
         own = model.vocabulary and model.vocabulary.classes
-        given = getattr(self, '_given', None)
-        if own not in (None, names, given):
+        if own not in (None, names, self._given):
             raise ValueError(
                 f'the model was given {len(own)} classes '
                 f'({", ".join(own[:4])} ...), the data set has {len(names)} '
                 f'({", ".join(names[:4])} ...), and labels are positions in '
                 "the data set's list. Leave the model's vocabulary out."
             )
-        if own is None or own != names:
+        if own != names:
             model.set_vocabulary(meta)
             self._given = names
 

@@ -133,19 +133,19 @@ class OVIoUMetric(DenseIoUMetric):
             return {}
         self._prepare()
         total = torch.stack([r.double() for r in results]).sum(dim=0)
-        rule, self.absent = self.absent, 'exclude'
-        if rule == 'exclude':
+        if self.absent == 'exclude':
             # Without predictions an absent class has no denominator.
             total[1, total[2] == 0] = 0
-        try:
-            out = super().compute_metrics([total])
-        finally:
-            self.absent = rule
+        out = super().compute_metrics([total])
         if 'seen_mIoU' in out and 'unseen_mIoU' in out:
             seen, unseen = out['seen_mIoU'], out['unseen_mIoU']
             both = seen + unseen
             out['hIoU'] = 2 * seen * unseen / both if both else 0.0
         return out
+
+    def _mean(self, values: Tensor) -> float:
+        # ``absent`` has been dealt with; what has no denominator never counts
+        return float(values.nanmean())
 
     def _write(self, sample: dict, num_classes: int) -> None:
         """The predicted map, in the labels of the data set's own files."""

@@ -3,10 +3,11 @@
 from typing import Any, Optional, Sequence
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
 from mmseg.registry import MODELS
 from torch import Tensor
+
+from .resizing import resize
 
 __all__ = ['DenseSegPreprocessor']
 
@@ -68,11 +69,7 @@ class DenseSegPreprocessor(BaseDataPreprocessor):
                 f'a picture must be (3, H, W), got {tuple(image.shape)}.'
             )
         image = image.float()
-        size = self.target_size(*image.shape[-2:])
-        if size != tuple(image.shape[-2:]):
-            image = F.interpolate(
-                image[None], size=size, mode='bilinear', align_corners=False
-            )[0]
+        image = resize(image, self.target_size(*image.shape[-2:]))
         if self.bgr_to_rgb:
             image = image.flip(0)
         return (image - self.mean) / self.std

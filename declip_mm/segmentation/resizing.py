@@ -1,4 +1,4 @@
-"""Bilinear resizing that never holds the whole result."""
+"""Bilinear resizing, at once or in strips of the result."""
 
 from typing import Iterator, Tuple
 
@@ -10,12 +10,17 @@ __all__ = ['resize', 'resize_rows']
 
 
 def resize(maps: Tensor, size: Tuple[int, int]) -> Tensor:
-    """(T, h, w) -> (T, H, W), bilinear, align_corners False."""
+    """(T, h, w) or (B, T, h, w) -> (..., H, W), bilinear.
+
+    ``align_corners`` is False.
+    """
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
-    return F.interpolate(
-        maps[None], size=tuple(size), mode='bilinear', align_corners=False
-    )[0]
+    batch = maps if maps.ndim == 4 else maps[None]
+    found = F.interpolate(
+        batch, size=tuple(size), mode='bilinear', align_corners=False
+    )
+    return found if maps.ndim == 4 else found[0]
 
 
 def resize_rows(

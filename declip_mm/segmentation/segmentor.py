@@ -13,13 +13,13 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ..models.pairing import check_text_tower
-from .arg_max import best_query, query_probabilities
+from .arg_max import best_of_class, best_query, query_probabilities
 from .label_files import no_class_label
-from .queries import QueryEmbeddings
+from .query_embeddings import QueryEmbeddings
 from .vocabulary import SegVocabulary, Source, build_vocabulary
 from .windows import PictureFeatures, encode_windows
 
-__all__ = ['DenseCLIPSegmentor']
+__all__ = ['DenseCLIPSegmentor', 'write_sample']
 
 _PREPROCESSOR = 'DenseSegPreprocessor'
 
@@ -220,11 +220,10 @@ class DenseCLIPSegmentor(BaseSegmentor):
             every = query_probabilities(
                 features, texts, size, self.logit_scale
             )
-            fields['seg_logits'] = _best_of_class(every, owner)
-        for name, value in fields.items():
-            value = _unflip(value, sample)
-            sample.set_data({name: PixelData(data=value)})
-        sample.set_metainfo(self.dataset_meta)
+            fields['seg_logits'] = best_of_class(
+                every, owner, len(self.vocabulary.classes)
+            )
+        write_sample(sample, fields, self.dataset_meta)
 
     def _below(self) -> int:
         """Label of pixels in which no class is probable enough."""
@@ -234,17 +233,16 @@ class DenseCLIPSegmentor(BaseSegmentor):
         return no_class_label(len(classes))
 
 
-def _best_of_class(probabilities: Tensor, owner: Tensor) -> Tensor:
-    """(Q, H, W) -> (T, H, W), the best query of each class."""
-    index = owner[:, None, None].expand_as(probabilities)
-    shape = (int(owner.max()) + 1, *probabilities.shape[1:])
-    out = probabilities.new_zeros(shape)
-    return out.scatter_reduce(0, index, probabilities, 'amax')
+def write_sample(
+    sample: SegDataSample, fields: Mapping[str, Tensor], meta: dict
+) -> None:
+    """Add maps (n, H, W) and the names of their classes to a sample.
 
-
-def _unflip(value: Tensor, sample: SegDataSample) -> Tensor:
-    """Turn back what test-time augmentation mirrored."""
-    if not sample.metainfo.get('flip'):
-        return value
-    horizontal = sample.flip_direction == 'horizontal'
-    return value.flip(-1 if horizontal else -2)
+    What test-time augmentation mirrored is turned back.
+    """
+    for name, value in fields.items():
+        if sample.metainfo.get('flip'):
+            horizontal = sample.flip_direction == 'horizontal'
+            value = value.flip(-1 if horizontal else -2)
+        sample.set_data({name: PixelData(data=value)})
+    sample.set_metainfo(meta)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 from seg_tools import load_tool
+from tiny_cat_seg import segmentor, segmentor_cfg
 
 from declip_mm.apis import DeCLIPSegInferencer
 from declip_mm.apis.pictures import find_pictures, in_batches, read_pictures
@@ -130,6 +132,28 @@ def test_a_trained_model_needs_its_checkpoint():
     cfg = Config(dict(model=dict(type='OVCATSegmentor')))
     with pytest.raises(ValueError, match='trained as a whole'):
         DeCLIPSegInferencer(cfg)
+
+
+def test_cat_seg_takes_sizes_together_and_300_names(folder, tmp_path):
+    """mmseg's preprocessor stacks a batch; 255 is a class among 300."""
+    torch.save(segmentor(names=None).state_dict(), tmp_path / 'w.pth')
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
+    cfg = Config(
+        dict(
+            model=segmentor_cfg(templates='{}'),
+            test_dataloader=dict(dataset=dict(pipeline=pipeline)),
+        )
+    )
+    cat_seg = DeCLIPSegInferencer(
+        cfg, str(tmp_path / 'w.pth'), 'cat,dog', show_progress=False
+    )
+    alone, both = (cat_seg(str(folder), batch_size=n) for n in (1, 2))
+    assert [found.shape for found in labels_of(both)] == [(50, 30), (40, 60)]
+    for one, other in zip(labels_of(alone), labels_of(both)):
+        assert (one == other).all()
+    names = [f'cat {i}' for i in range(300)]
+    found = cat_seg(str(folder / 'a.jpg'), names, threshold=1.0)
+    assert (labels_of(found)[0] == 65535).all()
 
 
 def test_apis_import_without_mmseg():

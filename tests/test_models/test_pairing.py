@@ -34,7 +34,7 @@ def test_text_tower_of_another_model():
     assert str(error.value) == (
         'the backbone is EVA02-B-16 (merged2b_s8b_b131k), the text tower is '
         'ViT-B-16 (openai). Their embeddings do not compare, even where the '
-        'dimensions agree: give predictor.text_encoder the '
+        'dimensions agree: give text_encoder the '
         "backbone's model and weights."
     )
 

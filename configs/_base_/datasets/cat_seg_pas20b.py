@@ -1,17 +1,7 @@
 # PAS-20b: Pascal VOC 2012, 20 names against the 39 others of PC-59, which are
 # one class background; maps of tools/dataset_converters/pas20b.py.
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='ResizeShortestEdge', scale=640, max_size=2560),
-    # after the resizing: labels keep the size of the picture
-    dict(type='LoadOVAnnotations'),
-    dict(type='PackSegInputs'),
-]
+_base_ = './cat_seg_test.py'
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='OVPAS20bDataset',
         data_root='data/VOCdevkit/VOC2012',
@@ -19,8 +9,5 @@ test_dataloader = dict(
         data_prefix=dict(
             img_path='JPEGImages', seg_map_path='SegmentationClassPAS20b'
         ),
-        pipeline=test_pipeline,
-    ),
+    )
 )
-test_evaluator = dict(type='OVIoUMetric', absent='exclude')
-test_cfg = dict(type='TestLoop')

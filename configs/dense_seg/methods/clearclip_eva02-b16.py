@@ -10,10 +10,8 @@
 # Figure    none published by the paper for this tower, none measured here.
 # Source    ClearCLIP, ECCV 2024.
 _base_ = ['../ade20k.py']
-clip = dict(model='EVA02-B-16', pretrained='merged2b_s8b_b131k')
 model = dict(
-    backbone=dict(affinity='qq', **clip),
-    text_encoder=dict(**clip),
+    backbone=dict(affinity='qq'),
     test_cfg=dict(window=448, stride=224, logit_scale=50.0),
 )
 # What the method changes from set to set, by its authors.

@@ -10,9 +10,7 @@
 # Figure    mean mIoU of eight sets 41.9 in the paper's Table 5; not measured.
 # Source    DeCLIP, CVPR 2025.
 _base_ = ['../ade20k.py']
-clip = dict(model='EVA02-B-16', pretrained='merged2b_s8b_b131k')
 model = dict(
-    backbone=dict(affinity='csa', scale='rsqrt', **clip),
-    text_encoder=dict(**clip),
+    backbone=dict(affinity='csa', scale='rsqrt'),
     test_cfg=dict(window=336, stride=112, logit_scale=40.0),
 )

@@ -9,10 +9,6 @@
 # Hardware  one GPU or a CPU. Time and memory: not measured.
 # Figure    none published by the paper for this tower, none measured here.
 # Source    DeCLIP, CVPR 2025.
-_base_ = ['../ade20k.py']
+_base_ = ['./declip_eva02-b16.py']
 clip = dict(model='ViT-B-16', pretrained='openai')
-model = dict(
-    backbone=dict(affinity='csa', scale='rsqrt', **clip),
-    text_encoder=dict(**clip),
-    test_cfg=dict(window=336, stride=112, logit_scale=40.0),
-)
+model = dict(backbone=dict(**clip), text_encoder=dict(**clip))

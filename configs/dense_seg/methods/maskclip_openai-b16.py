@@ -9,17 +9,6 @@
 # Hardware  one GPU or a CPU. Time and memory: not measured.
 # Figure    mean mIoU of eight sets 30.3 in the paper's Table 5; not measured.
 # Source    MaskCLIP, ECCV 2022; settings of ClearCLIP, ECCV 2024.
-_base_ = ['../ade20k.py']
+_base_ = ['./maskclip_eva02-b16.py']
 clip = dict(model='ViT-B-16', pretrained='openai')
-model = dict(
-    backbone=dict(affinity='maskclip', **clip),
-    text_encoder=dict(**clip),
-    test_cfg=dict(window=448, stride=224, logit_scale=50.0),
-)
-# What the method changes from set to set, by its authors.
-per_set = dict(
-    voc21=dict(threshold=0.5, texts=dict(background=['background'])),
-    context60=dict(threshold=0.15),
-    coco_object=dict(threshold=0.4),
-    cityscapes=dict(window=224, stride=224),
-)
+model = dict(backbone=dict(**clip), text_encoder=dict(**clip))

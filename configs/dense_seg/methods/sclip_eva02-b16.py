@@ -10,10 +10,8 @@
 # Figure    none published by the paper for this tower, none measured here.
 # Source    SCLIP, ECCV 2024; without its area threshold.
 _base_ = ['../ade20k.py']
-clip = dict(model='EVA02-B-16', pretrained='merged2b_s8b_b131k')
 model = dict(
-    backbone=dict(affinity='csa', residual=True, ffn=True, **clip),
-    text_encoder=dict(**clip),
+    backbone=dict(affinity='csa', residual=True, ffn=True),
     test_cfg=dict(window=224, stride=112, logit_scale=40.0),
     data_preprocessor=dict(short_side=336),
 )

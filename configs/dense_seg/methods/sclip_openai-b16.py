@@ -9,22 +9,6 @@
 # Hardware  one GPU or a CPU. Time and memory: not measured.
 # Figure    mean mIoU of eight sets 38.2 in the paper's Table 5; not measured.
 # Source    SCLIP, ECCV 2024; without its area threshold.
-_base_ = ['../ade20k.py']
+_base_ = ['./sclip_eva02-b16.py']
 clip = dict(model='ViT-B-16', pretrained='openai')
-model = dict(
-    backbone=dict(affinity='csa', residual=True, ffn=True, **clip),
-    text_encoder=dict(**clip),
-    test_cfg=dict(window=224, stride=112, logit_scale=40.0),
-    data_preprocessor=dict(short_side=336),
-)
-# What the method changes from set to set, by its authors.
-per_set = dict(
-    voc21=dict(short_side=336, threshold=0.1, logit_scale=65.0),
-    context60=dict(short_side=336, threshold=0.1, logit_scale=50.0),
-    coco_object=dict(short_side=336, threshold=0.1, logit_scale=50.0),
-    voc20=dict(short_side=336),
-    context59=dict(short_side=336),
-    coco_stuff=dict(short_side=448),
-    cityscapes=dict(short_side=560),
-    ade20k=dict(short_side=336),
-)
+model = dict(backbone=dict(**clip), text_encoder=dict(**clip))

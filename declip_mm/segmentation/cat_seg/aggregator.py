@@ -13,7 +13,12 @@ from torch.utils.checkpoint import checkpoint
 
 from .attention import ClassAttention, WindowAttention
 
-__all__ = ['AggregatorLayer', 'ClassAggregation', 'SpatialAggregation']
+__all__ = [
+    'AggregatorLayer',
+    'ClassAggregation',
+    'SpatialAggregation',
+    'run_chunks',
+]
 
 Grid = Tuple[int, int]
 

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
 from ...evaluation.dense_iou import intersect_and_areas
-from .hooks import unwrap
+from ..hooks import unwrap
 
 __all__ = ['ZeroShotGateHook', 'ZeroShotProbe', 'probe_zero_shot']
 
@@ -106,7 +106,7 @@ class ZeroShotGateHook(Hook):
     """Refuse to train on a CLIP whose raw features know no classes.
 
     A text tower with random weights is not noticed by the loss: the head
-    learns the training classes all the same, and zero-shot mIoU ends near 1.
+    learns the training classes all the same, and new names mean nothing.
     Put it after the vocabulary hook. A resumed run is not looked at.
 
     Args:

@@ -6,18 +6,11 @@ B images, V views, T classes.
 from typing import Tuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..resizing import resize_rows
+from ..resizing import resize
 
-__all__ = ['CATSegViews', 'WholeView', 'resize_rows']
-
-
-def _resize(x: Tensor, size: Tuple[int, int]) -> Tensor:
-    if tuple(x.shape[-2:]) == tuple(size):
-        return x
-    return F.interpolate(x, size=size, mode='bilinear', align_corners=False)
+__all__ = ['CATSegViews', 'WholeView']
 
 
 class WholeView:
@@ -30,7 +23,7 @@ class WholeView:
 
     def cut(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 1, 3, crop, crop)."""
-        return _resize(images, (self.crop, self.crop))[:, None]
+        return resize(images, (self.crop, self.crop))[:, None]
 
     def join(self, logits: Tensor) -> Tensor:
         """(1, T, h, w) logits of one picture -> (T, h, w) probabilities."""
@@ -81,12 +74,12 @@ class CATSegViews:
     def cut(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, V, 3, crop, crop), the global view last."""
         side = self.crop
-        squashed = _resize(images, self.size)
+        squashed = resize(images, self.size)
         views = [
             squashed[..., y : y + side, x : x + side] for y, x in self.windows
         ]
         if self.with_global:
-            views.append(_resize(images, (side, side)))
+            views.append(resize(images, (side, side)))
         return torch.stack(views, dim=1)
 
     def join(self, logits: Tensor) -> Tensor:
@@ -95,7 +88,7 @@ class CATSegViews:
         H and W are those of the squashed picture.
         """
         side = self.crop
-        probs = _resize(logits, (side, side)).sigmoid()
+        probs = resize(logits, (side, side)).sigmoid()
         total = probs.new_zeros(probs.shape[1], *self.size)
         cover = probs.new_zeros(self.size)
         for (y, x), window in zip(self.windows, probs):
@@ -103,5 +96,5 @@ class CATSegViews:
             cover[y : y + side, x : x + side] += 1
         total /= cover
         if self.with_global:
-            total = (total + _resize(probs[-1:], self.size)[0]) / 2
+            total = (total + resize(probs[-1:], self.size)[0]) / 2
         return total

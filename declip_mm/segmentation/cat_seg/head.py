@@ -23,7 +23,7 @@ __all__ = ['CATSegHead']
 class CATSegHead(BaseModule):
     """Cost aggregation of CAT-Seg (Cho et al., CVPR 2024).
 
-    Reproduces the authors' recorded head to 1e-5
+    Reproduces the authors' recorded head to 1e-6
     (``tools/analysis_tools/check_golden.py``).
 
     Args:

@@ -3,16 +3,11 @@
 from typing import Optional
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmseg.registry import HOOKS
 
-__all__ = ['CATSegVocabularyHook', 'unwrap']
+from ..hooks import unwrap
 
-
-def unwrap(runner):
-    """The model itself, without a wrapper of distributed training."""
-    model = runner.model
-    return model.module if is_model_wrapper(model) else model
+__all__ = ['CATSegVocabularyHook']
 
 
 @HOOKS.register_module()

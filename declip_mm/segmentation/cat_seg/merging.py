@@ -3,13 +3,14 @@
 V views, Q queries (texts), T classes.
 """
 
-from typing import Callable, Iterator, Optional, Tuple
+from typing import Callable, Iterator, Tuple
 
 import torch
 from torch import Tensor
 
+from ..arg_max import best_of_class
+from ..resizing import resize, resize_rows
 from .cost import PRUNED
-from .geometry import resize_rows
 
 __all__ = ['class_map', 'class_probabilities']
 
@@ -71,7 +72,7 @@ def class_map(
 def class_probabilities(
     logits: Tensor,
     join: Join,
-    size: Optional[Tuple[int, int]],
+    size: Tuple[int, int],
     owner: Tensor,
     num_classes: int,
 ) -> Tensor:
@@ -80,13 +81,9 @@ def class_probabilities(
     Args:
         logits: (V, Q, h, w) of one picture.
         join: As in :func:`class_map`.
-        size: Wanted (H, W); None keeps the size that ``join`` gives.
+        size: Wanted (H, W).
         owner: (Q,) class index of each query.
         num_classes: T.
     """
-    probs = join(logits.float())
-    if size is not None:
-        ((_, probs),) = resize_rows(probs, size, size[0])
-    out = probs.new_zeros(num_classes, *probs.shape[1:])
-    index = owner.to(probs.device)[:, None, None].expand_as(probs)
-    return out.scatter_reduce(0, index, probs, 'amax', include_self=True)
+    probs = resize(join(logits.float()), size)
+    return best_of_class(probs, owner, num_classes)

@@ -6,17 +6,20 @@ B images, V views, Q queries (texts), T classes, C joint dimension.
 from typing import Dict, List, Mapping, Optional, Sequence, Union
 
 import torch
-import torch.nn.functional as F
-from mmengine.structures import PixelData
 from mmseg.models.segmentors import BaseSegmentor
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ...models.pairing import check_text_tower
+from ..arg_max import best_of_class
+from ..label_files import no_class_label
+from ..resizing import resize
+from ..segmentor import write_sample
 from .finetune import apply_finetune, is_split
 from .geometry import CATSegViews, WholeView
 from .merging import class_map, class_probabilities
-from .queries import TEMPLATE, TextQueries
+from .queries import TEMPLATE
 from .strict import StrictLoad
 from .vocabulary import TextQueriesMixin
 
@@ -50,12 +53,11 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
             ``crop_batch`` views at a time (None: all of a batch),
             ``class_chunk`` queries at a time while merging, ``keep_logits``
             to hand out all probabilities, ``threshold`` below which a pixel
-            gets ``below`` (a class name or a label).
+            gets ``below`` (a class name or a label; None: no class, 255 or
+            65535).
         data_preprocessor: Config of mmseg's ``SegDataPreProcessor``.
         init_cfg: Initialisation config.
     """
-
-    align_corners = False
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         super().__init__(data_preprocessor, init_cfg)
         self._image_cfg = image_encoder
         self.image_encoder = MODELS.build(image_encoder)
+        check_text_tower(self.image_encoder, text_encoder)
         self.text_encoder = MODELS.build(text_encoder)
         dims = self.image_encoder.visual.out_dim, self.text_encoder.embed_dim
         if dims[0] != dims[1]:
@@ -120,7 +123,7 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         class_chunk: int = 32,
         keep_logits: bool = False,
         threshold: float = 0.0,
-        below: Union[int, str] = 255,
+        below: Union[int, str, None] = None,
         **windows,
     ) -> None:
         if mode not in ('catseg', 'whole') or (mode == 'whole' and windows):
@@ -140,10 +143,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
     def extract_feat(self, inputs: Tensor):
         """(B, 3, H, W) -> :class:`DenseFeatures` with the two taps."""
         size = self.input_size
-        if size is not None and tuple(inputs.shape[-2:]) != (size, size):
-            inputs = F.interpolate(
-                inputs, size=(size, size), mode='bilinear', align_corners=False
-            )
+        if size is not None:
+            inputs = resize(inputs, (size, size))
         return self.image_encoder.forward_dense(inputs, self.taps)
 
     def encode_decode(
@@ -164,18 +165,10 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         logits = self.encode_decode(inputs)
         queries = self.known_queries()
         if not queries.one_to_one:
-            logits = self._per_class(logits, queries)
+            owner = torch.tensor(queries.owner)
+            logits = best_of_class(logits, owner, len(queries.classes))
         labels = torch.stack([s.gt_sem_seg.data[0] for s in data_samples])
         return self.decode_head.loss(logits, labels, self.ignore_index)
-
-    @staticmethod
-    def _per_class(logits: Tensor, queries: TextQueries) -> Tensor:
-        """(B, Q, h, w) -> (B, T, h, w), the best query of each class."""
-        owner = torch.tensor(queries.owner, device=logits.device)
-        batch, _, height, width = logits.shape
-        out = logits.new_zeros(batch, len(queries.classes), height, width)
-        index = owner[None, :, None, None].expand_as(logits)
-        return out.scatter_reduce(1, index, logits, 'amax', include_self=False)
 
     def predict(
         self,
@@ -184,8 +177,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
     ) -> List[SegDataSample]:
         """Class maps at the original size of each picture.
 
-        Adds ``pred_sem_seg`` (1, H, W) and, with ``keep_logits``,
-        ``seg_logits``: probabilities (T, H, W).
+        Adds ``pred_sem_seg`` (1, H, W), the classes to their metainfo and,
+        with ``keep_logits``, ``seg_logits``: probabilities (T, H, W).
         """
         if data_samples is None:
             size = tuple(inputs.shape[-2:])
@@ -215,25 +208,18 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
             found['seg_logits'] = class_probabilities(
                 logits, self.views.join, size, owner, len(queries.classes)
             )
-        axis = self._flip_axis(sample)
-        for name, data in found.items():
-            data = data if axis is None else data.flip(axis)
-            sample.set_data({name: PixelData(data=data)})
+        write_sample(sample, found, self.dataset_meta)
 
     def _below(self) -> int:
         """Label of pixels in which no class is probable enough."""
+        classes = self.known_queries().classes
+        if self.below is None:
+            return no_class_label(len(classes))
         if isinstance(self.below, int):
             return self.below
-        classes = self.known_queries().classes
         if self.below not in classes:
             raise ValueError(
                 f'test_cfg below={self.below!r} is none of the '
                 f'{len(classes)} classes.'
             )
         return classes.index(self.below)
-
-    @staticmethod
-    def _flip_axis(sample: SegDataSample) -> Optional[int]:
-        if not sample.metainfo.get('flip'):
-            return None
-        return -1 if sample.flip_direction == 'horizontal' else -2

@@ -12,7 +12,7 @@ class StrictLoad:
 
     mmengine's runner loads with ``strict=False`` and logs what is left over.
     A file of the image tower alone would then leave a random text tower:
-    training on known classes still works, and zero-shot mIoU is near 1.
+    training on known classes still works, and new names mean nothing.
 
     Args:
         model: Its direct children are the parts that messages speak of. Its

@@ -17,7 +17,6 @@ from .benchmarks import (
 
 __all__ = [
     'LoadOVAnnotations',
-    'LoadOVAnnotations',
     'OVADE20KDataset',
     'OVADE847Dataset',
     'OVCOCOObjectDataset',

@@ -8,12 +8,12 @@ from declip_mm.segmentation.cat_seg.cost import PRUNED
 from declip_mm.segmentation.cat_seg.geometry import (
     CATSegViews,
     WholeView,
-    resize_rows,
 )
 from declip_mm.segmentation.cat_seg.merging import (
     class_map,
     class_probabilities,
 )
+from declip_mm.segmentation.resizing import resize_rows
 
 
 def test_paper_geometry():

@@ -73,6 +73,7 @@ def test_batch_crop_and_class_chunks_change_no_map(family):
     ]
     for found, wanted in zip(single, whole):
         assert found.pred_sem_seg.data.shape == (1, 50, 70)
+        assert found.metainfo['classes'] == NAMES
         top = found.seg_logits.data.topk(2, dim=0).values
         clear = (top[0] - top[1] > 1e-5)[None]
         assert clear.float().mean() > 0.9
@@ -179,6 +180,11 @@ def test_towers_of_different_clips_are_refused():
         cfg['text_encoder']['model'], embed_dim=20
     )
     with pytest.raises(ValueError, match='dimension 12, text_encoder 20'):
+        segmentor(**cfg)
+    # both have 512 dimensions: nothing else would ever tell
+    cfg['image_encoder'] = dict(type='DeCLIPViT', model='EVA02-B-16')
+    cfg['text_encoder']['model'] = 'ViT-B-16'
+    with torch.device('meta'), pytest.raises(ValueError, match='ViT-B-16'):
         segmentor(**cfg)
 
 
