@@ -10,8 +10,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
-from seg_tools import load_tool
 from tiny_cat_seg import segmentor, segmentor_cfg
+from tool_modules import load_tool
 
 from declip_mm.apis import DeCLIPSegInferencer
 from declip_mm.apis.pictures import find_pictures, in_batches, read_pictures

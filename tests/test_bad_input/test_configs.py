@@ -1,6 +1,5 @@
 """Config files and command lines that the tools have to refuse."""
 
-import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +9,7 @@ from bad_input import Case, check
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 from mmengine.structures import BaseDataElement
+from tool_modules import load_tool
 from toy_project import CONFIG
 
 import declip_mm  # noqa: F401  (registers the classes)
@@ -17,17 +17,7 @@ from declip_mm import apis
 from declip_mm.engine import EpochSyncHook
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def load_tool(name):
-    path = ROOT / 'tools' / f'{name}.py'
-    spec = importlib.util.spec_from_file_location(f'bad_{name}', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TOOLS = {name: load_tool(name) for name in ('train', 'test')}
+TOOLS = {name: load_tool(f'{name}.py') for name in ('train', 'test')}
 
 
 def line(tool, *more, text=CONFIG):

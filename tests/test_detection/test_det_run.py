@@ -1,10 +1,8 @@
 """A whole run: train, measure, sweep, propose, detect; COCO and LVIS."""
 
-import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,26 +12,17 @@ from det_world import write_project
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
+from tool_modules import TOOLS, load_tool
 
 from declip_mm import apis
 from declip_mm.datasets.proposals import read_proposals
 
 pytestmark = pytest.mark.slow
 
-TOOLS = Path(__file__).parents[2] / 'tools'
-
-
-def tool(name):
-    path = TOOLS / f'{name}.py'
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 def call(name, monkeypatch, *arguments):
     monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
-    tool(name).main()
+    load_tool(f'{name}.py').main()
 
 
 @pytest.fixture(scope='module', params=['coco', 'lvis'])

@@ -1,29 +1,17 @@
 """The miniature world in COCO's and LVIS's layout, and its detector jobs."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
+import f_vit_job as job_module
 import pytest
 from mmdet.registry import DATASETS, METRICS
+from tool_modules import load_tool
 
 import declip_mm.detection  # noqa: F401  (registers the parts)
 from declip_mm.datasets.miniature import build_world
 
-TOOLS = Path(__file__).parents[2] / 'tools'
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-converter = load(TOOLS / 'dataset_converters/miniature_detection.py')
-job_module = load(TOOLS / 'miniature/f_vit_job.py')
+converter = load_tool('dataset_converters/miniature_detection.py')
 
 NAMES = [f'thing {i:02d}' for i in range(20)]
 
@@ -181,7 +169,7 @@ def test_detectors_train_and_make_a_table(small_world, tmp_path, monkeypatch):
         assert job.done() and (job.folder / 'detector.pth').is_file()
     chosen = json.loads(jobs[0].fusion.read_text())
     assert len(chosen['rows']) == 2 and chosen['split'] == 'tune_known'
-    table = load(TOOLS / 'miniature/f_vit.py')
+    table = load_tool('miniature/f_vit.py')
     (row,) = table.as_rows(['declip'], jobs)
     assert row['fusion'] == chosen['best']
     for metric in ('novel_ap50', 'base_ap50', 'heldout_novel_ap50'):

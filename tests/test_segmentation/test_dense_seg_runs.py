@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from PIL import Image
-from seg_tools import TOOLS, load_tool
+from tool_modules import TOOLS, load_tool
 
 from declip_mm.segmentation.label_files import read_labels
 

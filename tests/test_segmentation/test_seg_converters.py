@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmseg.registry import DATASETS
 from PIL import Image
-from seg_tools import load_tool
+from tool_modules import load_tool
 
 import declip_mm.segmentation  # noqa: F401  (registers the data sets)
 from declip_mm.segmentation.label_files import read_labels

@@ -1,16 +1,17 @@
 """Three kills of a whole run, and what is left of it."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 
 import pytest
-from toy_runs import ENSEMBLE, ROOT, write_config
+import torch
+from tool_modules import TOOLS, load_tool
+from toy_runs import ENSEMBLE, write_config
 
 pytestmark = pytest.mark.slow
-SOAK = ROOT / 'tools' / 'misc' / 'soak.py'
+SOAK = TOOLS / 'misc/soak.py'
 
 
 def test_three_kills(world, tmp_path):
@@ -31,11 +32,7 @@ def test_three_kills(world, tmp_path):
 
 
 def test_a_difference_is_found():
-    spec = importlib.util.spec_from_file_location('soak', SOAK)
-    soak = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(soak)
-    import torch
-
+    soak = load_tool('misc/soak.py')
     one = dict(a=[dict(b=torch.zeros(2))], c=1)
     two = dict(a=[dict(b=torch.tensor([0.0, 1e-30]))], c=1)
     assert soak.differences(one, two, 'x') == ['x.a.0.b']

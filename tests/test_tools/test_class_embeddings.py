@@ -1,21 +1,15 @@
 """tools/misc/class_embeddings.py."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 from tiny_text import clip, save, text_config
+from tool_modules import load_tool
 
 
 @pytest.fixture(scope='module')
 def tool():
-    root = Path(__file__).resolve().parents[2]
-    path = root / 'tools' / 'misc' / 'class_embeddings.py'
-    spec = importlib.util.spec_from_file_location('class_embeddings', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('misc/class_embeddings.py')
 
 
 def test_command_line(tool, tmp_path, capsys):

@@ -1,6 +1,5 @@
 """The command lines of tools/train.py and tools/test.py."""
 
-import importlib.util
 import os
 import pickle
 import socket
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tool_modules import load_tool
 from toy_project import CONFIG
 
 from declip_mm.apis import OptionError, launch
@@ -17,16 +17,7 @@ from declip_mm.apis import OptionError, launch
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load_tool(name: str):
-    spec = importlib.util.spec_from_file_location(
-        f'tool_{name}', ROOT / 'tools' / f'{name}.py'
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-train, test = load_tool('train'), load_tool('test')
+train, test = load_tool('train.py'), load_tool('test.py')
 
 
 @pytest.fixture

@@ -1,16 +1,11 @@
 """tools/miniature/dense_seg.py: jobs, rows and table, without running any."""
 
 import json
-import sys
 from pathlib import Path
 
+import dense_seg
 import pytest
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools/miniature'
-sys.path.insert(0, str(TOOLS))
-
-import dense_seg  # noqa: E402
-from dense_seg_job import METHODS, SegJob, seg_config  # noqa: E402
+from dense_seg_job import METHODS, SegJob, seg_config
 
 
 @pytest.fixture

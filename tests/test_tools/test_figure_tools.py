@@ -1,6 +1,5 @@
 """The converter to COCO panoptic, and the tools that draw from it."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, METRICS
 from PIL import Image
 from pycocotools import mask as coco_mask
+from tool_modules import load_tool
 
 import declip_mm  # noqa: F401  (registers everything)
 
@@ -21,15 +21,6 @@ QUIET = [
     'test_dataloader.num_workers=0',
     'test_dataloader.persistent_workers=False',
 ]
-
-
-def tool(name):
-    spec = importlib.util.spec_from_file_location(
-        Path(name).stem, ROOT / 'tools' / name
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def note(image, category, box, size=(80, 96)):
@@ -78,7 +69,7 @@ def world(tmp_path):
 
 
 def convert(world, out, *more):
-    tool('dataset_converters/miniature_coco_panoptic.py').main(
+    load_tool('dataset_converters/miniature_coco_panoptic.py').main(
         [str(out), '--world', str(world), *more]
     )
     return str(out)
@@ -172,7 +163,7 @@ def test_sweep_goes_on_where_it_was(world, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     root = convert(world, tmp_path / 'coco')
     options = [*QUIET, f'test_dataloader.dataset.data_root={root}']
-    sweep = tool('analysis_tools/region_sweep.py')
+    sweep = load_tool('analysis_tools/region_sweep.py')
     first = [CONFIG, 'none', '--out', 'out', '--cfg-options', *options]
     sweep.main([*first[:2], '--sizes', '30', *first[2:]])
     assert '[1/1] none at 28 px: boxes, things' in capsys.readouterr().out
@@ -197,7 +188,7 @@ def test_proxy_tokens_and_affinity_pictures(world, tmp_path, monkeypatch):
         'test_dataloader.dataset.image_size=84',
     ]
     lines = [CONFIG, 'CLIP=original', 'block=none']
-    tool('analysis_tools/proxy_tokens.py').main(
+    load_tool('analysis_tools/proxy_tokens.py').main(
         [*lines, '--out', 'proxy.json', '--cfg-options', *options]
     )
     found = json.loads(Path('proxy.json').read_text())
@@ -209,7 +200,7 @@ def test_proxy_tokens_and_affinity_pictures(world, tmp_path, monkeypatch):
     assert even == pytest.approx(100 * 5 / 36)
     assert '(even attention)' in Path('proxy.md').read_text()
     picture = str(world / 'val_known/images/1.jpg')
-    tool('analysis_tools/vis_affinity.py').main(
+    load_tool('analysis_tools/vis_affinity.py').main(
         [*lines, '--pictures', picture, '--size', '84', '--out', 'vis']
         + ['--layers', '1', '6', '--points', '0.2,0.3', '0.7,0.6']
     )
@@ -224,13 +215,13 @@ def test_proxy_tokens_and_affinity_pictures(world, tmp_path, monkeypatch):
 
 def test_options_that_would_reach_no_backbone_are_refused():
     with pytest.raises(SystemExit, match='--config-of LABEL=CONFIG'):
-        tool('analysis_tools/proxy_tokens.py').main(
+        load_tool('analysis_tools/proxy_tokens.py').main(
             [CONFIG, 'none', '--cfg-options', 'model.backbone.affinity=csa']
         )
 
 
 def test_points_lie_in_the_picture(capsys):
-    parse = tool('analysis_tools/vis_affinity.py').parse_args
+    parse = load_tool('analysis_tools/vis_affinity.py').parse_args
     given = [CONFIG, 'none', '--pictures', 'a.jpg', '--points']
     assert parse([*given, '0,0.5', '1,1']).points == [(0, 0.5), (1, 1)]
     for wrong in ('2,0.5', '0.5', 'a,b'):

@@ -2,15 +2,12 @@
 
 import importlib
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from mmengine.registry import DATA_SAMPLERS, HOOKS, MODELS
 
 import declip_mm  # noqa: F401  (registers everything)
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools/miniature'
 NAMES = ['ladder', 'ladder_config', 'ladder_job', 'ladder_pool']
 NAMES += ['ladder_report', 'ladder_tables']
 
@@ -18,10 +15,7 @@ NAMES += ['ladder_report', 'ladder_tables']
 @pytest.fixture(scope='module')
 def parts():
     """The modules of the script, by the end of their names."""
-    sys.path.insert(0, str(TOOLS))
-    found = {n.partition('_')[2]: importlib.import_module(n) for n in NAMES}
-    yield found
-    sys.path.remove(str(TOOLS))
+    return {n.partition('_')[2]: importlib.import_module(n) for n in NAMES}
 
 
 @pytest.fixture

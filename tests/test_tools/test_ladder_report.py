@@ -1,14 +1,7 @@
 """tools/miniature/ladder_report.py: intervals and claims."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools/miniature'
-sys.path.insert(0, str(TOOLS))
-
-from ladder_report import clashes, interval  # noqa: E402
+from ladder_report import clashes, interval
 
 
 @pytest.mark.parametrize(

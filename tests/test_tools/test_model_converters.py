@@ -1,8 +1,6 @@
 """The command lines that convert, describe, publish and probe weights."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,10 +8,9 @@ from clip_files import eva
 from mmengine.registry import MODELS
 from PIL import Image
 from tiny import backbone_cfg
+from tool_modules import load_tool
 
 from declip_mm.checkpoint import FINGERPRINT_KEY, read_checkpoint
-
-FOLDER = Path(__file__).resolve().parents[2] / 'tools/model_converters'
 
 
 @pytest.fixture
@@ -21,13 +18,8 @@ def tool(monkeypatch, capsys):
     """Runs a tool's main; returns what it printed."""
 
     def run(name, *args):
-        spec = importlib.util.spec_from_file_location(
-            f'tool_{name}', FOLDER / f'{name}.py'
-        )
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
         monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
-        module.main()
+        load_tool(f'model_converters/{name}.py').main()
         return capsys.readouterr().out
 
     return run

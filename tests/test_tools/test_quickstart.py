@@ -1,7 +1,5 @@
 """tools/miniature/quickstart.py without the ViT-S: stored features."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,23 +9,15 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from PIL import Image
+from tool_modules import load_tool
 
 from declip_mm.datasets.miniature import load_pack, make_scene
 from declip_mm.datasets.miniature.features import load_vfm_features
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools/miniature'
-
 
 @pytest.fixture(scope='module')
 def quickstart():
-    spec = importlib.util.spec_from_file_location(
-        'quickstart', TOOLS / 'quickstart.py'
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(TOOLS))
-    spec.loader.exec_module(module)
-    sys.path.remove(str(TOOLS))
-    return module
+    return load_tool('miniature/quickstart.py')
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""Scripts of tools/ as modules."""
+"""Scripts of tools/ as modules.
+
+Those of tools/miniature import each other by their bare names, and are found
+that way here too (``pythonpath`` in pyproject.toml).
+"""
 
 import importlib.util
 import sys
@@ -8,8 +12,8 @@ TOOLS = Path(__file__).resolve().parents[1] / 'tools'
 
 
 def load_tool(path):
-    """Import a script by its path below tools/."""
-    name = Path(path).stem
+    """A script by its path below tools/, read anew."""
+    name = f'tool_{Path(path).stem}'
     spec = importlib.util.spec_from_file_location(name, TOOLS / path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
