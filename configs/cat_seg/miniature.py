@@ -183,7 +183,7 @@ test_evaluator = dict(
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TrainableConstructor',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+    optimizer=dict(type='AdamW', lr=3e-3, weight_decay=1e-4),
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
         custom_keys={

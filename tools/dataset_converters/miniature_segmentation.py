@@ -1,16 +1,20 @@
-"""The miniature world in the official layout of each of the eight sets.
+"""The miniature world in the official layout of every segmentation set.
 
     python tools/dataset_converters/miniature_segmentation.py data/mini_seg
 
-    data/mini_seg/VOCdevkit/VOC2012      voc21, voc20
+    data/mini_seg/VOCdevkit/VOC2012      voc21, voc20; pas20, pas20b
     data/mini_seg/VOCdevkit/VOC2010      context60, context59
     data/mini_seg/coco_stuff164k         coco_stuff, coco_object
     data/mini_seg/cityscapes             cityscapes
-    data/mini_seg/ade/ADEChallengeData2016   ade20k
+    data/mini_seg/ade/ADEChallengeData2016   ade20k, ade150
+    data/mini_seg/ade847                 ade847
+    data/mini_seg/context459             context459
 
 A smoke test of paths, labels and configs: a drawing whose name the set has
 gets that class, any other one of the set's classes by its number. Figures on
-it mean nothing. COCO-Object's maps are made by coco_object.py.
+it mean nothing. COCO-Object's and PAS-20b's maps are made by coco_object.py
+and pas20b.py; PC-459 has its names in a file of the release, here the world's
+own stand for its last ones.
 """
 
 import argparse
@@ -32,11 +36,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from coco_object import convert as convert_coco_object
 from mmseg.registry import DATASETS
+from pas20b import convert as convert_pas20b
 
 import declip_mm.segmentation  # noqa: F401  (registers the data sets)
 from declip_mm.datasets.miniature import build_world
+from declip_mm.segmentation.label_files import write_labels
 
 WORLD_BACKGROUND = 255
+CONTEXT_NAMES = 459
 
 
 class Layout(NamedTuple):
@@ -50,6 +57,7 @@ class Layout(NamedTuple):
         first: Label of the first class that is no background.
         background: Label of what is no object.
         listing: File with the names of the pictures.
+        names: File with the names of the classes, if the set has one.
     """
 
     root: str
@@ -59,6 +67,7 @@ class Layout(NamedTuple):
     first: int
     background: int
     listing: str | None = None
+    names: str | None = None
 
 
 _CITY = 'val/miniature/{}_'
@@ -105,13 +114,38 @@ LAYOUTS = (
         1,
         0,
     ),
+    Layout(
+        'ade847',
+        'OVADE847Dataset',
+        'images/validation/{}.jpg',
+        'annotations/validation/{}.png',
+        0,
+        65535,
+    ),
+    Layout(
+        'context459',
+        'OVContext459Dataset',
+        'images/validation/{}.jpg',
+        'annotations/validation/{}.png',
+        0,
+        65535,
+        names='classes.txt',
+    ),
 )
+
+
+def class_names(layout: Layout, names: Sequence[str]) -> list[str]:
+    """The set's classes; those of PC-459 end with the world's."""
+    if layout.names is None:
+        return list(DATASETS.get(layout.dataset).METAINFO['classes'])
+    others = range(CONTEXT_NAMES - len(names))
+    return [*(f'other {number}' for number in others), *names]
 
 
 def label_table(layout: Layout, names: Sequence[str]) -> np.ndarray:
     """(256,) label of the world -> label of the set's files."""
-    classes = list(DATASETS.get(layout.dataset).METAINFO['classes'])
-    table = np.full(256, layout.background, np.uint8)
+    classes = class_names(layout, names)
+    table = np.full(256, layout.background, np.uint16)
     for label, name in enumerate(names):
         known = name in classes
         owner = classes.index(name) if known else label % len(classes)
@@ -133,7 +167,10 @@ def write_layout(
         label = root / layout.label.format(stem)
         _write(image, _picture_writer(picture))
         found = table[np.asarray(labels)]
-        _write(label, Image.fromarray(found).save)
+        write_labels(str(label), found)
+    if layout.names:
+        text = '\n'.join(class_names(layout, names))
+        _write(root / layout.names, lambda path: path.write_text(text))
     if layout.listing:
         text = '\n'.join(stems) + '\n'
         _write(root / layout.listing, lambda path: path.write_text(text))
@@ -163,6 +200,7 @@ def write_sets(world: Path, split: str, out: Path, limit: int) -> None:
     names = [category['name'] for category in content['categories']]
     for layout in LAYOUTS:
         write_layout(layout, source, out, names, limit)
+    convert_pas20b(out / 'VOCdevkit' / 'VOC2012')
     convert_coco_object(out / 'coco_stuff164k' / 'annotations' / 'val2017')
 
 
@@ -178,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     world = args.world or build_world()
     write_sets(world, args.split, args.out, args.limit)
-    print(f'\n{args.limit} pictures in the layouts of eight sets: {args.out}')
+    print(f'\n{args.limit} pictures in the layouts of all sets: {args.out}')
 
 
 if __name__ == '__main__':
