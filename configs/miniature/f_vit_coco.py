@@ -57,6 +57,9 @@ model = dict(
         anchor_generator=dict(strides=[7, 14, 28, 56], scales=[4]),
     ),
     roi_head=dict(
+        # A CLIP's cosines are multiplied by 100, this one's by 15 (learned):
+        # the temperatures of the full-size model are scaled alike.
+        tau_vlm=10.0,
         bbox_roi_extractor=dict(out_channels=64, featmap_strides=strides),
         vlm_roi_extractor=dict(out_channels=128, featmap_strides=[14]),
         bbox_head=dict(
@@ -65,6 +68,7 @@ model = dict(
             in_channels=64,
             conv_out_channels=64,
             fc_out_channels=128,
+            cls_predictor_cfg=dict(tau_det=7.5),
         ),
     ),
     train_cfg=dict(

@@ -17,8 +17,9 @@ CONFIG = Path(__file__).resolve().parents[2] / (
     'configs/miniature/f_vit_coco.py'
 )
 TUNE = 'tune_known'
-#: What is tried on the tune split: alpha, beta, tau.
-ALPHAS, BETAS, TAUS = (0.1, 0.3), (0.3, 0.5, 0.7, 0.9), (20, 45, 90)
+#: What is tried on the tune split: alpha, beta, tau (20 to 90 at full size,
+#: where cosines are multiplied by 100 and not by 15).
+ALPHAS, BETAS, TAUS = (0.1, 0.3, 0.5), (0.3, 0.5, 0.7, 0.9), (4, 8, 15)
 
 
 @dataclass(frozen=True)
