@@ -115,8 +115,10 @@ def read_regions(
 
 
 def _check_kind(path, annotations: list, panoptic: bool) -> None:
-    found = bool(annotations) and 'segments_info' in annotations[0]
-    if annotations and found != panoptic:
+    if not annotations or not isinstance(annotations[0], dict):
+        return  # nothing to tell it by; what is no object is refused later
+    found = 'segments_info' in annotations[0]
+    if found != panoptic:
         kind = ('an instances', 'a panoptic')
         raise ValueError(
             f'{path} is {kind[found]} file, read as {kind[panoptic]} one: '

@@ -4,13 +4,13 @@ import os
 from typing import Any, Dict, Optional
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
 from ..assets import resolve_asset
 from ..checkpoint import FINGERPRINT_KEY, compare_fingerprints
 from ..version import __version__
 from .epoch import leaf_datasets
+from .unwrap import unwrap
 
 __all__ = ['FingerprintHook']
 
@@ -39,17 +39,12 @@ class FingerprintHook(Hook):
         self.recipe, self.licence, self.module = recipe, licence, module
         self._text_tower: Dict[str, Any] = {}
 
-    @staticmethod
-    def _model(runner):
-        model = runner.model
-        return model.module if is_model_wrapper(model) else model
-
     def _backbone(self, runner):
-        return getattr(self._model(runner), self.module)
+        return getattr(unwrap(runner), self.module)
 
     def _encoder(self, runner) -> Any:
         """The model's text tower, if its weights are at hand."""
-        predictor = getattr(self._model(runner), 'predictor', None)
+        predictor = getattr(unwrap(runner), 'predictor', None)
         config = getattr(predictor, 'text_encoder', None) or {}
         path = resolve_asset(str(config.get('pretrained') or ''))
         return predictor.encoder if os.path.isfile(path) else None

@@ -1,8 +1,9 @@
 """The nouns of a training set go to the teacher that embeds them."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
+
+from .unwrap import unwrap
 
 __all__ = ['NounHook']
 
@@ -12,9 +13,7 @@ class NounHook(Hook):
     """Give a :class:`NounTeacher` the class names of the training set."""
 
     def before_train(self, runner) -> None:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap(runner)
         dataset = runner.train_dataloader.dataset
         names = list(dataset.metainfo.get('classes') or ())
         if not names:

@@ -1,8 +1,9 @@
 """The names to tell apart come with the data set."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
+
+from .unwrap import unwrap
 
 __all__ = ['VocabularyHook']
 
@@ -16,9 +17,7 @@ class VocabularyHook(Hook):
     """
 
     def _hand_over(self, runner, dataloader) -> None:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap(runner)
         names = list(dataloader.dataset.metainfo.get('classes') or ())
         if not names:
             raise ValueError(

@@ -4,9 +4,10 @@ from typing import Dict, Optional
 
 import torch.nn as nn
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import Tensor
+
+from .unwrap import unwrap
 
 __all__ = ['WeightEnsembleHook']
 
@@ -44,10 +45,7 @@ class WeightEnsembleHook(Hook):
         self.training = False
 
     def _target(self, runner) -> nn.Module:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        return getattr(model, self.module)
+        return getattr(unwrap(runner), self.module)
 
     def mix(self, student: Dict[str, Tensor]) -> Dict[str, Tensor]:
         """The mixture; tensors that are no weights stay the student's."""

@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from .cache_file import CachedTeacher, CacheFile
+from .cache_file import CachedTeacher, CacheFile, in_half
 
 __all__ = ['TeacherCache', 'write_cache']
 
@@ -61,7 +61,7 @@ class TeacherCache(CachedTeacher):
             missing = ids
         if self.teacher is None or image is None:
             raise self._lost(missing, 'features')
-        features = self.teacher(image, data_samples).half()
+        features = in_half(self.teacher(image, data_samples))
         if self.file.array is None:
             self._create(features.shape[1:], data_samples, view=view)
         self.file.array[ids] = features.cpu().numpy()
@@ -78,9 +78,10 @@ def write_cache(path: str, features: Tensor, view: Tuple[int, int]) -> None:
         features: (N, D', h, w), row i of image i.
         view: (H, W) of the VFM view that they belong to.
     """
+    stored = in_half(features)
     mark = dict(teacher=None, view=list(view), num_images=len(features))
     file = CacheFile(Path(path))
     file.create(tuple(features.shape), mark)
-    file.array[:] = features.half().numpy()
+    file.array[:] = stored.numpy()
     file.filled[:] = True
     file.flush()

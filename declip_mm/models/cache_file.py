@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 
 from .teachers import FrozenTeacher
 
-__all__ = ['CacheFile', 'rows_of', 'weights_digest']
+__all__ = ['CacheFile', 'in_half', 'rows_of', 'weights_digest']
 
 
 def weights_digest(teacher: torch.nn.Module) -> str:
@@ -23,6 +23,24 @@ def weights_digest(teacher: torch.nn.Module) -> str:
         digest.update(name.encode())
         digest.update(parameter.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def in_half(features: torch.Tensor) -> torch.Tensor:
+    """What a cache stores of features.
+
+    Raises:
+        ValueError: A value is NaN or beyond half precision; it would come
+            back as a NaN loss, epochs later.
+    """
+    stored = features.half()
+    if not bool(stored.isfinite().all()):
+        raise ValueError(
+            'a teacher gave features that half precision cannot hold (from '
+            f'{features.min().item():g} to {features.max().item():g}; allowed '
+            'are -65504 to 65504). Train without a cache, or take features '
+            "that are normalised (norm='plain' of a VFMTeacher)."
+        )
+    return stored
 
 
 class CacheFile:

@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from .cache_file import CachedTeacher
+from .cache_file import CachedTeacher, in_half
 
 __all__ = ['CropCache']
 
@@ -74,7 +74,7 @@ class CropCache(CachedTeacher):
             missing = np.ones(len(rows), dtype=bool)
         if self.teacher is None or crops is None:
             raise self._lost(np.unique(rows[missing]), 'crops')
-        found = self.teacher(crops, data_samples).half()
+        found = in_half(self.teacher(crops, data_samples))
         if self.file.array is None:
             self._create_for(data_samples, crops)
             self._check_range(cells)

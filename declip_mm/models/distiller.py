@@ -11,6 +11,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from .losses import content_loss, context_loss
+from .pairing import check_text_tower
 from .regions import box_features
 from .teachers import CLIPCropTeacher
 from .tokens import to_tokens, valid_tokens
@@ -77,6 +78,9 @@ class DecoupledDistiller(BaseModel):
         self.mask_padding = mask_padding
         self.predictor = predictor and MODELS.build(predictor)
         self._check()
+        for holder in (content_teacher, predictor or {}):
+            if 'text_encoder' in holder:
+                check_text_tower(self.backbone, holder['text_encoder'])
         self._check_pixels()
 
     @property

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ['content_loss', 'context_loss']
+__all__ = ['content_loss', 'context_loss', 'in_float32']
 
 
-def _in_float32(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def in_float32(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Autocast would compute the cosines in half precision."""
 
     @functools.wraps(loss)
@@ -26,7 +26,7 @@ def _in_float32(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return run
 
 
-@_in_float32
+@in_float32
 def content_loss(
     regions: Tensor, targets: Tensor, count: Union[float, Tensor, None] = None
 ) -> Tensor:
@@ -48,7 +48,7 @@ def content_loss(
     return total / count if count else total
 
 
-@_in_float32
+@in_float32
 def context_loss(
     context: Sequence[Tensor],
     teacher: Tensor,

@@ -13,7 +13,7 @@ from mmengine import dist
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from .losses import content_loss
+from .losses import content_loss, in_float32
 
 __all__ = [
     'NounTargets',
@@ -64,6 +64,7 @@ class RegionNounLoss(nn.Module):
         super().__init__()
         self.logit_scale = _positive(logit_scale)
 
+    @in_float32
     def forward(
         self, regions: Tensor, targets: NounTargets, count: Count
     ) -> Tensor:
@@ -92,6 +93,7 @@ class RegionContrastLoss(nn.Module):
         super().__init__()
         self.logit_scale = _positive(logit_scale)
 
+    @in_float32
     def forward(
         self, regions: Tensor, targets: Tensor, count: Count
     ) -> Tensor:

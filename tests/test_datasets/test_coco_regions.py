@@ -89,6 +89,10 @@ def wrong(change):
             r'images\[0\] has no height',
         ),
         (
+            lambda d: d['annotations'].insert(0, 7),
+            r'annotations\[0\] is no object, got 7',
+        ),
+        (
             lambda d: d['annotations'].clear(),
             'no picture with a region',
         ),

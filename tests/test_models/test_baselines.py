@@ -204,3 +204,17 @@ def test_contrast_over_ranks_of_unequal_size(monkeypatch):
         monkeypatch.setattr(f'{module}.dist.get_rank', lambda r=rank: r)
         found.append(loss(regions[part], texts[part], 5.0))
     torch.testing.assert_close(sum(found), wanted)
+
+
+@pytest.mark.parametrize('kind', [RegionNounLoss, RegionContrastLoss])
+def test_autocast_leaves_the_losses_in_float32(kind):
+    """At a scale of 100 bfloat16 would round logits to halves."""
+    generator = torch.Generator().manual_seed(0)
+    regions = torch.randn(6, 12, generator=generator)
+    targets = F.normalize(torch.randn(6, 12, generator=generator), dim=1)
+    if kind is RegionNounLoss:
+        targets = NounTargets(targets, torch.arange(6))
+    wanted = kind()(regions, targets, 6)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        found = kind()(regions, targets, 6)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)

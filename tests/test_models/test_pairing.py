@@ -39,6 +39,24 @@ def test_text_tower_of_another_model():
     )
 
 
+@pytest.mark.parametrize('part', ['predictor', 'content_teacher'])
+def test_a_distiller_refuses_it_too(part):
+    text = dict(
+        type='DeCLIPTextEncoder', model='ViT-B-16', allow_download=True
+    )
+    backbone = dict(type='DeCLIPViT', model='EVA02-B-16')
+    parts = dict(
+        content_teacher=dict(type='CLIPCropTeacher', backbone=backbone),
+        predictor=dict(type='OpenVocabPredictor', text_encoder=text),
+    )
+    if part == 'content_teacher':
+        parts = dict(content_teacher=dict(type='NounTeacher'))
+        parts[part]['text_encoder'] = text
+    cfg = dict(type='DecoupledDistiller', backbone=backbone, **parts)
+    with torch.device('meta'), pytest.raises(ValueError, match='text tower'):
+        MODELS.build(cfg)
+
+
 def test_text_tower_of_other_weights(tmp_path):
     backbone = dict(model='ViT-B-16', pretrained='openai')
     text = dict(backbone, pretrained='laion400m_e32')

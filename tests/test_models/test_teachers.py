@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from tiny import backbone_cfg, batch, distiller_cfg, tiny_openai, vfm_cfg
 
+from declip_mm.models.cache import write_cache
+
 
 @pytest.fixture(params=['clip', 'vfm'])
 def teacher(request):
@@ -137,3 +139,12 @@ def test_cache_of_something_else_is_refused(tmp_path):
         other(inputs['vfm'], samples)
     with pytest.raises(FileNotFoundError, match='does not exist'):
         MODELS.build(cache_cfg(tmp_path / 'none.npy'))
+
+
+def test_features_beyond_half_precision_are_refused(tmp_path):
+    path = tmp_path / 'vfm.npy'
+    features = torch.zeros(2, 4, 3, 3)
+    features[1, 0, 0, 0] = 7e4
+    with pytest.raises(ValueError, match='to 70000; allowed are -65504'):
+        write_cache(str(path), features, (42, 42))
+    assert not path.exists()
