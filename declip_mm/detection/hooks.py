@@ -2,9 +2,10 @@
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.utils.data import Dataset
+
+from ..engine.unwrap import unwrap
 
 __all__ = ['DetVocabularyHook', 'take_names']
 
@@ -15,8 +16,6 @@ def take_names(model: nn.Module, dataset: Dataset) -> None:
     Raises:
         ValueError: The data set has none.
     """
-    if is_model_wrapper(model):
-        model = model.module
     meta = dataset.metainfo
     if not meta.get('classes'):
         raise ValueError(
@@ -39,10 +38,10 @@ class DetVocabularyHook(Hook):
 
     def before_train_epoch(self, runner) -> None:
         # validation may have been on other classes
-        take_names(runner.model, runner.train_dataloader.dataset)
+        take_names(unwrap(runner), runner.train_dataloader.dataset)
 
     def before_val_epoch(self, runner) -> None:
-        take_names(runner.model, runner.val_dataloader.dataset)
+        take_names(unwrap(runner), runner.val_dataloader.dataset)
 
     def before_test_epoch(self, runner) -> None:
-        take_names(runner.model, runner.test_dataloader.dataset)
+        take_names(unwrap(runner), runner.test_dataloader.dataset)

@@ -55,7 +55,8 @@ class FingerprintHook(Hook):
         found = dict(getattr(self._backbone(runner), 'architecture', {}))
         loader = getattr(runner, 'train_dataloader', None)
         for data in leaf_datasets(getattr(loader, 'dataset', None)):
-            size = getattr(getattr(data, 'views', None), 'image_size', None)
+            # mosaics are cut by the data set itself
+            size = getattr(getattr(data, 'views', data), 'image_size', None)
             if size is not None:
                 found['resolution'] = size
         encoder = self._encoder(runner)

@@ -3,16 +3,11 @@
 from typing import Optional
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmseg.registry import HOOKS
 
-__all__ = ['SegVocabularyHook', 'unwrap']
+from ..engine.unwrap import unwrap
 
-
-def unwrap(runner):
-    """The model itself, without a wrapper of distributed training."""
-    model = runner.model
-    return model.module if is_model_wrapper(model) else model
+__all__ = ['SegVocabularyHook']
 
 
 @HOOKS.register_module()

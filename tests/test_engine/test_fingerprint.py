@@ -55,6 +55,13 @@ def test_resolution_text_tower_and_architecture_are_said(clips, tmp_path):
     assert found.fingerprint == state.model.backbone.fingerprint
 
 
+def test_resolution_of_mosaics_is_said(clips):
+    state = runner(clips[0])
+    state.train_dataloader.dataset = SimpleNamespace(image_size=128)
+    said = saved(state)['meta'][FINGERPRINT_KEY]
+    assert said['resolution'] == 128
+
+
 def test_another_text_tower_is_refused(clips):
     checkpoint = saved(runner(clips[0]))
     same, other = runner(clips[0]), runner(clips[1])

@@ -6,7 +6,9 @@
         configs/cat_seg/declip_eva02-b16_coco-stuff.py --train
 
 Prints, for each number of names, the memory above that of the model: of the
-process on a CPU, of the allocator on a GPU.
+process on a CPU, of the allocator on a GPU. On a CPU every number of names has
+a process of its own: memory that an earlier one left to the allocator would
+hide part of what a later one takes.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import logging
 import resource
+import subprocess
 import sys
 import threading
 import time
@@ -129,6 +132,10 @@ def main() -> None:
         '--cfg-options', nargs='+', action=DictAction, default={}
     )
     args = parser.parse_args()
+    if args.device == 'cpu' and len(args.names) > 1:
+        again = [sys.executable, *sys.argv, '--names']
+        runs = [subprocess.run([*again, str(n)]) for n in args.names]
+        sys.exit(max(run.returncode for run in runs))
     MMLogger.get_current_instance().setLevel(logging.ERROR)
     model = build(args.config, args.cfg_options, torch.device(args.device))
     model.crop_batch = args.crop_batch or model.crop_batch

@@ -119,6 +119,21 @@ def table_11() -> list[Row]:
     ]
 
 
+def conflict() -> list[Row]:
+    """What a growing lambda costs where both losses act on one feature."""
+    named = {row.name: row for row in table_1()}
+    rows = [ORIGINAL_QQ]
+    for form, alone in (
+        ('coupled', 'self-distillation'),
+        ('decoupled', 'decoupled-no-vfm'),
+    ):
+        rows.append(Row(f'{form}-0', named[alone].options))
+        for weight in (0.05, 0.25, 1.0):
+            options = {**named[form].options, LAMBDA: weight}
+            rows.append(Row(f'{form}-{weight:g}', options))
+    return rows
+
+
 RANKS = 4
 
 
@@ -218,6 +233,7 @@ TABLES = {
     '7': table_7,
     '8': table_8,
     '11': table_11,
+    'conflict': conflict,
     'recipes': recipes,
     'sync': sync,
     'grid': grid,

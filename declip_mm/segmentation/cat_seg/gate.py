@@ -9,8 +9,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
+from ...engine.unwrap import unwrap
 from ...evaluation.dense_iou import intersect_and_areas
-from ..hooks import unwrap
 
 __all__ = ['ZeroShotGateHook', 'ZeroShotProbe', 'probe_zero_shot']
 

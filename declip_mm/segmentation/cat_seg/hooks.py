@@ -5,7 +5,7 @@ from typing import Optional
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
-from ..hooks import unwrap
+from ...engine.unwrap import unwrap
 
 __all__ = ['CATSegVocabularyHook']
 
