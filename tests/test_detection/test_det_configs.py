@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from tiny import tiny_eva
+from tool_modules import load_tool
 
 ROOT = Path(__file__).parents[2] / 'configs'
 CONFIGS = [
@@ -123,3 +124,23 @@ def test_trains_a_step_and_predicts(cfg):
     found = first.pred_instances
     assert len(found) and found.scores.isfinite().all()
     assert ('masks' in found) == masks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('data', 'names'), [('coco', 65), ('lvis', 1203)])
+def test_the_full_size_tool_measures_a_step(data, names):
+    path = ROOT / f'f_vit/f-vit_eva02-b16_declip_ov-{data}.py'
+    cfg = Config.fromfile(path)
+    init_default_scope('mmdet')
+    shrink(cfg)
+    tool = load_tool('analysis_tools/step_detectors.py')
+    found = tool.measure(cfg, 128)
+    assert found['names'] == names and found['detections'] > 0
+    assert 0 < found['trained_m'] <= found['weights_m']
+    assert ('loss_mask' in found['losses']) == (data == 'lvis')
+    assert list(found['peak_gib']) == [
+        'build',
+        'vocabulary',
+        'step',
+        'predict',
+    ]

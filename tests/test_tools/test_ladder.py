@@ -2,6 +2,12 @@
 
 import importlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from mmengine.registry import DATA_SAMPLERS, HOOKS, MODELS
@@ -209,3 +215,36 @@ def test_workers_outlive_failures(parts, tmp_path):
     assert not told['1 / 0'][0] and 'ZeroDivision' in told['1 / 0'][1]
     assert told[jobs[2]] == (False, 'the process died, code 7')
     assert 'ZeroDivision' in (tmp_path / 'worker_0.log').read_text()
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_killed_table(tmp_path):
+    told = tmp_path / 'pid'
+    job = (
+        f"__import__('pathlib').Path({str(told)!r}).write_text("
+        "str(__import__('os').getpid())) and __import__('time').sleep(600)"
+    )
+    script = tmp_path / 'table.py'
+    script.write_text(
+        'from pathlib import Path\n'
+        'from ladder_pool import run_jobs\n'
+        "if __name__ == '__main__':\n"
+        f'    run_jobs([{job!r}], eval, print, 1, Path({str(tmp_path)!r}))\n'
+    )
+    folder = Path(importlib.import_module('ladder_pool').__file__).parent
+    table = subprocess.Popen(
+        [sys.executable, str(script)],
+        env=dict(os.environ, PYTHONPATH=str(folder)),
+    )
+    while not told.is_file() or not told.read_text():
+        assert table.poll() is None
+        time.sleep(0.1)
+    worker = int(told.read_text())
+    table.kill()
+    table.wait()
+    for _ in range(300):
+        if not Path(f'/proc/{worker}').is_dir():
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail('the worker went on alone')

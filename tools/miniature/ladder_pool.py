@@ -20,10 +20,24 @@ from typing import Any
 CONTEXT = multiprocessing.get_context('spawn')
 
 
+def die_with_parent() -> None:
+    """End this process when the one that started it is gone.
+
+    A killed table would go on in its workers, beside the one that resumes it.
+    """
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def serve(connection: Any, work: Callable[[Any], Any], log: str) -> None:
     """Body of a worker: jobs in, (True, result) or (False, why) out."""
     import torch
 
+    die_with_parent()
     torch.set_num_threads(1)
     with open(log, 'a', buffering=1, encoding='utf-8') as file:
         # Of everything below Python, too.

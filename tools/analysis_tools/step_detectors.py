@@ -1,0 +1,176 @@
+"""One training step and one prediction of an F-ViT config at full size.
+
+    python tools/analysis_tools/step_detectors.py \
+        configs/f_vit/f-vit_eva02-b16_declip_ov-coco.py --out steps.jsonl
+
+Shows that a detector works where neither its weights nor its pictures are at
+hand: builds it with random weights, embeds the benchmark's class names, makes
+one step on a picture of noise with two boxes, predicts, and prints losses,
+time and memory. A parameter that trains and gets no gradient is an error.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+import torch
+from mmdet.datasets import LVISV1Dataset
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmdet.utils import register_all_modules
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import MMLogger
+from mmengine.model import revert_sync_batchnorm
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS
+from mmengine.structures import InstanceData
+
+CLONE = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
+
+from step_configs import peak_gib, without_weights
+
+import declip_mm.detection  # noqa: F401  (registers the models)
+from declip_mm.detection.names import OV_COCO_BASE, OV_COCO_CLASSES
+
+LVIS_BASE = 866
+
+
+def build(cfg: Config) -> torch.nn.Module:
+    """The detector with random weights; nothing is fetched."""
+    model = ConfigDict(without_weights(cfg.model.to_dict()))
+    model['backbone'].pop('init_cfg', None)
+    # one prompt a name: how many there are changes neither shapes nor memory
+    model['vocabulary'].update(prompts='name', cache_dir=None)
+    return revert_sync_batchnorm(MODELS.build(model))
+
+
+def class_names(cfg: Config) -> Tuple[list, list]:
+    """All names of the benchmark, and as many base names as it has."""
+    if 'mask_head' in cfg.model.roi_head:
+        names = list(LVISV1Dataset.METAINFO['classes'])
+        return names, names[:LVIS_BASE]
+    return list(OV_COCO_CLASSES), list(OV_COCO_BASE)
+
+
+def noise(side: int, masks: bool) -> Dict[str, Any]:
+    """A picture of noise, two objects of the first two classes in it."""
+    height, width = side * 3 // 4, side
+    sample = DetDataSample()
+    sample.set_metainfo(
+        dict(
+            img_id=0,
+            img_shape=(height, width),
+            ori_shape=(height, width),
+            scale_factor=(1.0, 1.0),
+        )
+    )
+    boxes = torch.tensor([[2.0, 2, 30, 30], [20, 10, 60, 45]]) / 64 * side
+    truth = InstanceData(bboxes=boxes, labels=torch.tensor([0, 1]))
+    if masks:
+        filled = np.zeros((2, height, width), np.uint8)
+        for mask, (x1, y1, x2, y2) in zip(filled, boxes.int().tolist()):
+            mask[y1:y2, x1:x2] = 1
+        truth.masks = BitmapMasks(filled, height, width)
+    sample.gt_instances = truth
+    sample.ignored_instances = InstanceData(
+        bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long)
+    )
+    picture = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
+    return dict(inputs=[picture], data_samples=[sample])
+
+
+def train_step(model, cfg: Config, data: dict) -> Dict[str, float]:
+    """One step; its losses."""
+    options = dict(cfg.optim_wrapper.to_dict(), type='OptimWrapper')
+    options.pop('loss_scale', None)
+    optimizer = build_optim_wrapper(model, options)
+    data = model.train().data_preprocessor(data, True)
+    total, losses = model.parse_losses(model(**data, mode='loss'))
+    optimizer.backward(total)
+    lost = [
+        name
+        for name, p in model.named_parameters()
+        if p.requires_grad and p.grad is None
+    ]
+    if lost:
+        raise RuntimeError(f'trained, but without a gradient: {lost[:5]}')
+    optimizer.step()
+    return {k: round(float(v.detach()), 4) for k, v in losses.items()}
+
+
+def measure(cfg: Config, side: int) -> Dict[str, Any]:
+    """Build, embed, step, predict.
+
+    Returns:
+        Losses, detections, millions of parameters, seconds of each part,
+        peak resident memory of the process in GiB after each.
+    """
+    torch.manual_seed(0)
+    found: Dict[str, Any] = dict(seconds={}, peak_gib={})
+    began = time.perf_counter()
+
+    def lap(part: str) -> None:
+        nonlocal began
+        now = time.perf_counter()
+        found['seconds'][part] = round(now - began, 1)
+        found['peak_gib'][part] = round(peak_gib(), 2)
+        began = now
+
+    model = build(cfg)
+    lap('build')
+    names, base = class_names(cfg)
+    model.set_vocabulary(names, base)
+    lap('vocabulary')
+    data = noise(side, 'mask_head' in cfg.model.roi_head)
+    found['losses'] = train_step(model, cfg, data)
+    lap('step')
+    with torch.inference_mode():
+        (sample,) = model.eval().test_step(data)
+    lap('predict')
+    weights = list(model.parameters())
+    found.update(
+        names=len(names),
+        detections=len(sample.pred_instances),
+        weights_m=round(sum(p.numel() for p in weights) / 1e6, 1),
+        trained_m=round(
+            sum(p.numel() for p in weights if p.requires_grad) / 1e6, 1
+        ),
+    )
+    return found
+
+
+def main(args: Optional[list] = None) -> int:
+    parser = argparse.ArgumentParser(description='One step of a detector')
+    parser.add_argument('config')
+    parser.add_argument(
+        '--size',
+        type=int,
+        help="longer side in pixels (default: the config's)",
+    )
+    parser.add_argument('--out', help='json lines file to append to')
+    options = parser.parse_args(args)
+    register_all_modules()
+    MMLogger.get_instance('step', log_level='ERROR')  # of every parameter
+    cfg = Config.fromfile(options.config)
+    size = options.size or cfg.model.data_preprocessor.pad_size_divisor
+    found = dict(
+        config=options.config,
+        size=size,
+        threads=torch.get_num_threads(),
+        **measure(cfg, size),
+    )
+    line = json.dumps(found)
+    print(line, flush=True)
+    if options.out:
+        with open(options.out, 'a', encoding='utf-8') as file:
+            file.write(f'{line}\n')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
