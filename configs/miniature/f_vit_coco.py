@@ -15,7 +15,7 @@
 # tools/miniature/f_vit.py compares several.
 #
 # Hardware  two CPU cores.
-# Figure    none measured yet, neither novel nor base AP50.
+# Figure    docs/detection.md has what was measured.
 _base_ = [
     '../_base_/models/f_vit_eva02-b16.py',
     '../_base_/datasets/ov_coco.py',
