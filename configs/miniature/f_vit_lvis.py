@@ -8,7 +8,7 @@
 # Novel names are rare ('r'), base names common or frequent by turns.
 #
 # Hardware  two CPU cores.
-# Figure    none measured yet.
+# Figure    docs/detection.md has what was measured.
 _base_ = './f_vit_coco.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
