@@ -2,8 +2,9 @@
 
     python tools/demo_det.py CONFIG CHECKPOINT picture.jpg --names cat,dog
 
-Writes OUT/vis/<picture> and OUT/preds/<picture>.json. Pictures may be folders;
---names may be a file (.txt: a name a line; .json) instead of a list.
+Writes OUT/vis/<picture> and OUT/preds/<picture>.json; a second picture of one
+name gets a folder of its own, OUT/<name>_2. Pictures may be folders; --names
+may be a file (.txt: a name a line; .json) instead of a list.
 """
 
 import argparse
@@ -41,7 +42,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 
 
 def detect(args: argparse.Namespace) -> None:
-    pictures = [str(path) for _, path in find_pictures(args.pictures)]
+    pictures = find_pictures(args.pictures)
     if not Path(args.config).is_file():
         raise apis.OptionError(f'no config file {args.config}')
     detector = apis.DeCLIPDetInferencer(
@@ -57,10 +58,12 @@ def detect(args: argparse.Namespace) -> None:
         head.fusion_beta if args.beta is None else args.beta,
         head.tau_vlm if args.tau is None else args.tau,
     )
-    for picture in pictures:
+    for name, picture in pictures:
+        # mmdet names files after pictures, and would write over its own
+        own_folder = '' if name == Path(picture).stem else name
         found = detector(
             picture,
-            out_dir=args.out,
+            out_dir=str(Path(args.out) / own_folder),
             pred_score_thr=args.score_thr,
             no_save_pred=False,
         )

@@ -32,6 +32,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 from declip_mm import apis
+from declip_mm.checkpoint import atomically
 
 CONFIGS = CLONE / 'configs' / 'dense_seg'
 
@@ -150,8 +151,8 @@ def measure(cfg: Config) -> dict[str, Any]:
     start = time.time()
     metrics = apis.run_test(cfg)
     found = dict(key=key, metrics=metrics, seconds=time.time() - start)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=2) + '\n', 'utf-8')
+    with atomically(path) as part:
+        part.write_text(json.dumps(found, indent=2) + '\n', 'utf-8')
     return found
 
 
@@ -175,6 +176,7 @@ def average(found: dict[str, dict]) -> float:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     found: dict[str, dict] = {}
+    apis.use_safe_storage()
     try:
         method = apis.load_config(args.method)
         names = [n for n in SETS if n in (args.sets or SETS)]

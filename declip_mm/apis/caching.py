@@ -12,41 +12,12 @@ from mmengine.registry import DATASETS, MODELS
 from mmengine.structures import BaseDataElement
 from PIL import Image
 
+from ..datasets.decoding import UnreadableImage
 from ..datasets.grid import all_cells, count_cells
 from ..datasets.views import DeCLIPViews
+from .cached_config import plain_teacher, use_caches
 
-CACHES = ('TeacherCache', 'CropCache')
-
-
-def plain_teacher(teacher: dict) -> dict:
-    """The teacher of a config, without the cache around it."""
-    return teacher['teacher'] if teacher['type'] in CACHES else teacher
-
-
-def use_caches(
-    cfg: Config, vfm: str | None = None, crops: str | None = None
-) -> None:
-    """Put filled caches in the place of the teachers, in place.
-
-    The views then make neither crops nor a VFM view.
-
-    Args:
-        cfg: A pre-finetuning config.
-        vfm, crops: Array files; None leaves that teacher as it is.
-    """
-    views = cfg.train_dataloader.dataset.views
-    if vfm is not None:
-        inner = plain_teacher(cfg.model.context_teacher)
-        cfg.model.context_teacher = dict(
-            type='TeacherCache', path=str(vfm), teacher=inner
-        )
-        views.vfm_size = None
-    if crops is not None:
-        inner = plain_teacher(cfg.model.content_teacher)
-        cfg.model.content_teacher = dict(
-            type='CropCache', path=str(crops), teacher=inner
-        )
-        views.crop_size = None
+__all__ = ['CacheFiller', 'fill_caches', 'plain_teacher', 'use_caches']
 
 
 class CacheFiller:
@@ -116,7 +87,7 @@ class CacheFiller:
         """Bytes of each cache; looks at the first picture."""
         out = {}
         if self.vfm is not None:
-            view = self.views.vfm(self.dataset._read(0))
+            view = self.views.vfm(self.dataset._readable(0)[1])
             inputs = dict(image=[view], vfm=[view])
             batch = self.preprocess(dict(inputs=inputs))['inputs']
             numbers = self.vfm.teacher(batch['vfm'])[0].numel()
@@ -135,15 +106,25 @@ class CacheFiller:
                 found.append(index)
         return found
 
+    def start(self) -> None:
+        """Make the files, with the first picture that can be read."""
+        self.fill([self.dataset._readable(0)[0]])
+
     def _open(self) -> list[Any]:
         return [c for c in (self.vfm, self.crops) if c is not None]
 
     @torch.no_grad()
     def fill(self, indices: list[int]) -> None:
-        """Compute the rows of some pictures."""
+        """Compute the rows of some pictures.
+
+        A damaged picture is named and left out: training shows another in
+        its place.
+        """
         for start in range(0, len(indices), self.batch):
             part = indices[start : start + self.batch]
-            items = [self._item(index) for index in part]
+            items = [item for item in map(self._item, part) if item]
+            if not items:
+                continue
             inputs = {
                 key: [item['inputs'][key] for item in items]
                 for key in items[0]['inputs']
@@ -158,11 +139,16 @@ class CacheFiller:
                 for sample in samples:  # cells that a tiny picture lacks
                     self.crops.file.filled[sample.img_id] = True
         for cache in self._open():
-            cache.file.flush()
+            if cache.file.array is not None:  # all may have been damaged
+                cache.file.flush()
 
-    def _item(self, index: int) -> dict:
+    def _item(self, index: int) -> dict | None:
         """A sample with all cells of a picture instead of one grid."""
-        image: Image.Image = self.dataset._read(index)
+        try:
+            image: Image.Image = self.dataset._read(index)
+        except UnreadableImage as error:
+            print(f'damaged picture left out: {error}', flush=True)
+            return None
         cells, ids = all_cells(image.height, image.width, self.split)
         side = self.views.image_size
         # A black picture: the student has no part in this.
@@ -218,7 +204,7 @@ def fill_caches(
     for name, size in filler.size().items():
         path = Path(vfm if name == 'vfm' else crops)
         print(f'{name}: {size / 2**30:.3f} GiB at {path}', flush=True)
-    filler.fill([0])  # makes the files, for the workers to open
+    filler.start()  # the workers open the files
     left = filler.missing()
     parts = [left[i : i + 16] for i in range(0, len(left), 16)]
     start, done = time.time(), 0
@@ -241,5 +227,10 @@ def _run(filler: CacheFiller, parts: list, processes: int, rest: tuple):
         _start,
         ((cfg.pretty_text, *rest),),
     ) as pool:
-        for future in as_completed([pool.submit(_work, p) for p in parts]):
-            yield future.result()
+        try:
+            for future in as_completed([pool.submit(_work, p) for p in parts]):
+                yield future.result()
+        except BaseException:
+            # else an error would be told after all the other pictures
+            pool.shutdown(cancel_futures=True)
+            raise

@@ -6,9 +6,9 @@ from typing import Any, Optional, Union
 import torch.nn as nn
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
-from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
 from ..models.text import read_names
+from .weights import fill_model
 
 __all__ = ['DeCLIPDetInferencer']
 
@@ -103,12 +103,17 @@ class DeCLIPDetInferencer(DetInferencer):
                 ]
         return found
 
+    def _init_model(
+        self, cfg: Config, weights: str, device: str = 'cpu'
+    ) -> nn.Module:
+        """mmengine's, which would run code in the file, reads nothing."""
+        self._weights = str(weights)
+        return super()._init_model(cfg, None, device)
+
     def _load_weights_to_model(
-        self, model: nn.Module, checkpoint: Optional[dict], cfg: Config
+        self, model: nn.Module, checkpoint: None, cfg: Config
     ) -> None:
         """mmdet's would build the data set to ask for its colours."""
-        meta = {}
-        if checkpoint is not None:
-            _load_checkpoint_to_model(model, checkpoint)
-            meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+        found = fill_model(model, self._weights, 'backbone')
+        meta = found.get('dataset_meta') or {}
         model.dataset_meta = {k.lower(): v for k, v in meta.items()}

@@ -33,7 +33,10 @@ RUNNER_ARGUMENTS = frozenset(inspect.signature(Runner).parameters)
 # read from the config by mmengine, though no argument of the Runner
 READ_BY_RUNNER = frozenset(
     {
+        'activation_checkpointing',
         'auto_scale_lr',
+        'compile',
+        'efficient_conv_bn_eval',
         'find_unused_parameters',
         'model_wrapper_cfg',
         'runner_type',
@@ -102,7 +105,7 @@ def _check_new_key(
     if allowed:
         return
     close = difflib.get_close_matches(key, sorted(known), n=1)
-    hint = f'; did you mean {close[0]!r}?' if close else ''
+    hint = f'; did you mean {close[0]!r}?' if close else '.'
     where = f'{".".join(path)!r}' if path else 'the config'
     raise OptionError(
         f'--cfg-options {option}: {where} has no {key!r}{hint} '

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.runner import load_checkpoint
 from mmengine.utils import ProgressBar
 from mmseg.registry import MODELS, TRANSFORMS
 from PIL import Image
@@ -21,6 +20,7 @@ from ..segmentation.overlay import draw_overlay, legend_of
 from ..segmentation.vocabulary import Source
 from .launch import load_config
 from .pictures import Picture, find_pictures, in_batches, read_pictures
+from .weights import fill_model
 
 __all__ = ['DeCLIPSegInferencer']
 
@@ -126,6 +126,8 @@ class DeCLIPSegInferencer:
         if not self.classes:
             raise ValueError("there are no class names: give names='cat,dog'.")
         if threshold is not None:
+            if not 0 <= threshold <= 1:
+                raise ValueError(f'threshold is 0 to 1, got {threshold}.')
             self.model.threshold = float(threshold)
         sources = find_pictures(inputs)
         found: dict[str, list] = dict(predictions=[], visualization=[])
@@ -232,7 +234,7 @@ def _load(cfg: Config, weights: Optional[str]) -> torch.nn.Module:
         settings['backbone']['pretrained'] = weights
     model = MODELS.build(settings)
     if whole:
-        load_checkpoint(model, weights, map_location='cpu', strict=True)
+        fill_model(model, weights, 'image_encoder')
     else:
         model.backbone.init_weights()
     return model

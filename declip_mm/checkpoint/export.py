@@ -37,7 +37,8 @@ def export_backbone(
     Args:
         checkpoint: File that the runner saved.
         out: ``.pth`` or ``.safetensors``.
-        prefix: Where the backbone is in the checkpoint.
+        prefix: Where the backbone is in the checkpoint; it is under
+            ``'backbone.'`` in ``out``, whatever this is.
         trust_pickle: See :func:`~declip_mm.checkpoint.reader.read_content`.
 
     Returns:
@@ -48,7 +49,12 @@ def export_backbone(
     """
     weights, meta = read_checkpoint(checkpoint, trust_pickle)
     fingerprint = _fingerprint(meta, checkpoint)
-    weights = {k: v for k, v in weights.items() if k.startswith(prefix)}
+    prefix = f'{prefix.rstrip(".")}.' if prefix else ''
+    weights = {
+        f'backbone.{k[len(prefix) :]}': v
+        for k, v in weights.items()
+        if k.startswith(prefix)
+    }
     if not weights:
         raise ValueError(
             f'{checkpoint} has no key under {prefix!r}; name the place of '
@@ -67,7 +73,7 @@ def publish(
     """Write what a checkpoint has learnt, under a name with its hash.
 
     Optimiser, schedulers, histories and the unmixed student stay behind; the
-    fingerprint goes along.
+    fingerprint goes along, and so do the class names of a detector.
 
     Args:
         checkpoint: Training checkpoint of any of our models.
@@ -91,7 +97,9 @@ def publish(
     if not without_fingerprint:
         fingerprint = _fingerprint(meta, checkpoint)
     whole = path.with_name(f'{path.stem}-unnamed{path.suffix}')
-    save_weights(weights, whole, fingerprint)
+    save_weights(
+        weights, whole, fingerprint, dataset_meta=meta.get('dataset_meta')
+    )
     digest = hashlib.sha256(whole.read_bytes()).hexdigest()[:8]
     final = path.with_name(f'{path.stem}-{digest}{path.suffix}')
     whole.replace(final)

@@ -23,6 +23,9 @@ _MODELS = {
     ('openai', 1024, 24, 14, 224): 'ViT-L-14',
     ('openai', 1024, 24, 14, 336): 'ViT-L-14-336',
     ('pooling', 768, 12, 16, 224): 'ViT-B-16-SigLIP',
+    # Of the towers that pool, PE alone has a class token.
+    ('pe', 768, 12, 16, 224): 'PE-Core-B-16',
+    ('pe', 1024, 24, 14, 336): 'PE-Core-L-14-336',
 }
 
 
@@ -58,7 +61,10 @@ def guess_model(parts: CLIPParts) -> Optional[str]:
     """open_clip's name for a tower of this shape; None if there is none."""
     facts = tower_facts(parts)
     sizes = ('width', 'num_layers', 'patch_size', 'native_size')
-    key = (parts.trunk, *(facts.get(name) for name in sizes))
+    kind = parts.trunk
+    if kind == 'pooling' and 'cls_token' in parts.visual:
+        kind = 'pe'
+    key = (kind, *(facts.get(name) for name in sizes))
     return _MODELS.get(key)
 
 

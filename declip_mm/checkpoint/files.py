@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Union
@@ -28,7 +29,9 @@ def atomically(path: Union[str, Path]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    # Processes on several machines may have the same number.
+    own = f'{uuid.uuid4().hex[:8]}.{os.getpid()}'
+    part = path.with_name(f'.{path.name}.{own}.part')
     try:
         yield part
         with part.open('rb') as file:
@@ -49,6 +52,7 @@ def save_weights(
     out: Union[str, Path],
     fingerprint: Optional[dict] = None,
     bare: bool = False,
+    dataset_meta: Optional[dict] = None,
 ) -> None:
     """Write a weight file, in the format that its suffix says.
 
@@ -58,6 +62,8 @@ def save_weights(
         fingerprint: Goes into ``meta``, or into safetensors' header.
         bare: Write a torch file without ``meta``, as programs expect that
             know nothing of it; a header disturbs nobody and stays.
+        dataset_meta: Class names and the like, plain values, that a
+            detector was trained with; goes beside the fingerprint.
 
     Raises:
         ValueError: Another suffix.
@@ -67,14 +73,15 @@ def save_weights(
         raise ValueError(
             f'weights go into {" or ".join(SUFFIXES)} files, got {out}.'
         )
+    told = {FINGERPRINT_KEY: fingerprint, 'dataset_meta': dataset_meta}
+    meta = {key: value for key, value in told.items() if value}
     if suffix == '.safetensors':
-        header = {FINGERPRINT_KEY: json.dumps(fingerprint)}
+        header = {key: json.dumps(value) for key, value in meta.items()}
         # Its own copies: views of one storage are refused.
         plain = {k: v.contiguous().clone() for k, v in weights.items()}
         with atomically(out) as part:
-            save_file(plain, part, header if fingerprint else None)
+            save_file(plain, part, header or None)
     elif bare:
         save_atomically(weights, out)
     else:
-        meta = {FINGERPRINT_KEY: fingerprint} if fingerprint else {}
         save_atomically(dict(meta=meta, state_dict=weights), out)

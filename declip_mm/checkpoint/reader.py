@@ -134,8 +134,8 @@ def read_content(path: str, trust_pickle: Optional[str] = None) -> Any:
             f'{path} cannot be read as plain weights: it holds pickled code, '
             f'or is no weight file at all ({_reason(reason)}). Nothing in it '
             'was run. If you trust whoever made it, re-save its weights with '
-            'tools/model_converters/convert.py --trust-pickle '
-            f'{TRUST}.'
+            'convert.py (a CLIP) or publish.py (a whole model) of '
+            f'tools/model_converters and --trust-pickle {TRUST}.'
         ) from error
     except Exception as error:
         if 'legacy .tar' in str(error):
@@ -218,26 +218,26 @@ def read_checkpoint(
     file = check_whole(path)
     if file.suffix == '.safetensors':
         with safe_open(str(file), 'pt') as stored:
-            text = (stored.metadata() or {}).get(FINGERPRINT_KEY)
+            told = stored.metadata() or {}
             names = list(stored.keys())
             weights = {name: stored.get_tensor(name) for name in names}
-        meta = {FINGERPRINT_KEY: _fingerprint(text, path)} if text else {}
-        return weights, meta
+        kept = [k for k in (FINGERPRINT_KEY, 'dataset_meta') if told.get(k)]
+        return weights, {key: _header(key, told[key], path) for key in kept}
     if _is_torchscript(file):
         script = torch.jit.load(str(file), map_location='cpu')
         return dict(script.state_dict()), {}
     return unwrap(read_content(path, trust_pickle), str(path))
 
 
-def _fingerprint(text: str, path: str) -> dict:
+def _header(key: str, text: str, path: str) -> dict:
     try:
         found = json.loads(text)
     except ValueError:
         found = None
     if not isinstance(found, dict):
         raise ValueError(
-            f'the fingerprint in {path} is no JSON object: {text[:80]!r}. The '
-            'file was edited; convert it anew from its source.'
+            f'what {path} says under {key!r} is no JSON object: '
+            f'{text[:80]!r}. The file was edited; take the original.'
         )
     return found
 

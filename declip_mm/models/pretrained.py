@@ -132,7 +132,8 @@ class FromPretrained:
         path = find_weights(source, filename, revision)
         weights, meta = read_checkpoint(path)
         said = meta.get(FINGERPRINT_KEY, {})
-        if model is None:
+        named = model is None
+        if named:
             model = _model(said, weights, path)
         given = dict(affinity=affinity, scale=scale)
         for name, value in given.items():
@@ -146,6 +147,9 @@ class FromPretrained:
         if said.get('activation') == 'quick_gelu':
             options.setdefault('quick_gelu', True)
         backbone = cls(model, **options)
+        for name in ('pixel_mean', 'pixel_std'):
+            if named and name in said:  # a tag has its own at times
+                setattr(backbone, name, tuple(said[name]))
         load_image_tower(
             backbone.visual.trunk, path, backbone.fingerprint, prefix
         )

@@ -31,6 +31,8 @@ CFG = dict(
         'randomness',
         'load_from',
         'auto_scale_lr.enable',
+        # read by it beside those
+        'compile',
         'default_hooks.logger.interval',
     ],
 )
@@ -43,7 +45,7 @@ def test_known_options_pass(option):
     [
         ('modle.backbone.depth', "did you mean 'model'?"),
         ('data.rot', "'data' has no 'rot'; did you mean 'root'?"),
-        ('max_epochs', "the config has no 'max_epochs'"),
+        ('max_epochs', "the config has no 'max_epochs'. It has: "),
         ('custom_hooks.3.priority', 'allowed are 0 to 0'),
         ('custom_hooks.first.priority', "got 'first' for a position"),
         ('seed.value', "'seed' is 1, which has no 'value'"),

@@ -154,6 +154,8 @@ def test_cat_seg_takes_sizes_together_and_300_names(folder, tmp_path):
     names = [f'cat {i}' for i in range(300)]
     found = cat_seg(str(folder / 'a.jpg'), names, threshold=1.0)
     assert (labels_of(found)[0] == 65535).all()
+    with pytest.raises(ValueError, match='threshold is 0 to 1, got 50'):
+        cat_seg(str(folder / 'a.jpg'), threshold=50)
 
 
 def test_apis_import_without_mmseg():

@@ -136,6 +136,28 @@ def test_models_are_told_by_their_sizes():
     assert guess_model(read_parts(state)) == 'EVA02-L-14-336'
 
 
+@pytest.mark.parametrize('name', ['PE-Core-B-16', 'ViT-B-16-SigLIP'])
+def test_towers_that_pool_are_told_apart(name):
+    with torch.device('meta'):
+        trunk = MODELS.build(backbone_cfg(name)).visual.trunk
+    state = {f'visual.trunk.{k}': v for k, v in trunk.state_dict().items()}
+    assert guess_model(read_parts(state)) == name
+
+
+def test_a_backbone_from_another_place_drops_in(tmp_path):
+    source = MODELS.build(backbone_cfg())
+    state = {f'image_encoder.{k}': v for k, v in source.state_dict().items()}
+    meta = {FINGERPRINT_KEY: source.fingerprint}
+    torch.save(dict(meta=meta, state_dict=state), tmp_path / 'a.pth')
+    out = str(tmp_path / 'b.pth')
+    export_backbone(str(tmp_path / 'a.pth'), out, 'image_encoder')
+    init = dict(type='Pretrained', checkpoint=out, prefix='backbone.')
+    found = MODELS.build(backbone_cfg(init_cfg=init))
+    found.init_weights()
+    for key, value in source.state_dict().items():
+        assert torch.equal(found.state_dict()[key], value), key
+
+
 def test_publishing_strips_and_hashes(tmp_path):
     state = MODELS.build(backbone_cfg()).state_dict()
     weights = {f'backbone.{k}': v for k, v in state.items()}

@@ -1,5 +1,8 @@
 """Caches of both teachers: the same losses, and no mixed-up rows."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from PIL import Image
 from tiny import backbone_cfg, batch, distiller_cfg, vfm_cfg
 from toy_world import make_clip
 
+from declip_mm.apis import caching
 from declip_mm.apis.caching import fill_caches, use_caches
 from declip_mm.datasets.grid import all_cells, count_cells, draw_cells, rng_for
 
@@ -211,3 +215,35 @@ def test_a_cache_must_hold_this_clip(config, tmp_path):
     use_caches(config, crops=path)
     with pytest.raises(ValueError, match='made for something else: teacher'):
         losses(config)
+
+
+@pytest.mark.parametrize('broken', [0, 1])
+def test_a_damaged_picture_is_left_out(config, tmp_path, capsys, broken):
+    path = str(tmp_path / 'c.npy')
+    (tmp_path / 'img' / f'{broken}.png').write_bytes(b'no picture')
+    fill_caches(config, crops=path)
+    assert f'{broken}.png' in capsys.readouterr().out
+    use_caches(config, crops=path)
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    cache = MODELS.build(config.model.content_teacher)
+    cache.teacher.backbone.init_weights()
+    data = pseudo_collate([dataset[i] for i in range(3)])
+    assert torch.isfinite(cache(None, data['data_samples'])).all()
+
+
+def test_an_error_in_a_process_is_told_at_once(monkeypatch):
+    done = []
+
+    def work(part):
+        if part == [0]:
+            raise OSError('no such disk')
+        time.sleep(0.01)
+        done.append(part)
+
+    monkeypatch.setattr(caching, '_work', work)
+    pool = ThreadPoolExecutor(1)
+    monkeypatch.setattr(caching, 'ProcessPoolExecutor', lambda *_: pool)
+    parts, cfg = [[i] for i in range(50)], Config()
+    with pytest.raises(OSError, match='no such disk'):
+        [*caching._run(None, parts, 2, (cfg,))]
+    assert len(done) < 40

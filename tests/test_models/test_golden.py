@@ -30,3 +30,8 @@ def test_a_wrong_recording_is_noticed(main, tmp_path, capsys):
     np.savez(wrong, **data)
     assert main([str(wrong)]) == 1
     assert 'worst out/content_csa' in capsys.readouterr().out
+    data = dict(np.load(source))
+    data['out/cls'] = data['out/cls'] * np.nan  # after errors that are small
+    np.savez(wrong, **data)
+    assert main([str(wrong)]) == 1
+    assert 'worst out/cls nan' in capsys.readouterr().out

@@ -37,6 +37,19 @@ def test_one_line(model, suffix, tmp_path):
     assert torch.equal(found.forward_dense(IMAGE).content, wanted)
 
 
+def test_pixels_of_the_tag_it_began_with(tmp_path, monkeypatch):
+    """The name of a model does not tell them; the file does."""
+    pixels = dict(pixel_mean=[0.5] * 3, pixel_std=[0.5] * 3)
+    source = export(tmp_path / 'a.pth', dict(tiny_eva(), **pixels))
+    monkeypatch.setattr(
+        'declip_mm.models.pretrained._model', lambda *_: tiny_eva()
+    )
+    found = DeCLIPViT.from_pretrained(str(tmp_path / 'a.pth'))
+    assert found.fingerprint == source.fingerprint
+    with pytest.raises(ValueError, match='pixel_mean'):
+        DeCLIPViT.from_pretrained(str(tmp_path / 'a.pth'), model=tiny_eva())
+
+
 def test_options_of_the_constructor(tmp_path):
     export(tmp_path / 'a.pth')
     path = str(tmp_path / 'a.pth')

@@ -155,5 +155,10 @@ def test_read_names(tmp_path):
     (tmp_path / 'bad.json').write_text('{"a": 1}')
     with pytest.raises(ValueError, match='no class names: allowed are'):
         read_names(str(tmp_path / 'bad.json'))
+    (tmp_path / 'n.csv').write_text('cat\n')
+    with pytest.raises(ValueError, match=r'\.txt and \.json files, got .*csv'):
+        read_names(str(tmp_path / 'n.csv'))
+    many = [f'thing no. {i}' for i in range(2000)]
+    assert read_names(','.join(many)) == many
     with pytest.raises(FileNotFoundError, match=r'none\.txt'):
         read_names(str(tmp_path / 'none.txt'))

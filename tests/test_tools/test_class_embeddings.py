@@ -28,6 +28,10 @@ def test_command_line(tool, tmp_path, capsys):
     assert tool.main(['verify', out, *first, '--background', 'sky']) == 0
     assert 'verified: file, names, model' in capsys.readouterr().out
     assert tool.main(['verify', out]) == 0
+    for command in ('dump', 'verify'):
+        capsys.readouterr()
+        assert tool.main([command, out, *model]) == 1
+        assert 'give --pretrained' in capsys.readouterr().err
     other = [*model, '--pretrained', weights[1], '--background', 'sky']
     assert tool.main(['verify', out, *other]) == 1
     assert 'error: class embeddings' in capsys.readouterr().err

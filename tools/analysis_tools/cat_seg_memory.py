@@ -135,7 +135,8 @@ def main() -> None:
     if args.device == 'cpu' and len(args.names) > 1:
         again = [sys.executable, *sys.argv, '--names']
         runs = [subprocess.run([*again, str(n)]) for n in args.names]
-        sys.exit(max(run.returncode for run in runs))
+        # negative where a signal ended it, as for want of memory
+        sys.exit(any(run.returncode for run in runs))
     MMLogger.get_current_instance().setLevel(logging.ERROR)
     model = build(args.config, args.cfg_options, torch.device(args.device))
     model.crop_batch = args.crop_batch or model.crop_batch

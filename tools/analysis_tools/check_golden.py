@@ -9,6 +9,7 @@ Recordings of CAT-Seg's head need mmseg, the others the core alone.
 
 import argparse
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -50,7 +51,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     failed = False
     for file in options.files:
         errors = check(dict(np.load(file)), Path(file).name)
-        worst = max(errors, key=errors.get)
+        # NaN compares as smaller than nothing, and is the worst there is.
+        worst = max(errors, key=lambda k: (isnan(errors[k]), errors[k]))
         good = errors[worst] <= options.tolerance
         failed |= not good
         print(

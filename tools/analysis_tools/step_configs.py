@@ -64,21 +64,16 @@ def noise(model: torch.nn.Module, size: int, crops: int) -> Dict[str, Any]:
     return dict(inputs=inputs, data_samples=[sample])
 
 
-def step(cfg: Config, size: int, crops: int) -> Dict[str, Any]:
-    """Build and step once.
+def optimise(model: torch.nn.Module, cfg: Config, data: dict) -> dict:
+    """One step in full precision; its losses.
 
-    Returns:
-        Losses, seconds of building and of the step, peak resident memory of
-        the process in GiB and its part before the step.
+    Raises:
+        RuntimeError: A parameter trains and gets no gradient.
     """
-    began = time.perf_counter()
-    torch.manual_seed(0)
-    model = MODELS.build(without_weights(cfg.model.to_dict())).train()
     options = dict(cfg.optim_wrapper.to_dict(), type='OptimWrapper')
+    options.pop('loss_scale', None)  # of mixed precision
     optimizer = build_optim_wrapper(model, options)
-    before = peak_gib()
-    built = time.perf_counter()
-    data = model.data_preprocessor(noise(model, size, crops), True)
+    data = model.train().data_preprocessor(data, True)
     total, losses = model.parse_losses(model(**data, mode='loss'))
     optimizer.backward(total)
     lost = [
@@ -89,11 +84,27 @@ def step(cfg: Config, size: int, crops: int) -> Dict[str, Any]:
     if lost:
         raise RuntimeError(f'trained, but without a gradient: {lost[:5]}')
     optimizer.step()
+    return {k: round(float(v.detach()), 4) for k, v in losses.items()}
+
+
+def step(cfg: Config, size: int, crops: int) -> Dict[str, Any]:
+    """Build and step once.
+
+    Returns:
+        Losses, seconds of building and of the step, peak resident memory of
+        the process in GiB and its part before the step.
+    """
+    began = time.perf_counter()
+    torch.manual_seed(0)
+    model = MODELS.build(without_weights(cfg.model.to_dict()))
+    before = peak_gib()
+    built = time.perf_counter()
+    losses = optimise(model, cfg, noise(model, size, crops))
     done = time.perf_counter()
     side = size // model.backbone.visual.patch_size
     return dict(
         tokens=side**2,
-        losses={k: round(float(v), 4) for k, v in losses.items()},
+        losses=losses,
         build_seconds=round(built - began, 1),
         step_seconds=round(done - built, 1),
         peak_gib=round(peak_gib(), 2),

@@ -25,14 +25,13 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.model import revert_sync_batchnorm
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from mmengine.structures import InstanceData
 
 CLONE = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
 
-from step_configs import peak_gib, without_weights
+from step_configs import optimise, peak_gib, without_weights
 
 import declip_mm.detection  # noqa: F401  (registers the models)
 from declip_mm.detection.names import OV_COCO_BASE, OV_COCO_CLASSES
@@ -84,25 +83,6 @@ def noise(side: int, masks: bool) -> Dict[str, Any]:
     return dict(inputs=[picture], data_samples=[sample])
 
 
-def train_step(model, cfg: Config, data: dict) -> Dict[str, float]:
-    """One step; its losses."""
-    options = dict(cfg.optim_wrapper.to_dict(), type='OptimWrapper')
-    options.pop('loss_scale', None)
-    optimizer = build_optim_wrapper(model, options)
-    data = model.train().data_preprocessor(data, True)
-    total, losses = model.parse_losses(model(**data, mode='loss'))
-    optimizer.backward(total)
-    lost = [
-        name
-        for name, p in model.named_parameters()
-        if p.requires_grad and p.grad is None
-    ]
-    if lost:
-        raise RuntimeError(f'trained, but without a gradient: {lost[:5]}')
-    optimizer.step()
-    return {k: round(float(v.detach()), 4) for k, v in losses.items()}
-
-
 def measure(cfg: Config, side: int) -> Dict[str, Any]:
     """Build, embed, step, predict.
 
@@ -127,7 +107,7 @@ def measure(cfg: Config, side: int) -> Dict[str, Any]:
     model.set_vocabulary(names, base)
     lap('vocabulary')
     data = noise(side, 'mask_head' in cfg.model.roi_head)
-    found['losses'] = train_step(model, cfg, data)
+    found['losses'] = optimise(model, cfg, data)
     lap('step')
     with torch.inference_mode():
         (sample,) = model.eval().test_step(data)

@@ -67,6 +67,7 @@ def dump(args: argparse.Namespace) -> None:
     cfg = apis.load_config(args.config, args.cfg_options)
     cfg.load_from = apis.check_checkpoint(args.checkpoint)
     apis.switch_amp(cfg, False)
+    apis.use_safe_storage()
     runner = apis.build_runner(cfg)
     runner.load_or_resume()
     model, loader = runner.model.eval(), runner.test_loop.dataloader

@@ -63,6 +63,7 @@ def build(args: argparse.Namespace) -> tuple[Any, Any]:
         skip_unlabelled=False,
         pipeline=loader.dataset.pipeline,
     )
+    apis.use_safe_storage()
     runner = apis.build_runner(cfg)
     runner.load_or_resume()
     return runner.model.eval(), Runner.build_dataloader(loader)

@@ -20,7 +20,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from mmengine.config import DictAction
 
-from declip_mm.apis import load_config
+from declip_mm.apis import OptionError, load_config
 from declip_mm.apis.caching import CacheFiller, fill_caches
 
 
@@ -75,7 +75,10 @@ def config_text(args: argparse.Namespace) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
+    try:
+        cfg = load_config(args.config, args.cfg_options)
+    except OptionError as error:
+        sys.exit(f'cache_teachers.py: {error}')
     if args.size_only:
         sizes = CacheFiller(cfg, args.vfm, args.crops).size()
         for name, size in sizes.items():

@@ -144,6 +144,11 @@ def verify(args: argparse.Namespace) -> None:
 
 
 def build_encoder(args: argparse.Namespace) -> DeCLIPTextEncoder:
+    if args.pretrained is None:
+        raise ValueError(
+            f'--model {args.model} has random weights, to which names mean '
+            'nothing: give --pretrained, a weight file or open_clip tag.'
+        )
     return DeCLIPTextEncoder(
         args.model, args.pretrained, allow_download=args.allow_download
     ).to(args.device)

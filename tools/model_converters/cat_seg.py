@@ -13,8 +13,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config
-
 CLONE = Path(__file__).resolve().parents[2]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
@@ -22,7 +20,8 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 
 from mmseg.registry import MODELS
 
-from declip_mm.checkpoint import FINGERPRINT_KEY, save_atomically
+from declip_mm import apis
+from declip_mm.checkpoint import TRUST, save_weights
 from declip_mm.segmentation.cat_seg import load_released
 from declip_mm.version import __version__
 
@@ -33,17 +32,21 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help='config of the model')
     parser.add_argument('source', help='released file')
-    parser.add_argument('out', help='.pth to write')
+    parser.add_argument('out', help='.pth or .safetensors to write')
     parser.add_argument('--text', help='file with the text tower')
     parser.add_argument('--licence', help='of the weights, recorded')
     parser.add_argument('--towers-only', action='store_true')
-    parser.add_argument('--trust-pickle', help='see docs/cat_seg.md')
+    parser.add_argument(
+        '--trust-pickle',
+        metavar=TRUST,
+        help='run code in the file; only for files of people you trust',
+    )
     return parser.parse_args(args)
 
 
 def build(path: str):
     """The model of a config, with random weights and nothing loaded."""
-    cfg = Config.fromfile(path).model
+    cfg = apis.load_config(path).model
     for encoder in (cfg.image_encoder, cfg.text_encoder):
         encoder.pop('init_cfg', None)
         # A tag also tells the activation; a file, which need not be here,
@@ -55,10 +58,13 @@ def build(path: str):
 
 def main(args: list[str] | None = None) -> None:
     options = parse_args(args)
-    model = build(options.config)
-    counts = load_released(
-        model, options.source, options.text, options.trust_pickle
-    )
+    try:
+        model = build(options.config)
+        counts = load_released(
+            model, options.source, options.text, options.trust_pickle
+        )
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f'cat_seg.py: {error}')
     if ('head' in counts) == options.towers_only:
         sys.exit(
             f'cat_seg.py: {options.source} has '
@@ -77,9 +83,10 @@ def main(args: list[str] | None = None) -> None:
         licence=options.licence,
         declip_mm=__version__,
     )
-    meta = {FINGERPRINT_KEY: fingerprint, 'cat_seg': dict(counts)}
-    content = dict(meta=meta, state_dict=model.state_dict())
-    save_atomically(content, options.out)
+    try:
+        save_weights(model.state_dict(), options.out, fingerprint)
+    except ValueError as error:
+        sys.exit(f'cat_seg.py: {error}')
     for part, count in counts.items():
         print(f'{part}: {count} tensors, all of them')
     if options.towers_only:

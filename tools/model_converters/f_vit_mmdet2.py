@@ -22,12 +22,7 @@ import torch
 from mmengine.registry import MODELS, init_default_scope
 
 from declip_mm import apis
-from declip_mm.checkpoint import (
-    FINGERPRINT_KEY,
-    TRUST,
-    read_checkpoint,
-    save_atomically,
-)
+from declip_mm.checkpoint import TRUST, read_checkpoint, save_weights
 from declip_mm.checkpoint.loading import check_fit
 
 
@@ -55,8 +50,7 @@ def convert(
         source=Path(source).name,
         source_layout='f_vit',
     )
-    meta = {FINGERPRINT_KEY: fingerprint}
-    save_atomically(dict(meta=meta, state_dict=found), out)
+    save_weights(found, out, fingerprint)
     return dropped
 
 

@@ -1,6 +1,7 @@
 """Class names: cleaning, checking and reading them from files."""
 
 import json
+import os.path
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -128,6 +129,12 @@ def read_names(source: str) -> Names:
     """
     path = Path(source)
     if path.suffix not in ('.txt', '.json'):
+        # os.path, for a list may be longer than any path
+        if path.suffix and os.path.isfile(source):
+            raise ValueError(
+                f'class names are read from .txt and .json files, got '
+                f'{path}. Rename or convert it.'
+            )
         return [name.strip() for name in source.split(',')]
     if not path.is_file():
         raise FileNotFoundError(

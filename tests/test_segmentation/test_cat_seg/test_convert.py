@@ -194,6 +194,10 @@ def test_tool_writes_a_checkpoint_that_loads(tmp_path, golden_dir, capsys):
     model.load_state_dict(content['state_dict'])
     with pytest.raises(SystemExit, match='drop --towers-only'):
         main([str(config), path, str(out), '--towers-only'])
+    with pytest.raises(SystemExit, match='weights go into'):
+        main([str(config), path, str(tmp_path / 'out.bin')])
+    with pytest.raises(SystemExit, match=r'cat_seg\.py: no config file'):
+        main([str(tmp_path / 'none.py'), path, str(out)])
 
 
 def test_recorded_names_are_all_known(golden_dir):

@@ -1,0 +1,38 @@
+"""Cached teachers in the place of a pre-finetuning config's own."""
+
+from mmengine.config import Config
+
+__all__ = ['plain_teacher', 'use_caches']
+
+CACHES = ('TeacherCache', 'CropCache')
+
+
+def plain_teacher(teacher: dict) -> dict:
+    """The teacher of a config, without the cache around it."""
+    return teacher['teacher'] if teacher['type'] in CACHES else teacher
+
+
+def use_caches(
+    cfg: Config, vfm: str | None = None, crops: str | None = None
+) -> None:
+    """Put filled caches in the place of the teachers, in place.
+
+    The views then make neither crops nor a VFM view.
+
+    Args:
+        cfg: A pre-finetuning config.
+        vfm, crops: Array files; None leaves that teacher as it is.
+    """
+    views = cfg.train_dataloader.dataset.views
+    if vfm is not None:
+        inner = plain_teacher(cfg.model.context_teacher)
+        cfg.model.context_teacher = dict(
+            type='TeacherCache', path=str(vfm), teacher=inner
+        )
+        views.vfm_size = None
+    if crops is not None:
+        inner = plain_teacher(cfg.model.content_teacher)
+        cfg.model.content_teacher = dict(
+            type='CropCache', path=str(crops), teacher=inner
+        )
+        views.crop_size = None

@@ -1,0 +1,57 @@
+"""Every tool that runs a Runner reads its checkpoint as plain weights."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import load_from_local
+from tool_modules import TOOLS, load_tool
+
+CONFIGS = TOOLS.parent / 'configs'
+
+
+class Stop(Exception):
+    """Instead of a run."""
+
+
+@pytest.fixture(autouse=True)
+def _own_loaders():
+    CheckpointLoader.register_scheme('', load_from_local, force=True)
+    yield
+    register_backend('local', LocalBackend, force=True, prefixes='')
+    CheckpointLoader.register_scheme('', load_from_local, force=True)
+
+
+def stop(*_):
+    raise Stop
+
+
+@pytest.mark.parametrize(
+    'name', ['analysis_tools/sweep_fusion', 'dataset_converters/proposals']
+)
+def test_detector_tools(name, tmp_path, monkeypatch):
+    tool = load_tool(f'{name}.py')
+    monkeypatch.setattr(tool.apis, 'build_runner', stop)
+    torch.save({}, tmp_path / 'w.pth')
+    args = SimpleNamespace(
+        config=str(CONFIGS / 'miniature/f_vit_coco.py'),
+        checkpoint=str(tmp_path / 'w.pth'),
+        out='a.npz',
+        split='test',
+        cfg_options=None,
+    )
+    with pytest.raises(Stop):
+        (tool.dump if 'sweep' in name else tool.build)(args)
+    assert CheckpointLoader._get_checkpoint_loader('a') is not load_from_local
+
+
+def test_segmentation_benchmarks(tmp_path, monkeypatch):
+    tool = load_tool('dense_seg_benchmarks.py')
+    monkeypatch.setattr(tool.apis, 'run_test', stop)
+    method = CONFIGS / 'dense_seg/methods/clearclip_openai-b16.py'
+    rest = ['none', '--sets', 'voc20', '--work-dir', str(tmp_path)]
+    with pytest.raises(Stop):
+        tool.main([str(method), *rest])
+    assert CheckpointLoader._get_checkpoint_loader('a') is not load_from_local
