@@ -117,6 +117,15 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+def tell(found: Dict[str, Any], out: Optional[str]) -> None:
+    """Print figures as a line of json, and append it to a file."""
+    line = json.dumps(found)
+    print(line, flush=True)
+    if out:
+        with open(out, 'a', encoding='utf-8') as file:
+            file.write(f'{line}\n')
+
+
 def main(args: Optional[list] = None) -> int:
     parser = argparse.ArgumentParser(description='One step of a config')
     parser.add_argument('config')
@@ -138,11 +147,7 @@ def main(args: Optional[list] = None) -> int:
         threads=torch.get_num_threads(),
         **step(cfg, size, options.crops),
     )
-    line = json.dumps(found)
-    print(line, flush=True)
-    if options.out:
-        with open(options.out, 'a', encoding='utf-8') as file:
-            file.write(f'{line}\n')
+    tell(found, options.out)
     return 0
 
 

@@ -10,7 +10,6 @@ time and memory. A parameter that trains and gets no gradient is an error.
 """
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -31,7 +30,7 @@ from mmengine.structures import InstanceData
 CLONE = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
 
-from step_configs import optimise, peak_gib, without_weights
+from step_configs import optimise, peak_gib, tell, without_weights
 
 import declip_mm.detection  # noqa: F401  (registers the models)
 from declip_mm.detection.names import OV_COCO_BASE, OV_COCO_CLASSES
@@ -144,11 +143,7 @@ def main(args: Optional[list] = None) -> int:
         threads=torch.get_num_threads(),
         **measure(cfg, size),
     )
-    line = json.dumps(found)
-    print(line, flush=True)
-    if options.out:
-        with open(options.out, 'a', encoding='utf-8') as file:
-            file.write(f'{line}\n')
+    tell(found, options.out)
     return 0
 
 
