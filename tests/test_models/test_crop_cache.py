@@ -1,8 +1,5 @@
 """Caches of both teachers: the same losses, and no mixed-up rows."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +10,6 @@ from PIL import Image
 from tiny import backbone_cfg, batch, distiller_cfg, vfm_cfg
 from toy_world import make_clip
 
-from declip_mm.apis import caching
 from declip_mm.apis.caching import fill_caches, use_caches
 from declip_mm.datasets.grid import all_cells, count_cells, draw_cells, rng_for
 
@@ -229,27 +225,3 @@ def test_a_damaged_picture_is_left_out(config, tmp_path, capsys, broken):
     cache.teacher.backbone.init_weights()
     data = pseudo_collate([dataset[i] for i in range(3)])
     assert torch.isfinite(cache(None, data['data_samples'])).all()
-
-
-def test_an_error_in_a_process_is_told_at_once(monkeypatch):
-    done, stopped = [], threading.Event()
-
-    def work(part):
-        if part == [0]:
-            raise OSError('no such disk')
-        stopped.wait()  # the second part is under way until then
-        done.append(part)
-
-    class Pool(ThreadPoolExecutor):
-        def shutdown(self, wait=True, *, cancel_futures=False):
-            super().shutdown(wait=False, cancel_futures=cancel_futures)
-            stopped.set()
-            super().shutdown(wait=wait)
-
-    monkeypatch.setattr(caching, '_work', work)
-    pool = Pool(1)
-    monkeypatch.setattr(caching, 'ProcessPoolExecutor', lambda *_: pool)
-    parts, cfg = [[i] for i in range(50)], Config()
-    with pytest.raises(OSError, match='no such disk'):
-        [*caching._run(None, parts, 2, (cfg,))]
-    assert len(done) <= 1
