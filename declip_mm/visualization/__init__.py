@@ -1,7 +1,7 @@
 """Pictures of what a backbone does."""
 
 from .affinity import affinity_map, patch_of
-from .attention import LayerAttention, attention_by_layer
+from .attention import LayerAttention, attention_by_layer, evenly
 from .maps import (
     attention_top,
     draw_attention,
@@ -34,6 +34,7 @@ __all__ = [
     'draw_parts',
     'draw_sheet',
     'draw_sweep',
+    'evenly',
     'patch_features',
     'patch_of',
     'patch_view',

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-__all__ = ['LayerAttention', 'attention_by_layer']
+__all__ = ['LayerAttention', 'attention_by_layer', 'evenly']
 
 
 class LayerAttention(NamedTuple):
@@ -127,3 +127,9 @@ def attention_by_layer(
         LayerAttention(torch.stack(maps).mean(dim=0), prefix, grid)
         for maps in watch.layers
     ]
+
+
+def evenly(depth: int, most: int = 6) -> List[int]:
+    """At most so many of the layers 1 to depth, first and last included."""
+    count = min(depth, most)
+    return torch.linspace(1, depth, count).round().int().tolist()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from declip_mm.datasets.miniature import (
     load_pack,
     make_scene,
 )
+from declip_mm.datasets.miniature import world as world_module
 from declip_mm.datasets.miniature.backgrounds import make_background
 from declip_mm.datasets.miniature.pack import jitter
-from declip_mm.datasets.miniature.photos import fetch_photos
 from declip_mm.datasets.miniature.scenes import Canvas
 
 
@@ -181,11 +182,35 @@ def test_finished_split_is_kept_and_outdated_one_rebuilt(world, capsys):
     build_world(world, 4, 2, processes=1)
     assert 'built tune_known, val_known' in capsys.readouterr().out
     assert len(read(world, 'val_known')['images']) == 2
-    assert not list(world.glob('.*')), 'temporary folders are removed'
+    assert not list(world.glob('.*.*')), 'temporary folders are removed'
 
 
-def test_wrong_photo_package_is_refused(tmp_path):
-    wrong = tmp_path / 'stamps.deb'
-    wrong.write_bytes(b'not a package')
-    with pytest.raises(RuntimeError, match='6db6c1bfc870a47f'):
-        fetch_photos(tmp_path / 'photos', deb=wrong)
+def test_two_that_build_at_once_build_one_world(tmp_path, monkeypatch):
+    looked, built = threading.Semaphore(0), []
+    stale = world_module._stale
+
+    def look(root, marks):
+        found = stale(root, marks)
+        looked.release()
+        return found
+
+    def build(root, split, mark, photos, processes):
+        if not built:  # until the other one, too, has seen that none is there
+            for _ in range(3):
+                assert looked.acquire(timeout=60)
+        built.append(split)
+        (root / split).mkdir()
+        (root / split / 'fingerprint.json').write_text(json.dumps(mark))
+
+    monkeypatch.setattr(world_module, '_stale', look)
+    monkeypatch.setattr(world_module, '_build_split', build)
+    threads = [
+        threading.Thread(target=build_world, args=(tmp_path, 4, 3))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+        assert not thread.is_alive()
+    assert sorted(built) == sorted(s for s in RECIPES if s != 'val_photo')

@@ -81,8 +81,13 @@ def picture_values(layers, masks: torch.Tensor, k: int):
     return torch.tensor(rows)
 
 
-def measure(backbone, dataset, preprocess, args, label: str) -> torch.Tensor:
+def measure(backbone, dataset, cfg, args, label: str) -> torch.Tensor:
     """(pictures, layers, 6) of one backbone."""
+    preprocess = MODELS.build(cfg.model.data_preprocessor)
+    try:
+        preprocess.adopt('', backbone)  # each has pixel statistics
+    except ValueError as error:
+        raise apis.OptionError(f'{label}: {error}') from error
     found, start = [], time.time()
     for index in range(len(dataset)):
         item = dataset[index]
@@ -156,11 +161,10 @@ def run(args: argparse.Namespace) -> dict:
     if args.limit:
         dataset.indices = args.limit
     dataset = DATASETS.build(dataset)
-    preprocess = MODELS.build(cfg.model.data_preprocessor)
     rows = []
     for label, (config, weights) in lines.items():
         backbone = apis.load_backbone(config, weights).to(args.device)
-        values = measure(backbone, dataset, preprocess, args, label)
+        values = measure(backbone, dataset, cfg, args, label)
         rows.append(row_of(label, values))
     return dict(k=args.k, image_size=dataset.view.side, rows=rows)
 

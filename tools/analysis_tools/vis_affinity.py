@@ -37,7 +37,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 from declip_mm import apis
 from declip_mm import visualization as vis
 from declip_mm.apis.pictures import find_pictures
-from declip_mm.datasets.decoding import read_image
+from declip_mm.datasets.decoding import UnreadableImage, read_image
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -125,7 +125,7 @@ def attention_of(image, model, anchors, label, args):
     # counted from the end, whatever stands before the patches
     rows = [vis.patch_of(a, grid) - grid[0] * grid[1] for a in anchors]
     layers = vis.attention_by_layer(model, view, [0, *rows])
-    wanted = args.layers or evenly(len(layers))
+    wanted = args.layers or vis.evenly(len(layers))
     wrong = [n for n in wanted if not 1 <= n <= len(layers)]
     if wrong:
         raise apis.OptionError(
@@ -158,12 +158,6 @@ def draw_attention(image, models: dict, anchors, args, stem: str) -> None:
             top,
             f'{label}: where a token looks (mean over heads)',
         )
-
-
-def evenly(depth: int, most: int = 6) -> list[int]:
-    """At most six layers, the first and the last among them."""
-    count = min(depth, most)
-    return np.linspace(1, depth, count).round().astype(int).tolist()
 
 
 def one_picture(
@@ -204,8 +198,8 @@ def one_picture(
     return vis.PagePicture(Path(path).name, pixels, anchors[0], found)
 
 
-def run(args: argparse.Namespace) -> None:
-    pictures = find_pictures(args.pictures)
+def load_models(args: argparse.Namespace) -> tuple[dict, object]:
+    """Label -> backbone, and the VFM or None."""
     lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
     given = dict(affinity=args.affinity, scale=args.scale)
     options = {k: v for k, v in given.items() if v is not None}
@@ -218,10 +212,21 @@ def run(args: argparse.Namespace) -> None:
         vfm = apis.load_vfm(
             args.vfm, args.vfm_weights, args.vfm_layer, args.vfm_norm
         ).to(args.device)
+    return models, vfm
+
+
+def draw(pictures, models: dict, vfm, args: argparse.Namespace) -> None:
     pages = []
     for number, (stem, path) in enumerate(pictures, 1):
-        pages.append(one_picture(stem, path, models, vfm, args))
-        print(f'[{number}/{len(pictures)}] {path}', flush=True)
+        done = f'[{number}/{len(pictures)}] {path}'
+        try:
+            pages.append(one_picture(stem, path, models, vfm, args))
+        except UnreadableImage as error:
+            done += f': skipped, {error}'
+        print(done, flush=True)
+    print(f'{len(pictures) - len(pages)} of {len(pictures)} were skipped')
+    if not pages:
+        raise apis.OptionError('no picture could be read')
     page = Path(args.out) / 'correlation.html'
     error = vis.write_page(str(page), pages)
     size = page.stat().st_size / 1e6
@@ -231,8 +236,13 @@ def run(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     try:
-        run(args)
+        pictures = find_pictures(args.pictures)
+        models, vfm = load_models(args)
     except (ValueError, FileNotFoundError) as error:
+        sys.exit(f'vis_affinity.py: {error}')
+    try:
+        draw(pictures, models, vfm, args)
+    except apis.OptionError as error:  # any other is a mistake of ours
         sys.exit(f'vis_affinity.py: {error}')
 
 

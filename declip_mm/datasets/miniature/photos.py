@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -110,7 +111,10 @@ def _unpack(deb: Path, folder: Path, wanted: list[str]) -> None:
             for member in archive:
                 if path := members.pop(member.name, None):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(archive.extractfile(member).read())
+                    # a cut-off picture would pass for a finished one
+                    part = path.with_name(f'{path.name}.part')
+                    part.write_bytes(archive.extractfile(member).read())
+                    os.replace(part, path)
     if members:
         raise RuntimeError(
             f'{deb} lacks {sorted(members)[:3]}; it is not {PACKAGE}'

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL
+from filelock import FileLock
 from PIL import Image
 from pycocotools import mask as rle
 
@@ -61,22 +62,40 @@ def build_world(
         from .photos import fetch_photos
 
         sprites = fetch_photos()
-    start, built = time.time(), []
     pictures = load_pack()
-    for split in RECIPES:
-        if split == 'val_photo' and not photos:
-            continue
-        count = train if split == 'train' else val
-        mark = fingerprint(pictures, split, count, seed, sprites)
-        if read_fingerprint(root / split) != mark:
-            _build_split(root, split, mark, sprites, processes)
-            built.append(split)
-    if built:
+    marks = {
+        split: fingerprint(
+            pictures, split, train if split == 'train' else val, seed, sprites
+        )
+        for split in RECIPES
+        if photos or split != 'val_photo'
+    }
+    if _stale(root, marks):
+        root.mkdir(parents=True, exist_ok=True)
+        # of two processes one builds; the other waits and finds it done
+        with FileLock(root / '.lock'):
+            _build(root, marks, sprites, processes)
+    return root
+
+
+def _stale(root: Path, marks: dict[str, dict]) -> list[str]:
+    return [s for s, m in marks.items() if read_fingerprint(root / s) != m]
+
+
+def _build(
+    root: Path,
+    marks: dict[str, dict],
+    photos: list[Sprite] | None,
+    processes: int,
+) -> None:
+    start, wanted = time.time(), _stale(root, marks)
+    for split in wanted:
+        _build_split(root, split, marks[split], photos, processes)
+    if wanted:
         print(
-            f'miniature world in {root}: built {", ".join(built)} '
+            f'miniature world in {root}: built {", ".join(wanted)} '
             f'in {time.time() - start:.0f} s'
         )
-    return root
 
 
 def fingerprint(
