@@ -82,6 +82,17 @@ def test_a_step(name):
     assert ('loss_context' in found['losses']) == bool(context)
 
 
+def test_a_config_with_cached_teachers_steps():
+    """The miniature's own: its cache is a file that need not be there."""
+    cfg = Config.fromfile(ROOT / 'configs/miniature/pretune.py')
+    assert cfg.model.context_teacher.type == 'TeacherCache'
+    cfg.model.context_teacher.path = 'nowhere/vfm.npy'
+    cfg.model.context_teacher.teacher.timm_kwargs = shrunk_vfm('patch14')
+    cfg.model.context_teacher.teacher.layer = 1
+    found = TOOL['step'](cfg, 84, crops=3)
+    assert found['losses']['loss_context'] > 0
+
+
 def test_weights_are_never_fetched():
     tree = dict(a=[dict(pretrained='x', b=1)], pretrained=True, c=(2,))
     assert TOOL['without_weights'](tree) == dict(a=[dict(b=1)], c=(2,))

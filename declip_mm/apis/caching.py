@@ -27,6 +27,10 @@ class CacheFiller:
         cfg: A pre-finetuning config with its real teachers.
         vfm, crops: Array files; None leaves that teacher out.
         batch: Pictures at a time; few, for each brings all its cells.
+        device: Where the teachers compute.
+
+    Raises:
+        ValueError: The config or the device does not fit.
     """
 
     def __init__(
@@ -35,7 +39,11 @@ class CacheFiller:
         vfm: str | None = None,
         crops: str | None = None,
         batch: int = 2,
+        device: str = 'cpu',
     ) -> None:
+        if device.startswith('cuda') and not torch.cuda.is_available():
+            raise ValueError(f'device {device!r}: torch sees no CUDA device.')
+        self.device = torch.device(device)
         self.dataset = DATASETS.build(cfg.train_dataloader.dataset)
         self.views = self.dataset.views
         if crops and self.dataset.proposals:
@@ -51,7 +59,7 @@ class CacheFiller:
         # Rows count in the whole list, also where a part is trained on.
         self.rows = int(self.dataset.source.split()[0])
         self.split = self.views.max_split
-        self.preprocess = MODELS.build(cfg.model.data_preprocessor)
+        self.preprocess = MODELS.build(cfg.model.data_preprocessor).to(device)
         self.vfm = self.crops = None
         if vfm:
             self.vfm = self._build('vfm', cfg.model.context_teacher, vfm)
@@ -80,7 +88,7 @@ class CacheFiller:
         )
         # Not BaseModule's own, which lists every parameter in the log.
         getattr(cache.teacher, 'backbone', cache.teacher).init_weights()
-        return cache
+        return cache.to(self.device)
 
     @torch.no_grad()
     def size(self) -> dict[str, int]:
@@ -191,6 +199,7 @@ def fill_caches(
     crops: str | None = None,
     processes: int = 1,
     batch: int = 2,
+    device: str = 'cpu',
 ) -> None:
     """Fill what is missing, with a line of progress.
 
@@ -199,8 +208,10 @@ def fill_caches(
         vfm, crops: Array files; None leaves that teacher out.
         processes: Worker processes of one thread each; 1 works here.
         batch: Pictures at a time; few, for each brings all its cells.
+        device: Where the teachers of every process compute.
     """
-    filler = CacheFiller(cfg, vfm, crops, batch)
+    options = (vfm, crops, batch, device)
+    filler = CacheFiller(cfg, *options)
     for name, size in filler.size().items():
         path = Path(vfm if name == 'vfm' else crops)
         print(f'{name}: {size / 2**30:.3f} GiB at {path}', flush=True)
@@ -208,7 +219,7 @@ def fill_caches(
     left = filler.missing()
     parts = [left[i : i + 16] for i in range(0, len(left), 16)]
     start, done = time.time(), 0
-    for count in _run(filler, parts, processes, (cfg, vfm, crops, batch)):
+    for count in _run(filler, parts, processes, (cfg, *options)):
         done += count
         eta = (time.time() - start) / done * (len(left) - done)
         print(f'pictures {done}/{len(left)}, eta {eta:.0f} s', flush=True)

@@ -10,7 +10,7 @@ from PIL import Image
 from tiny import backbone_cfg, batch, distiller_cfg, vfm_cfg
 from toy_world import make_clip
 
-from declip_mm.apis.caching import fill_caches, use_caches
+from declip_mm.apis.caching import CacheFiller, fill_caches, use_caches
 from declip_mm.datasets.grid import all_cells, count_cells, draw_cells, rng_for
 
 
@@ -225,3 +225,18 @@ def test_a_damaged_picture_is_left_out(config, tmp_path, capsys, broken):
     cache.teacher.backbone.init_weights()
     data = pseudo_collate([dataset[i] for i in range(3)])
     assert torch.isfinite(cache(None, data['data_samples'])).all()
+
+
+def test_both_teachers_are_where_they_are_asked_to_be(config, tmp_path):
+    paths = str(tmp_path / 'v.npy'), str(tmp_path / 'c.npy')
+    filler = CacheFiller(config, *paths, device='meta')
+    for cache in (filler.vfm, filler.crops):
+        assert {p.device.type for p in cache.parameters()} == {'meta'}
+    assert filler.preprocess.device.type == 'meta'  # and so are the views
+
+
+def test_a_missing_device_is_refused(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(ValueError, match='cuda:0.*sees no CUDA device'):
+        fill_caches(config, crops=str(tmp_path / 'c.npy'), device='cuda:0')
+    assert not (tmp_path / 'c.npy').exists()

@@ -27,6 +27,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 import declip_mm  # noqa: F401  (registers everything)
+from declip_mm.apis.cached_config import plain_teacher
 
 
 def without_weights(node: Any) -> Any:
@@ -96,7 +97,11 @@ def step(cfg: Config, size: int, crops: int) -> Dict[str, Any]:
     """
     began = time.perf_counter()
     torch.manual_seed(0)
-    model = MODELS.build(without_weights(cfg.model.to_dict()))
+    config = without_weights(cfg.model.to_dict())
+    for name in ('content_teacher', 'context_teacher'):
+        if config.get(name):  # a cache would look for its file
+            config[name] = plain_teacher(config[name])
+    model = MODELS.build(config)
     before = peak_gib()
     built = time.perf_counter()
     losses = optimise(model, cfg, noise(model, size, crops))

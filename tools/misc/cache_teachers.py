@@ -1,7 +1,7 @@
 """Store what the frozen teachers of a pre-finetuning config say.
 
     python tools/misc/cache_teachers.py CONFIG --crops data/crops.npy \\
-        [--vfm data/vfm.npy] [--processes 2] [--size-only]
+        [--vfm data/vfm.npy] [--processes 2] [--device cuda] [--size-only]
 
 Neither teacher trains, so their outputs can be computed once for all epochs
 and runs: embeddings of all grid cells of each picture (CLIP), and the feature
@@ -34,6 +34,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--vfm', help='.npy file for the VFM')
     parser.add_argument('--processes', type=int, default=1)
     parser.add_argument('--batch', type=int, default=2)
+    parser.add_argument(
+        '--device', default='cpu', help='of the teachers (default: cpu)'
+    )
     parser.add_argument(
         '--size-only', action='store_true', help='print the sizes and stop'
     )
@@ -79,12 +82,13 @@ def main(argv: list[str] | None = None) -> int:
         cfg = load_config(args.config, args.cfg_options)
     except OptionError as error:
         sys.exit(f'cache_teachers.py: {error}')
+    options = (args.vfm, args.crops)
     if args.size_only:
-        sizes = CacheFiller(cfg, args.vfm, args.crops).size()
+        sizes = CacheFiller(cfg, *options).size()
         for name, size in sizes.items():
             print(f'{name}: {size / 2**30:.3f} GiB')
         return 0
-    fill_caches(cfg, args.vfm, args.crops, args.processes, args.batch)
+    fill_caches(cfg, *options, args.processes, args.batch, args.device)
     text = config_text(args)
     if args.write_config:
         Path(args.write_config).write_text(text, 'utf-8')
