@@ -40,6 +40,7 @@ NARROW = {
 OPENMMLAB = {'mmcv', 'mmdet', 'mmseg', 'mmpretrain'}
 MAY_IMPORT_OPENMMLAB = {'detection', 'segmentation', 'apis'}
 CORE_THIRD_PARTY = {
+    'filelock',
     'matplotlib',
     'mmengine',
     'numpy',

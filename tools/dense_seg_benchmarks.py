@@ -16,7 +16,6 @@ hash of what they were made of, so an interrupted run goes on.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import time
@@ -132,18 +131,9 @@ def prepare(args: argparse.Namespace, name: str, method: Config) -> Config:
     return cfg
 
 
-def digest(cfg: Config) -> str:
-    """Hash of all that decides a figure."""
-    text = cfg.pretty_text
-    if cfg.load_from and Path(cfg.load_from).is_file():
-        stat = Path(cfg.load_from).stat()
-        text += f'{stat.st_size} {stat.st_mtime_ns}'
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def measure(cfg: Config) -> dict[str, Any]:
     """Metrics in percent and seconds; read back where they are known."""
-    key, path = digest(cfg), Path(cfg.work_dir) / 'result.json'
+    key, path = apis.figure_key(cfg), Path(cfg.work_dir) / 'result.json'
     if path.is_file():
         kept = json.loads(path.read_text('utf-8'))
         if kept.get('key') == key:

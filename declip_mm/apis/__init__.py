@@ -6,6 +6,7 @@ from ..engine import use_safe_storage
 from .arguments import add_shared_options, parse
 from .backbones import WEIGHT_WORDS, load_backbone, load_vfm, read_lines
 from .check_config import check_config
+from .kept import figure_key
 from .launch import (
     build_runner,
     check_checkpoint,
@@ -28,6 +29,7 @@ __all__ = [
     'check_checkpoint',
     'check_config',
     'check_options',
+    'figure_key',
     'find_resume_point',
     'init_distributed',
     'leave_distributed',

@@ -12,12 +12,11 @@ CLIPSelf's, give --config-of LABEL=CONFIG.
 
 Sizes are cut to a multiple of the patch: 1024 becomes 1022 for patches of 14.
 Every point is measured as tools/test.py would, and kept in OUT/points: an
-interrupted sweep goes on where it was, and a changed checkpoint or config is
-measured anew. Writes sweep.png, sweep.json and sweep.md.
+interrupted sweep goes on where it was; a changed config or file that it names
+is measured anew. Writes sweep.png, sweep.json and sweep.md.
 """
 
 import argparse
-import hashlib
 import json
 import sys
 import time
@@ -94,16 +93,6 @@ def patch_size(cfg) -> int:
         return MODELS.build(cfg.model.backbone).visual.patch_size
 
 
-def identity(cfg, checkpoint: str) -> str:
-    """Changes with the config and with the checkpoint file."""
-    parts = [cfg.model, cfg.test_dataloader, cfg.test_evaluator]
-    told = json.dumps([str(part) for part in parts])
-    if checkpoint not in apis.WEIGHT_WORDS and Path(checkpoint).is_file():
-        stat = Path(checkpoint).stat()
-        told += f'{Path(checkpoint).resolve()} {stat.st_size} {stat.st_mtime}'
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-
 def measure_point(cfg, size: int, path: Path, told: str, launcher: str):
     """Metrics of one point: those kept from an earlier run, else new ones.
 
@@ -144,7 +133,7 @@ def sweep(args: argparse.Namespace) -> dict:
             cfg.test_dataloader.dataset.image_size = size
             safe = ''.join(c if c.isalnum() else '_' for c in label)
             path = points / f'{safe}_{size}.json'
-            told = identity(cfg, checkpoint)
+            told = apis.figure_key(cfg)
             metrics, seconds = measure_point(
                 cfg, size, path, told, args.launcher
             )
