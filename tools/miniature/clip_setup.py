@@ -19,13 +19,13 @@ PIXELS = dict(
 )
 
 
-def model_config(vocabulary: int, width: int) -> dict:
+def model_config(vocabulary: int, width: int, layers: int) -> dict:
     """open_clip's configuration of the tiny CLIP."""
     return dict(
         embed_dim=128,
         vision_cfg=dict(
             image_size=NATIVE,
-            layers=6,
+            layers=layers,
             width=width,
             head_width=64,
             patch_size=PATCH,

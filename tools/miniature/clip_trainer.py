@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from clip_growth import grow
 from clip_setup import (
     LOW,
     NATIVE,
@@ -63,9 +64,9 @@ class Trainer:
         self.shared, self.barrier = shared, barrier
         torch.manual_seed(args.seed)
         self.pack = SpritePack()
-        self.token_ids = build_token_ids(self.pack)
-        self.names = Names(self.pack, CompactTokenizer(self.token_ids))
-        self.config = model_config(len(self.token_ids), args.width)
+        self.token_ids = ids = build_token_ids(self.pack)
+        self.names = Names(self.pack, CompactTokenizer(ids))
+        self.config = model_config(len(ids), args.width, args.layers)
         self.model = CLIP(**self.config)
         self.optimisers = build_optimisers(self.model, args)
         self.peaks = [
@@ -84,6 +85,7 @@ class Trainer:
         initialise(
             self.model, augment(self.images[:2048], LOW, rng, *self.pixels)
         )
+        grow(self.model, args.grow_from)
         self.sets = evaluation_crops(self.pack, NATIVE) if rank == 0 else {}
         self.losses: list[float] = []
 
@@ -152,7 +154,7 @@ class Trainer:
 
         It begins with the easiest pictures, nearly whole: tight crops.
         """
-        args, easy = self.args, step < 0.3 * self.args.steps
+        args, easy = self.args, step < self.args.easy_share * self.args.steps
         tight = round(args.batch * (0.85 if easy else 0.3))
         mixed = rng.choice(args.pool, args.batch - tight, False)
         extra = rng.choice(np.arange(args.pool, len(self.images)), tight)

@@ -24,7 +24,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 CLONE = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
 
-from ladder_config import job_key, localise, train_config
+from ladder_config import job_key, localise, train_config, with_clip
 from ladder_job import Job, read_metrics, run_job
 from ladder_pool import Progress, run_jobs
 from ladder_report import clashes, finish, interval, markdown
@@ -46,6 +46,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--split', choices=('final', 'tune'), default='final')
     parser.add_argument('--processes', type=int, default=2)
     parser.add_argument('--photos', action='store_true', help='build them')
+    parser.add_argument(
+        '--clip', type=Path, help='folder of another CLIP (train_tiny_clip.py)'
+    )
     parser.add_argument('--work-dir', type=Path, default='work_dirs/ladder')
     args = parser.parse_args(argv)
     if args.seeds < 1:
@@ -171,6 +174,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = time.time()
     world = build_world(photos=args.photos)
     rows = wanted_rows(args.table, args.rows)
+    try:
+        rows = with_clip(rows, args.clip)
+    except (OSError, ValueError) as error:
+        sys.exit(f'ladder.py: {error}')
     splits = wanted_splits(args.split, world)
     jobs, of_row = make_jobs(
         rows, args.seeds, list(splits), world, args.work_dir
@@ -198,6 +205,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         table=args.table,
         split=args.split,
         seeds=args.seeds,
+        clip='shipped' if args.clip is None else args.clip.name,
         seconds=round(seconds, 1),
         rows=finished,
     )

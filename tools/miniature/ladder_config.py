@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from ladder_tables import Row
+from ladder_tables import BACKBONE, BLOCKS, Row
 from mmengine.config import Config, ConfigDict
 from safetensors.torch import save_file
 
@@ -21,6 +22,12 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs/miniature'
 #: The crops of grids up to this are cached: 86 an image. Of grids up to 6
 #: there are 361, and three runs look at a quarter of them.
 CACHED_SPLIT = 4
+#: Parts of the config that hold a CLIP.
+CLIP_USERS = (
+    BACKBONE,
+    'model.content_teacher.backbone',
+    'model.predictor.text_encoder',
+)
 #: What decides a trained row; the rest of a config decides where it runs.
 DECISIVE = (
     'model',
@@ -31,6 +38,43 @@ DECISIVE = (
     'custom_hooks',
     'randomness',
 )
+
+
+def with_clip(rows: Sequence[Row], folder: Path | None) -> list[Row]:
+    """The same rows on another CLIP than the shipped one.
+
+    Args:
+        rows: Of a table.
+        folder: As train_tiny_clip.py writes it; None keeps the shipped one.
+
+    Raises:
+        FileNotFoundError: A file of the CLIP is not there.
+        ValueError: A row counts blocks from the first, and the CLIP has
+            another number of them than the shipped one.
+    """
+    if folder is None:
+        return list(rows)
+    files = [folder / f'tiny_clip.{end}' for end in ('json', 'safetensors')]
+    for path in files:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{path} is not there; train_tiny_clip.py --out {folder} '
+                'writes it'
+            )
+    config, weights = (str(path.resolve()) for path in files)
+    depth = json.loads(Path(config).read_text('utf-8'))['model_cfg']
+    frozen = f'{BACKBONE}.frozen_stages'
+    counted = [row.name for row in rows if row.options.get(frozen)]
+    if counted and depth['vision_cfg']['layers'] != BLOCKS:
+        raise ValueError(
+            f'{counted} freeze blocks of a CLIP that has {BLOCKS}; the one in '
+            f'{folder} has {depth["vision_cfg"]["layers"]}'
+        )
+    options = {}
+    for part in CLIP_USERS:
+        options[f'{part}.model'] = config
+        options[f'{part}.pretrained'] = weights
+    return [replace(row, options={**options, **row.options}) for row in rows]
 
 
 def train_config(row: Row, seed: int = 0) -> Config:
@@ -73,6 +117,9 @@ def job_key(row: Row, cfg: Config, world: Path) -> str:
         content['world'] = read_fingerprint(world / 'train')
     else:
         content['backbone'] = cfg.to_dict()['model']['backbone']
+    clip = Path(cfg.model.backbone.model)
+    if clip.is_file():  # a path does not say what is in the file
+        content['clip'] = json.loads(clip.read_text('utf-8'))['sha256']
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -103,7 +150,10 @@ def localise(cfg: Config, world: Path) -> CachePaths:
     else:
         views.vfm_size = None
     if views.max_split <= CACHED_SPLIT:
-        crops = str(folder / f'crops_{views.crop_size}_{CACHED_SPLIT}.npy')
+        clip = Path(cfg.model.backbone.model)
+        whose = f'{clip.parent.name}_' if clip.is_file() else ''
+        name = f'crops_{whose}{views.crop_size}_{CACHED_SPLIT}.npy'
+        crops = str(folder / name)
     return CachePaths(vfm, crops)
 
 
@@ -138,11 +188,21 @@ def running_config(cfg: Config, paths: CachePaths, out: Path) -> Config:
 
 
 def measure_config(
-    backbone: dict, world: Path, split: str, side: int, out: Path
+    backbone: dict,
+    world: Path,
+    split: str,
+    side: int,
+    out: Path,
+    text_encoder: dict | None = None,
 ) -> Config:
-    """Region classification and segmentation of a split, crops included."""
+    """Region classification and segmentation of a split, crops included.
+
+    ``text_encoder`` replaces the shipped CLIP's.
+    """
     cfg = Config.fromfile(CONFIGS / 'region_cls.py')
     cfg.model.backbone = backbone
+    if text_encoder is not None:
+        cfg.model.predictor.text_encoder = text_encoder
     cfg.model.predictor.regions = ('box', 'mask', 'crop')
     loader = cfg.test_dataloader
     loader.update(num_workers=0, persistent_workers=False)

@@ -82,10 +82,13 @@ def run_job(job: Job) -> float:
         weights = job.backbone
         if not weights.is_file():
             _train(Runner, cfg, job, weights)
-    backbone = backbone_of(train_config(job.row, job.seed), weights)
+    cfg = train_config(job.row, job.seed)
+    backbone, words = backbone_of(cfg, weights), cfg.model.predictor
     for split, side in job.missing():
         out = job.folder / 'measure'
-        test = measure_config(backbone, job.world, split, side, out)
+        test = measure_config(
+            backbone, job.world, split, side, out, words.text_encoder
+        )
         found = _measure(Runner, test)
         write_json(job.result(split, side), columns(found, split))
         shutil.rmtree(out, ignore_errors=True)

@@ -16,6 +16,8 @@ BACKBONE = 'model.backbone'
 LAMBDA = 'model.context_weight'
 LR = 'optim_wrapper.optimizer.lr'
 VFM = 'model.context_teacher.teacher'
+#: Of the shipped CLIP's image tower.
+BLOCKS = 6
 VIEWS = 'train_dataloader.dataset.views'
 
 #: Folder of a split -> what its columns begin with.
@@ -103,7 +105,7 @@ def table_8() -> list[Row]:
     return [
         ORIGINAL_QQ,
         *(
-            Row(f'blocks-{n}', {f'{BACKBONE}.frozen_stages': 6 - n})
+            Row(f'blocks-{n}', {f'{BACKBONE}.frozen_stages': BLOCKS - n})
             for n in (1, 2, 3, 4, 5, 6)
         ),
     ]

@@ -52,6 +52,18 @@ def parse() -> argparse.Namespace:
         help='pictures in one step of one worker',
     )
     parser.add_argument('--width', type=int, default=192)
+    parser.add_argument('--layers', type=int, default=6, help='image blocks')
+    parser.add_argument(
+        '--grow-from',
+        type=Path,
+        help='folder of a trained CLIP with fewer image blocks to start from',
+    )
+    parser.add_argument(
+        '--easy-share',
+        type=float,
+        default=0.3,
+        help='share of the steps that see mostly tight crops',
+    )
     parser.add_argument('--lr', type=float, default=1e-3)
     parser.add_argument(
         '--patch-weight',
