@@ -22,6 +22,11 @@ class PartialSampler(DefaultSampler):
 
     def __init__(self, *args, parts: int, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        if not self.shuffle:
+            raise ValueError(
+                'shuffle=False would show the same part in every epoch; use '
+                'DefaultSampler on fewer pictures (indices of the data set).'
+            )
         if not 1 <= parts <= self.num_samples:
             raise ValueError(
                 f'parts={parts} is out of range: allowed are 1 to the '

@@ -11,7 +11,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from .losses import content_loss, context_loss
-from .pairing import check_text_tower
+from .pairing import check_crop_teacher, check_text_tower
 from .regions import box_features
 from .teachers import CLIPCropTeacher
 from .tokens import to_tokens, valid_tokens
@@ -118,6 +118,7 @@ class DecoupledDistiller(BaseModel):
                 f'student embeds into {ours} dimensions, content teacher into '
                 f'{theirs}: they must be the same CLIP model.'
             )
+        check_crop_teacher(self.backbone, self.content_teacher)
         if self.image_weight:
             _ = self.image_teacher  # refused now, not in the first step
         trained = sum(p.numel() for p in self._trainable())

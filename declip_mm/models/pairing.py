@@ -1,10 +1,11 @@
-"""Image towers and text towers that belong together."""
+"""Towers that belong together."""
 
 import os
+from typing import Any, Optional
 
 import torch.nn as nn
 
-__all__ = ['check_text_tower']
+__all__ = ['check_crop_teacher', 'check_text_tower']
 
 
 def check_text_tower(backbone: nn.Module, text_encoder: dict) -> None:
@@ -21,17 +22,52 @@ def check_text_tower(backbone: nn.Module, text_encoder: dict) -> None:
     Raises:
         ValueError: Names both models and, where both are tags, both tags.
     """
-    ours, theirs = backbone.model, text_encoder.get('model', 'EVA02-B-16')
-    if ours == 'custom' or not isinstance(theirs, str):
+    theirs = text_encoder.get('model', 'EVA02-B-16')
+    weights = text_encoder.get('pretrained')
+    is_tag = bool(weights) and not os.path.isfile(weights)
+    _compare(backbone, theirs, weights, is_tag, 'text tower', 'text_encoder')
+
+
+def check_crop_teacher(backbone: nn.Module, teacher: nn.Module) -> None:
+    """Refuse a content teacher that embeds crops as another CLIP does.
+
+    Args:
+        backbone: The student.
+        teacher: A ``CLIPCropTeacher`` or its cache; others pass.
+
+    Raises:
+        ValueError: As :func:`check_text_tower`.
+    """
+    inner = getattr(teacher, 'teacher', None) or teacher
+    other = getattr(inner, 'backbone', None)
+    if other is not None:
+        _compare(
+            backbone,
+            other.model,
+            other.pretrained,
+            bool(other.tag),
+            'content teacher',
+            'content_teacher.backbone',
+        )
+
+
+def _compare(
+    backbone: nn.Module,
+    model: Any,
+    weights: Optional[str],
+    is_tag: bool,
+    what: str,
+    option: str,
+) -> None:
+    """Both models by name, and both weights where both are tags."""
+    if not isinstance(model, str) or 'custom' in (backbone.model, model):
         return
-    names = os.path.basename(ours), os.path.basename(theirs)
-    tags = backbone.pretrained, text_encoder.get('pretrained')
-    comparable = bool(backbone.tag) and bool(tags[1])
-    comparable = comparable and not os.path.isfile(tags[1])
-    if names[0] != names[1] or (comparable and tags[0] != tags[1]):
+    ours, theirs = os.path.basename(backbone.model), os.path.basename(model)
+    differ = backbone.tag and is_tag and backbone.pretrained != weights
+    if ours != theirs or differ:
         raise ValueError(
-            f'the backbone is {names[0]} ({tags[0]}), the text tower is '
-            f'{names[1]} ({tags[1]}). Their embeddings do not compare, even '
-            'where the dimensions agree: give text_encoder the '
-            "backbone's model and weights."
+            f'the backbone is {ours} ({backbone.pretrained}), the {what} is '
+            f'{theirs} ({weights}). Their embeddings do not compare, even '
+            f"where the dimensions agree: give {option} the backbone's model "
+            'and weights.'
         )

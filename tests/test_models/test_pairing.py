@@ -57,6 +57,33 @@ def test_a_distiller_refuses_it_too(part):
         MODELS.build(cfg)
 
 
+OPENAI = dict(model='ViT-B-16', pretrained='openai')
+LAION = dict(model='ViT-B-16', pretrained='laion2b_s34b_b88k')
+
+
+@pytest.mark.parametrize('student', [EVA, LAION])
+@pytest.mark.parametrize('cached', [False, True])
+def test_a_crop_teacher_of_another_clip(student, cached, tmp_path):
+    content = dict(
+        type='CLIPCropTeacher', backbone=dict(type='DeCLIPViT', **OPENAI)
+    )
+    if cached:
+        path = str(tmp_path / 'crops.npy')
+        content = dict(type='CropCache', path=path, teacher=content)
+        content.update(num_images=3, num_cells=86)
+    cfg = dict(
+        type='DecoupledDistiller',
+        backbone=dict(type='DeCLIPViT', **student),
+        content_teacher=content,
+    )
+    with torch.device('meta'), pytest.raises(ValueError) as error:
+        MODELS.build(cfg)
+    said = str(error.value)
+    assert f'backbone is {student["model"]} ({student["pretrained"]})' in said
+    assert 'the content teacher is ViT-B-16 (openai)' in said
+    assert 'give content_teacher.backbone' in said
+
+
 def test_text_tower_of_other_weights(tmp_path):
     backbone = dict(model='ViT-B-16', pretrained='openai')
     text = dict(backbone, pretrained='laion400m_e32')
