@@ -3,6 +3,8 @@
 import pytest
 from mmengine.registry import init_default_scope
 
+import declip_mm.detection  # noqa: F401  (registers everything)
+
 
 @pytest.fixture(autouse=True)
 def _mmdet_scope(_fresh_scope):
