@@ -13,8 +13,8 @@ def find_resume_point(work_dir: str) -> str | None:
     """Path of the newest whole checkpoint in ``work_dir``, or ``None``.
 
     The note ``last_checkpoint`` decides; a file that was cut short is named
-    on stderr and the one before it is taken. A work folder that was moved
-    still names its old place; the file beside the note is taken then.
+    on stderr and the one before it is taken. A work folder that was moved or
+    copied still names its old place; the file beside the note goes first.
 
     Raises:
         OptionError: The note names a checkpoint that is gone and there is no
@@ -25,7 +25,7 @@ def find_resume_point(work_dir: str) -> str | None:
     named = note.read_text('utf-8').strip() if note.is_file() else ''
     if named and Path(named).is_dir():
         return named  # of a sharded strategy, which checks its own files
-    first = [p for p in (Path(named), folder / Path(named).name) if named]
+    first = [p for p in (folder / Path(named).name, Path(named)) if named]
     there = [p for p in first if p.exists()][:1]
     if named and not there and not _saved(folder):
         raise OptionError(

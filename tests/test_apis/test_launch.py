@@ -88,6 +88,13 @@ def test_resume_point(tmp_path):
     moved = tmp_path / 'epoch_1.pth'
     torch.save({}, moved)
     assert apis.find_resume_point(str(tmp_path)) == str(moved)
+    # it was copied: the old place is still there, and goes on by itself
+    (tmp_path / 'old').mkdir()
+    torch.save({}, tmp_path / 'old' / 'epoch_1.pth')
+    assert apis.find_resume_point(str(tmp_path)) == str(moved)
+    moved.unlink()  # checkpoints that are kept elsewhere
+    elsewhere = str(tmp_path / 'old' / 'epoch_1.pth')
+    assert apis.find_resume_point(str(tmp_path)) == elsewhere
 
 
 def test_launcher_without_torchrun_is_refused(monkeypatch):

@@ -144,3 +144,22 @@ def test_the_script_says_it_in_one_line(tmp_path):
         patch.setattr(script, 'build_world', lambda photos: script_world)
         with pytest.raises(SystemExit, match='ladder.py: .*is not there'):
             script.main(['--table', '1', '--clip', str(tmp_path)])
+
+
+def test_the_deep_table_needs_a_deep_clip(capsys):
+    script = importlib.import_module('ladder')
+    with pytest.raises(SystemExit):
+        script.parse_args(['--table', '1-deep'])
+    assert 'add --clip' in capsys.readouterr().err
+
+
+def test_the_deep_table_differs_in_learning_rates_alone():
+    rate = 'optim_wrapper.optimizer.lr'
+    for shallow, deep in zip(TABLES['1'](), TABLES['1-deep']()):
+        assert shallow.name == deep.name
+        assert shallow.trained == deep.trained == (rate in deep.options)
+        if deep.trained:
+            assert deep.options[rate] == 5e-4
+        for row in (shallow, deep):
+            row.options.pop(rate, None)
+        assert shallow.options == deep.options

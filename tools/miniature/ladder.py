@@ -2,10 +2,11 @@
 
     python tools/miniature/ladder.py --table 1 --seeds 3 --out table1.json
 
-Tables: 1 (what each part gives), 6 (VFM), 7 (context type), 8 (blocks that
-train), 11 (lambda), conflict (lambda, coupled and decoupled), recipes, sync,
-grid, resolution, block (the last block's form); ``--table tune --split tune``
-repeats the choice of hyper-parameters.
+Tables: 1 (what each part gives), 1-deep (the same on a CLIP of 12 blocks, see
+--clip), 6 (VFM), 7 (context type), 8 (blocks that train), 11 (lambda),
+conflict (lambda, coupled and decoupled), recipes, sync, grid, resolution,
+block (the last block's form); ``--table tune --split tune`` repeats the
+choice of hyper-parameters.
 Training, data and metrics are the product's own (configs/miniature). Finished
 rows are kept in --work-dir by the hash of their config: an interrupted ladder
 goes on where it stopped, and tables share rows.
@@ -27,7 +28,7 @@ sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
 from ladder_config import job_key, localise, train_config, with_clip
 from ladder_job import Job, read_metrics, run_job
 from ladder_pool import Progress, run_jobs
-from ladder_report import clashes, finish, interval, markdown
+from ladder_report import TABLES_1, clashes, finish, interval, markdown
 from ladder_tables import FINAL, TABLES, TUNE, Row
 
 from declip_mm.apis.caching import fill_caches
@@ -55,6 +56,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f'--seeds must be 1 or more, got {args.seeds}')
     if args.table == 'tune' and args.split != 'tune':
         parser.error('--table tune chooses on tune_known: add --split tune')
+    if args.table == '1-deep' and args.clip is None:
+        parser.error('--table 1-deep is for a CLIP of 12 blocks: add --clip')
     return args
 
 
@@ -192,13 +195,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     seconds = time.time() - start
     finished = as_rows(rows, args.seeds, splits, of_row)
     if finished:
-        print(f'\n{markdown(finished, args.table == "1")}')
+        print(f'\n{markdown(finished, args.table in TABLES_1)}')
     print(
         f'\nTable {args.table}, {args.split} splits, seeds 0 to '
         f'{args.seeds - 1}, mean ± 95 % interval; wall time {seconds:.0f} s'
         f'{" (rows were kept)" * (len(left) < len(jobs))}'
     )
-    if args.table == '1' and not args.rows and not progress.failed:
+    if args.table in TABLES_1 and not args.rows and not progress.failed:
         for text in clashes(finished):
             print(f'does not hold: {text}')
     content = dict(
