@@ -58,6 +58,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def truth_of(evaluator: object) -> str:
+    """The annotation file of a config's metric, or of the first with one."""
+    metrics = [evaluator] if isinstance(evaluator, dict) else evaluator or []
+    for metric in metrics:
+        if metric.get('ann_file'):
+            return os.path.abspath(metric['ann_file'])
+    raise apis.OptionError(
+        'no metric of test_evaluator has an ann_file, against which a sweep '
+        f'would measure; got {metrics}'
+    )
+
+
 def dump(args: argparse.Namespace) -> None:
     from declip_mm.detection.hooks import take_names
     from declip_mm.detection.scores import collect_scores
@@ -66,6 +78,7 @@ def dump(args: argparse.Namespace) -> None:
         raise apis.OptionError(f'scores go into *.npz, got {args.out}')
     cfg = apis.load_config(args.config, args.cfg_options)
     cfg.load_from = apis.check_checkpoint(args.checkpoint)
+    truth = truth_of(cfg.get('test_evaluator'))  # before the long pass
     apis.switch_amp(cfg, False)
     apis.use_safe_storage()
     runner = apis.build_runner(cfg)
@@ -85,8 +98,7 @@ def dump(args: argparse.Namespace) -> None:
         args.half,
         lambda done: print(f'\r{done}/{total}', end='', flush=True),
     )
-    evaluator = cfg.test_evaluator
-    scores.about['ann_file'] = os.path.abspath(evaluator['ann_file'])
+    scores.about['ann_file'] = truth
     scores.save(args.out)
     print(f'\n{len(scores.boxes)} proposals in {args.out}')
 
