@@ -153,13 +153,14 @@ def test_the_deep_table_needs_a_deep_clip(capsys):
     assert 'add --clip' in capsys.readouterr().err
 
 
-def test_the_deep_table_differs_in_learning_rates_alone():
-    rate = 'optim_wrapper.optimizer.lr'
+def test_the_deep_table_differs_in_two_numbers_alone():
+    rate, weight = 'optim_wrapper.optimizer.lr', 'model.context_weight'
     for shallow, deep in zip(TABLES['1'](), TABLES['1-deep']()):
         assert shallow.name == deep.name
         assert shallow.trained == deep.trained == (rate in deep.options)
         if deep.trained:
             assert deep.options[rate] == 5e-4
         for row in (shallow, deep):
-            row.options.pop(rate, None)
+            for number in (rate, weight):
+                row.options.pop(number, None)
         assert shallow.options == deep.options
