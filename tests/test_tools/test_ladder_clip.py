@@ -92,7 +92,7 @@ def test_caches_of_two_clips_are_two_files(grown, tmp_path):
         CONFIG.localise(CONFIG.train_config(r), tmp_path).crops
         for r in (row, CONFIG.with_clip([row], grown)[0])
     ]
-    assert grown.name in paths[1] and grown.name not in paths[0]
+    assert 'grown' in paths[1] and 'grown' not in paths[0]
 
 
 def test_a_changed_clip_is_another_row(grown, tmp_path):

@@ -117,11 +117,18 @@ def job_key(row: Row, cfg: Config, world: Path) -> str:
         content['world'] = read_fingerprint(world / 'train')
     else:
         content['backbone'] = cfg.to_dict()['model']['backbone']
-    clip = Path(cfg.model.backbone.model)
-    if clip.is_file():  # a path does not say what is in the file
-        content['clip'] = json.loads(clip.read_text('utf-8'))['sha256']
+    if clip := clip_digest(cfg):  # a path does not say what is in the file
+        content['clip'] = clip
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def clip_digest(cfg: Config) -> str:
+    """sha256 of a CLIP that was given by its folder; '' for the shipped."""
+    path = Path(cfg.model.backbone.model)
+    if not path.is_file():
+        return ''
+    return json.loads(path.read_text('utf-8'))['sha256']
 
 
 @dataclass(frozen=True)
@@ -150,10 +157,9 @@ def localise(cfg: Config, world: Path) -> CachePaths:
     else:
         views.vfm_size = None
     if views.max_split <= CACHED_SPLIT:
-        clip = Path(cfg.model.backbone.model)
-        whose = f'{clip.parent.name}_' if clip.is_file() else ''
-        name = f'crops_{whose}{views.crop_size}_{CACHED_SPLIT}.npy'
-        crops = str(folder / name)
+        clip = clip_digest(cfg)[:8]
+        size = f'{clip}_{views.crop_size}' if clip else views.crop_size
+        crops = str(folder / f'crops_{size}_{CACHED_SPLIT}.npy')
     return CachePaths(vfm, crops)
 
 
