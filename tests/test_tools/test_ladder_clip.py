@@ -2,11 +2,14 @@
 
 import importlib
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
 from open_clip.model import CLIP
 from safetensors.torch import load_file, save_file
+from tool_modules import TOOLS
 
 import declip_mm  # noqa: F401  (registers everything)
 from declip_mm.datasets.miniature.pack import ASSETS
@@ -65,6 +68,24 @@ def test_growing_refuses_a_depth_that_is_no_multiple():
     info['model_cfg']['vision_cfg']['layers'] = 8
     with pytest.raises(ValueError, match='multiple of 6'):
         GROWTH.grow(CLIP(**info['model_cfg']), ASSETS)
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (['--layers', '8', '--grow-from', str(ASSETS)], 'multiple of 6'),
+        (['--layers', '12', '--grow-from', 'nowhere'], 'tiny_clip.json'),
+    ],
+)
+def test_training_refuses_it_before_it_renders(options, message, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(TOOLS / 'miniature/train_tiny_clip.py'), *options]
+        + ['--work-dir', str(tmp_path / 'work')],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and message in done.stderr
+    assert not (tmp_path / 'work').exists()
 
 
 def test_rows_take_the_other_clip_everywhere(grown, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -9,6 +10,27 @@ from torch import nn
 
 #: What a residual branch adds to its input comes out of these.
 OUTPUTS = ('attn.out_proj', 'mlp.c_proj')
+
+
+def count_copies(folder: Path, depth: int) -> int:
+    """Into how many each block of the CLIP in a folder is split.
+
+    Args:
+        folder: As train_tiny_clip.py writes it.
+        depth: Image blocks of the CLIP to come.
+
+    Raises:
+        ValueError: The depth is no multiple of the other's.
+        OSError: There is no CLIP in the folder.
+    """
+    info = json.loads((folder / 'tiny_clip.json').read_text('utf-8'))
+    old = info['model_cfg']['vision_cfg']['layers']
+    if depth % old:
+        raise ValueError(
+            f'{folder} has {old} image blocks and the model {depth}: '
+            f'--layers must be a multiple of {old}'
+        )
+    return depth // old
 
 
 def grow(model: nn.Module, folder: Path | None) -> None:
@@ -24,20 +46,13 @@ def grow(model: nn.Module, folder: Path | None) -> None:
         folder: Of ``tiny_clip.safetensors``; None changes nothing.
 
     Raises:
-        ValueError: The depth of the model is no multiple of the other's.
+        ValueError, OSError: As :func:`count_copies`.
     """
     if folder is None:
         return
-    weights = load_file(Path(folder) / 'tiny_clip.safetensors')
+    copies = count_copies(folder, len(model.visual.transformer.resblocks))
+    weights, grown = load_file(folder / 'tiny_clip.safetensors'), {}
     stem = 'visual.transformer.resblocks.'
-    blocks = {int(k.split('.')[3]) for k in weights if k.startswith(stem)}
-    depth, old = len(model.visual.transformer.resblocks), len(blocks)
-    if depth % old:
-        raise ValueError(
-            f'{folder} has {old} image blocks and the model {depth}: '
-            f'--layers must be a multiple of {old}'
-        )
-    copies, grown = depth // old, {}
     for key, value in weights.items():
         value = value.float()
         if not key.startswith(stem):

@@ -24,6 +24,7 @@ import torch.multiprocessing as mp
 CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE))
 
+from clip_growth import count_copies
 from clip_pool import render_pool
 from clip_trainer import Trainer
 
@@ -84,7 +85,13 @@ def parse() -> argparse.Namespace:
         '--work-dir', type=Path, default=Path('work_dirs/tiny_clip')
     )
     parser.add_argument('--out', type=Path, default=ASSETS)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.grow_from:
+        try:  # before the minutes of rendering
+            count_copies(args.grow_from, args.layers)
+        except (OSError, ValueError) as error:
+            parser.error(f'--grow-from: {error}')
+    return args
 
 
 def work(
