@@ -17,9 +17,9 @@ __all__ = ['figure_key']
 def figure_key(cfg: Config) -> str:
     """Hash of all that decides the figures of a test config.
 
-    That is model, data, metrics and ``load_from``, and size and time of every
-    file that they name: weights that are written anew under their old path
-    are other weights.
+    That is all but ``work_dir``, and size and time of every file that it
+    names: weights that are written anew under their old path are other
+    weights.
 
     Args:
         cfg: Test config.
@@ -27,11 +27,8 @@ def figure_key(cfg: Config) -> str:
     Returns:
         Hexadecimal digits.
     """
-    parts = {
-        key: cfg.get(key)
-        for key in ('model', 'test_dataloader', 'test_evaluator', 'load_from')
-    }
-    root = Path(_data_root(parts['test_dataloader']))
+    parts = {k: v for k, v in cfg.to_dict().items() if k != 'work_dir'}
+    root = Path(_data_root(parts.get('test_dataloader')))
     told = [json.dumps(parts, sort_keys=True, default=str)]
     for text in sorted(set(_strings(parts))):
         for path in _files(text, root):

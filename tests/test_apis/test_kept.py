@@ -44,6 +44,7 @@ def test_a_file_that_changes_under_its_name(cfg, tmp_path, name):
     'change',
     [
         {'load_from': None},
+        {'custom_hooks': [dict(type='VocabularyHook', names=['a'])]},
         {'model.backbone.affinity': 'qq'},
         {'test_dataloader.dataset.indices': 3},
         {'test_evaluator.0.subsets': dict(a=['b'])},

@@ -224,13 +224,13 @@ def draw(pictures, models: dict, vfm, args: argparse.Namespace) -> None:
         except UnreadableImage as error:
             done += f': skipped, {error}'
         print(done, flush=True)
-    print(f'{len(pictures) - len(pages)} of {len(pictures)} were skipped')
+    if lost := len(pictures) - len(pages):
+        print(f'{lost} of {len(pictures)} were skipped')
     if not pages:
         raise apis.OptionError('no picture could be read')
     page = Path(args.out) / 'correlation.html'
     error = vis.write_page(str(page), pages)
-    size = page.stat().st_size / 1e6
-    print(f'{page}: {size:.1f} MB, cosines off by {error:.3f} at most')
+    print(f'{page}: cosines off by {error:.3f} at most')
 
 
 def main(argv: list[str] | None = None) -> None:

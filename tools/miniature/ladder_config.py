@@ -62,13 +62,14 @@ def with_clip(rows: Sequence[Row], folder: Path | None) -> list[Row]:
                 'writes it'
             )
     config, weights = (str(path.resolve()) for path in files)
-    depth = json.loads(Path(config).read_text('utf-8'))['model_cfg']
+    info = json.loads(Path(config).read_text('utf-8'))
+    depth = info['model_cfg']['vision_cfg']['layers']
     frozen = f'{BACKBONE}.frozen_stages'
     counted = [row.name for row in rows if row.options.get(frozen)]
-    if counted and depth['vision_cfg']['layers'] != BLOCKS:
+    if counted and depth != BLOCKS:
         raise ValueError(
             f'{counted} freeze blocks of a CLIP that has {BLOCKS}; the one in '
-            f'{folder} has {depth["vision_cfg"]["layers"]}'
+            f'{folder} has {depth}'
         )
     options = {}
     for part in CLIP_USERS:

@@ -83,11 +83,12 @@ def run_job(job: Job) -> float:
         if not weights.is_file():
             _train(Runner, cfg, job, weights)
     cfg = train_config(job.row, job.seed)
-    backbone, words = backbone_of(cfg, weights), cfg.model.predictor
+    backbone = backbone_of(cfg, weights)
+    text_encoder = cfg.model.predictor.text_encoder
     for split, side in job.missing():
         out = job.folder / 'measure'
         test = measure_config(
-            backbone, job.world, split, side, out, words.text_encoder
+            backbone, job.world, split, side, out, text_encoder
         )
         found = _measure(Runner, test)
         write_json(job.result(split, side), columns(found, split))
