@@ -16,11 +16,13 @@ from .patches import (
     patch_view,
     principal_colours,
 )
+from .samples import DrawnSample, draw_samples
 from .sheet import SheetRow, draw_sheet
 from .sweep import SWEEP_PANELS, draw_sweep, sweep_table
 
 __all__ = [
     'SWEEP_PANELS',
+    'DrawnSample',
     'LayerAttention',
     'PagePicture',
     'SheetRow',
@@ -32,6 +34,7 @@ __all__ = [
     'draw_attention',
     'draw_correlations',
     'draw_parts',
+    'draw_samples',
     'draw_sheet',
     'draw_sweep',
     'evenly',

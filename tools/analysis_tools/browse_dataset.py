@@ -1,0 +1,90 @@
+"""Draw what a config's data set gives: pictures, boxes, masks, names, crops.
+
+    python tools/analysis_tools/browse_dataset.py \\
+        configs/f_vit/f-vit_eva02-b16_declip_ov-coco.py --split train
+    python tools/analysis_tools/browse_dataset.py \\
+        configs/region_cls/declip_eva02-b16_coco-panoptic.py --count 4 \\
+        --cfg-options test_dataloader.dataset.data_root=MY_COCO
+
+Pictures have gone through the pipeline, so augmentation, padding and labels
+are what the network gets. Writes OUT/SPLIT_000.png, SPLIT_001.png ... with
+--per-sheet pictures each. Look at them before a long run: labels that are
+shifted, turned or renamed are seen at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from mmengine.config import DictAction
+from mmengine.utils import track_iter_progress
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm import apis
+from declip_mm.apis.browsing import browse, build_split
+from declip_mm.visualization import draw_samples
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config')
+    parser.add_argument(
+        '--split',
+        choices=('train', 'val', 'test'),
+        help='default: the first of test, train and val that the config has',
+    )
+    parser.add_argument('--count', type=int, default=12, help='default: 12')
+    parser.add_argument('--start', type=int, default=0, help='default: 0')
+    parser.add_argument(
+        '--per-sheet', type=int, default=12, help='default: 12'
+    )
+    parser.add_argument('--columns', type=int, default=4, help='default: 4')
+    parser.add_argument('--out', type=Path, default='work_dirs/browse')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    args = parser.parse_args(argv)
+    for name in ('count', 'per_sheet', 'columns'):
+        if getattr(args, name) < 1:
+            parser.error(f'--{name.replace("_", "-")} must be 1 or more')
+    if args.start < 0:
+        parser.error('--start must be 0 or more')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    try:
+        cfg = apis.load_config(args.config, args.cfg_options)
+        split = args.split or next(
+            (
+                part
+                for part in ('test', 'train', 'val')
+                if cfg.get(f'{part}_dataloader')
+            ),
+            'test',
+        )
+        dataset = build_split(cfg, split)
+        samples = browse(dataset, args.count, args.start)
+    except apis.OptionError as error:
+        sys.exit(f'browse_dataset.py: {error}')
+    classes = list((dataset.metainfo or {}).get('classes') or ())
+    total = min(args.count, len(dataset) - args.start)
+    samples, sheets = track_iter_progress((samples, total)), 0
+    while part := list(islice(samples, args.per_sheet)):
+        path = args.out / f'{split}_{sheets:03d}.png'
+        title = f'{Path(args.config).name}, {split}, {len(dataset)} pictures'
+        draw_samples(path, part, classes, args.columns, title)
+        sheets += 1
+    print(f'{sheets} sheets in {args.out}')
+
+
+if __name__ == '__main__':
+    main()
