@@ -1,8 +1,22 @@
-"""The miniature world: composed scenes from public-domain drawings."""
+"""The miniature world: scenes, a tiny CLIP on them, tables, the quickstart.
 
-from .pack import ASSETS, Sprite, SpritePack, load_pack
-from .scenes import RECIPES, make_scene
-from .world import build_world, cache_folder
+It stands on the whole package and nothing of the package stands on it.
+Importing it adds the VFM ``'miniature'`` to those of
+:func:`declip_mm.apis.load_vfm`.
+"""
+
+from ..apis.backbones import VFMS
+from .vfm import vit_s_teacher
+from .world import (
+    ASSETS,
+    RECIPES,
+    Sprite,
+    SpritePack,
+    build_world,
+    cache_folder,
+    load_pack,
+    make_scene,
+)
 
 __all__ = [
     'ASSETS',
@@ -14,3 +28,5 @@ __all__ = [
     'load_pack',
     'make_scene',
 ]
+
+VFMS['miniature'] = vit_s_teacher

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +20,9 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file
 
-CLONE = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(CLONE))
-
-from declip_mm.datasets.miniature import build_world
-from declip_mm.datasets.miniature.features import FEATURES, thumbnail
-from declip_mm.datasets.miniature.vfm import (
-    ONNX_SHA256,
-    PACKAGE,
-    TIMM_NAME,
-    fetch_vit_s,
-)
+from .features import FEATURES, thumbnail
+from .vfm import ONNX_SHA256, PACKAGE, TIMM_NAME, fetch_vit_s
+from .world import build_world
 
 VIEW = 168
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)

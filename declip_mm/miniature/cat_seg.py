@@ -21,25 +21,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-os.environ.setdefault('OMP_NUM_THREADS', '1')
-TOOLS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TOOLS.parent), str(TOOLS / 'miniature')]
-
-from cat_seg_data import write_layouts
-from cat_seg_job import CONFIG, SPLITS, CATSegJob, run_cat_seg
-from ladder import trained_backbones
-from ladder_pool import Progress, run_jobs
-from ladder_report import finish, interval, show, table
-from ladder_tables import DECOUPLED
 from mmengine.config import Config
 
-from declip_mm.datasets.miniature import build_world, load_pack
+from .cat_seg_job import CONFIG, SPLITS, CATSegJob, run_cat_seg
+from .converters.cat_seg import write_layouts
+from .ladder.pool import Progress, get_ready, run_jobs
+from .ladder.report import finish, interval, show, table
+from .ladder.run import trained_backbones
+from .ladder.tables import DECOUPLED
+from .world import build_world, load_pack
 
 #: Backbone -> affinity of its last block.
 BACKBONES = {'original': 'vanilla', 'original-qq': 'qq', 'declip': 'qq'}
@@ -140,6 +135,7 @@ def markdown(rows: Sequence[dict]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    get_ready()
     start, names = time.time(), args.rows or list(BACKBONES)
     world, cfg = build_world(), Config.fromfile(CONFIG)
     data = write_layouts(

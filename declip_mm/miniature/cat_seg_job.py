@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ladder_report import write_json
 from mmengine.config import Config
 
-CONFIG = Path(__file__).resolve().parents[2] / 'configs/cat_seg/miniature.py'
+from .ladder.report import write_json
+from .paths import CONFIGS
+
+CONFIG = CONFIGS / 'cat_seg/miniature.py'
 SPLITS = ('val_known', 'val_heldout')
 
 
@@ -130,8 +132,9 @@ def _train_and_measure(job: CATSegJob) -> dict[str, Any]:
 
 def _measure_raw(job: CATSegJob, split: str) -> dict[str, float]:
     """Cosines of the features with the names, at the same resolution."""
-    from ladder_config import measure_config
     from mmengine.runner import Runner
+
+    from .ladder.config import measure_config
 
     cat_seg = job_config(job)
     backbone = backbone_of(cat_seg, job)

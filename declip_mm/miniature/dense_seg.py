@@ -22,23 +22,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-os.environ.setdefault('OMP_NUM_THREADS', '1')
-TOOLS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TOOLS.parent), str(TOOLS / 'miniature')]
-
-from dense_seg_job import METHODS, SegJob, run_seg
-from ladder import trained_backbones
-from ladder_pool import Progress, run_jobs
-from ladder_report import finish, interval, show, table
-from ladder_tables import DECOUPLED
-
-from declip_mm.datasets.miniature import build_world
+from .dense_seg_job import METHODS, SegJob, run_seg
+from .ladder.pool import Progress, get_ready, run_jobs
+from .ladder.report import finish, interval, show, table
+from .ladder.run import trained_backbones
+from .ladder.tables import DECOUPLED
+from .world import build_world
 
 SPLITS = dict(val_known='', val_heldout='heldout_')
 METRICS = dict(mIoU='miou', aAcc='aacc')
@@ -125,6 +119,7 @@ def markdown(rows: Sequence[dict]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args, start = parse_args(argv), time.time()
+    get_ready()
     world = build_world()
     trained = not args.rows or 'DeCLIP' in args.rows
     weights = declip_weights(args, world) if trained else []

@@ -8,12 +8,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ladder_report import write_json
 from mmengine.config import Config
 
-CONFIG = Path(__file__).resolve().parents[2] / (
-    'configs/miniature/dense_seg.py'
-)
+from .ladder.report import write_json
+from .paths import CONFIGS
+
+CONFIG = CONFIGS / 'miniature/dense_seg.py'
 METHODS = {
     'CLIP': dict(affinity='vanilla'),
     'MaskCLIP': dict(affinity='maskclip'),
@@ -83,7 +83,7 @@ def seg_config(job: SegJob) -> Config:
 
 def run_seg(job: SegJob) -> float:
     """Measure; seconds it took."""
-    from declip_mm.apis import run_test
+    from ..apis import run_test
 
     start = time.time()
     metrics = run_test(seg_config(job))

@@ -23,29 +23,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault('OMP_NUM_THREADS', '1')
-TOOLS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [
-    str(TOOLS.parent),
-    str(TOOLS / 'miniature'),
-    str(TOOLS / 'dataset_converters'),
-]
-
-from f_vit_job import DetectorJob, run_detector
-from ladder import trained_backbones
-from ladder_pool import Progress, run_jobs
-from ladder_report import finish, interval, show, table
-from ladder_tables import BACKBONE, DECOUPLED, NO_VFM, Row, table_1
-from miniature_detection import write_detection_world
-
-from declip_mm.datasets.miniature import build_world
+from .converters.detection import write_detection_world
+from .f_vit_job import DetectorJob, run_detector
+from .ladder.pool import Progress, get_ready, run_jobs
+from .ladder.report import finish, interval, show, table
+from .ladder.run import trained_backbones
+from .ladder.tables import BACKBONE, DECOUPLED, NO_VFM, Row, table_1
+from .world import build_world
 
 SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
 GROUPS = ('novel', 'base')
@@ -156,6 +146,7 @@ def markdown(rows: Sequence[dict]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    get_ready()
     start, names = time.time(), args.rows or list(BACKBONES)
     world = build_world()
     write_detection_world(world)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ladder_report import write_json
 from mmengine.config import Config
 
-CONFIG = Path(__file__).resolve().parents[2] / (
-    'configs/miniature/f_vit_coco.py'
-)
+from .ladder.report import write_json
+from .paths import CONFIGS
+
+CONFIG = CONFIGS / 'miniature/f_vit_coco.py'
 TUNE = 'tune_known'
 #: What is tried on the tune split: alpha, beta, tau (20 to 90 at full size,
 #: where cosines are multiplied by 100 and not by 15).
@@ -124,8 +124,8 @@ def split_scores(cfg: Config, model: Any, world: Path, split: str) -> Any:
     """Scores of both classifiers on a split."""
     from mmengine.runner import Runner
 
-    from declip_mm.detection.hooks import take_names
-    from declip_mm.detection.scores import collect_scores
+    from ..detection.hooks import take_names
+    from ..detection.scores import collect_scores
 
     use_split(cfg, world, split)
     loader = Runner.build_dataloader(cfg.test_dataloader)
@@ -134,14 +134,14 @@ def split_scores(cfg: Config, model: Any, world: Path, split: str) -> Any:
 
 
 def measure(cfg: Config, scores: Any, settings: list[tuple]) -> list[dict]:
-    from declip_mm.detection.sweep import sweep
+    from ..detection.sweep import sweep
 
     return list(sweep(scores, cfg.test_evaluator.ann_file, settings))
 
 
 def choose_fusion(cfg: Config, model: Any, world: Path) -> dict:
     """Best mean of novel and base AP50 on the tune split."""
-    from declip_mm.detection.sweep import grid
+    from ..detection.sweep import grid
 
     scores = split_scores(cfg, model, world, TUNE)
     rows = measure(cfg, scores, grid(ALPHAS, BETAS, TAUS))

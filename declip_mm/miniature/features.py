@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .pack import ASSETS
+from .paths import ASSETS
 
 FEATURES = ASSETS / 'vfm_features.npz'
 THUMBNAIL = 8  # side in pixels of the picture that identifies a scene

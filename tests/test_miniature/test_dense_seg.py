@@ -1,11 +1,12 @@
-"""tools/miniature/dense_seg.py: jobs, rows and table, without running any."""
+"""Training-free methods: jobs, rows and table, without running any."""
 
 import json
 from pathlib import Path
 
-import dense_seg
 import pytest
-from dense_seg_job import METHODS, SegJob, seg_config
+
+from declip_mm.miniature import dense_seg
+from declip_mm.miniature.dense_seg_job import METHODS, SegJob, seg_config
 
 
 @pytest.fixture

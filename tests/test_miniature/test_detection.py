@@ -3,17 +3,21 @@
 import json
 from pathlib import Path
 
-import f_vit_job as job_module
 import pytest
 from mmdet.registry import DATASETS, METRICS
-from tool_modules import load_tool
+from mmengine.registry import init_default_scope
 
 import declip_mm.detection  # noqa: F401  (registers the parts)
-from declip_mm.datasets.miniature import build_world
-
-converter = load_tool('dataset_converters/miniature_detection.py')
+from declip_mm.miniature import build_world, f_vit
+from declip_mm.miniature import f_vit_job as job_module
+from declip_mm.miniature.converters import detection as converter
 
 NAMES = [f'thing {i:02d}' for i in range(20)]
+
+
+@pytest.fixture(autouse=True)
+def _mmdet_scope(_fresh_scope):
+    init_default_scope('mmdet')
 
 
 def world_file(folder):
@@ -169,10 +173,9 @@ def test_detectors_train_and_make_a_table(small_world, tmp_path, monkeypatch):
         assert job.done() and (job.folder / 'detector.pth').is_file()
     chosen = json.loads(jobs[0].fusion.read_text())
     assert len(chosen['rows']) == 2 and chosen['split'] == 'tune_known'
-    table = load_tool('miniature/f_vit.py')
-    (row,) = table.as_rows(['declip'], jobs)
+    (row,) = f_vit.as_rows(['declip'], jobs)
     assert row['fusion'] == chosen['best']
     for metric in ('novel_ap50', 'base_ap50', 'heldout_novel_ap50'):
         assert len(row[metric]['values']) == 2
         assert 0 <= row[metric]['mean'] <= 100
-    assert 'declip' in table.markdown([row])
+    assert 'declip' in f_vit.markdown([row])

@@ -1,4 +1,4 @@
-"""tools/miniature/ladder.py: rows, statistics, resuming, failures."""
+"""The ladder: rows, statistics, resuming, failures."""
 
 import importlib
 import json
@@ -14,14 +14,15 @@ from mmengine.registry import DATA_SAMPLERS, HOOKS, MODELS
 
 import declip_mm  # noqa: F401  (registers everything)
 
-NAMES = ['ladder', 'ladder_config', 'ladder_job', 'ladder_pool']
-NAMES += ['ladder_report', 'ladder_tables']
+ROOT = Path(__file__).resolve().parents[2]
+LADDER = 'declip_mm.miniature.ladder'
+NAMES = ['config', 'job', 'pool', 'report', 'run', 'tables']
 
 
 @pytest.fixture(scope='module')
 def parts():
-    """The modules of the script, by the end of their names."""
-    return {n.partition('_')[2]: importlib.import_module(n) for n in NAMES}
+    """The modules of the ladder, by their names."""
+    return {n: importlib.import_module(f'{LADDER}.{n}') for n in NAMES}
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def world(tmp_path):
 @pytest.fixture
 def ladder(parts, world, monkeypatch):
     """The script with training and measuring replaced by numbers."""
-    script = parts['']
+    script = parts['run']
     script.ran, script.bad = [], set()
 
     def fake(job):
@@ -227,14 +228,13 @@ def test_workers_end_with_a_killed_table(tmp_path):
     script = tmp_path / 'table.py'
     script.write_text(
         'from pathlib import Path\n'
-        'from ladder_pool import run_jobs\n'
+        f'from {LADDER}.pool import run_jobs\n'
         "if __name__ == '__main__':\n"
         f'    run_jobs([{job!r}], eval, print, 1, Path({str(tmp_path)!r}))\n'
     )
-    folder = Path(importlib.import_module('ladder_pool').__file__).parent
     table = subprocess.Popen(
         [sys.executable, str(script)],
-        env=dict(os.environ, PYTHONPATH=str(folder)),
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
     )
     while not told.is_file() or not told.read_text():
         assert table.poll() is None

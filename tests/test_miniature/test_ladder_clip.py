@@ -1,6 +1,5 @@
 """The ladder on another CLIP, and a CLIP that grows from a shallower one."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -12,12 +11,12 @@ from safetensors.torch import load_file, save_file
 from tool_modules import TOOLS
 
 import declip_mm  # noqa: F401  (registers everything)
-from declip_mm.datasets.miniature.pack import ASSETS
+from declip_mm.miniature import ASSETS
+from declip_mm.miniature.clip.growth import grow
+from declip_mm.miniature.ladder import config as CONFIG
+from declip_mm.miniature.ladder import run as script
+from declip_mm.miniature.ladder.tables import TABLES
 from declip_mm.models.towers import build_tower
-
-CONFIG = importlib.import_module('ladder_config')
-TABLES = importlib.import_module('ladder_tables').TABLES
-GROWTH = importlib.import_module('clip_growth')
 
 
 @pytest.fixture(scope='module')
@@ -27,7 +26,7 @@ def grown(tmp_path_factory):
     info = json.loads((ASSETS / 'tiny_clip.json').read_text())
     info['model_cfg']['vision_cfg']['layers'] = 12
     model = CLIP(**info['model_cfg'])
-    GROWTH.grow(model, ASSETS)
+    grow(model, ASSETS)
     save_file(dict(model.state_dict()), folder / 'tiny_clip.safetensors')
     info['sha256'] = 'grown'
     (folder / 'tiny_clip.json').write_text(json.dumps(info))
@@ -67,7 +66,7 @@ def test_growing_refuses_a_depth_that_is_no_multiple():
     info = json.loads((ASSETS / 'tiny_clip.json').read_text())
     info['model_cfg']['vision_cfg']['layers'] = 8
     with pytest.raises(ValueError, match='multiple of 6'):
-        GROWTH.grow(CLIP(**info['model_cfg']), ASSETS)
+        grow(CLIP(**info['model_cfg']), ASSETS)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +158,6 @@ def test_rows_that_count_blocks_need_the_shipped_depth(grown):
 
 
 def test_the_script_says_it_in_one_line(tmp_path):
-    script = importlib.import_module('ladder')
     script_world = tmp_path / 'world'
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script, 'build_world', lambda photos: script_world)
@@ -168,7 +166,6 @@ def test_the_script_says_it_in_one_line(tmp_path):
 
 
 def test_the_deep_table_needs_a_deep_clip(capsys):
-    script = importlib.import_module('ladder')
     with pytest.raises(SystemExit):
         script.parse_args(['--table', '1-deep'])
     assert 'add --clip' in capsys.readouterr().err

@@ -1,7 +1,8 @@
-"""tools/miniature/ladder_report.py: intervals and claims."""
+"""The ladder's report: intervals and claims."""
 
 import pytest
-from ladder_report import clashes, interval
+
+from declip_mm.miniature.ladder.report import clashes, interval
 
 
 @pytest.mark.parametrize(

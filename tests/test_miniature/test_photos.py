@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from declip_mm.datasets.miniature import photos as photos_module
-from declip_mm.datasets.miniature.photos import fetch_photos
+from declip_mm.miniature.world import photos as photos_module
+from declip_mm.miniature.world.photos import fetch_photos
 
 
 def test_wrong_photo_package_is_refused(tmp_path):

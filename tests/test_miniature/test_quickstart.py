@@ -1,4 +1,4 @@
-"""tools/miniature/quickstart.py without the ViT-S: stored features."""
+"""The quickstart without the ViT-S: stored features."""
 
 from pathlib import Path
 
@@ -9,19 +9,13 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from PIL import Image
-from tool_modules import load_tool
 
-from declip_mm.datasets.miniature import load_pack, make_scene
-from declip_mm.datasets.miniature.features import load_vfm_features
-
-
-@pytest.fixture(scope='module')
-def quickstart():
-    return load_tool('miniature/quickstart.py')
+from declip_mm.miniature import load_pack, make_scene, quickstart
+from declip_mm.miniature.features import load_vfm_features
 
 
 @pytest.fixture
-def offline(quickstart, monkeypatch):
+def offline(monkeypatch):
     def refuse():
         raise RuntimeError('no package index')
 
@@ -45,12 +39,12 @@ def world(tmp_path_factory):
     return folder
 
 
-def config(quickstart):
-    return Config.fromfile(quickstart.CONFIGS / 'pretune.py')
+def config():
+    return Config.fromfile(quickstart.CONFIGS / 'miniature/pretune.py')
 
 
-def test_offline_run_uses_the_stored_features(quickstart, offline, world):
-    cfg, stored = config(quickstart), load_vfm_features()
+def test_offline_run_uses_the_stored_features(offline, world):
+    cfg, stored = config(), load_vfm_features()
     count = quickstart.context_teacher(cfg, world)
     assert count == len(stored.tokens) >= 200
     teacher = MODELS.build(cfg.model.context_teacher)
@@ -71,27 +65,25 @@ def test_offline_run_uses_the_stored_features(quickstart, offline, world):
     assert maps.shape[-2:] == (side // 14, side // 14)
 
 
-def test_offline_training_takes_as_many_steps(quickstart, offline, world):
+def test_offline_training_takes_as_many_steps(offline, world):
     cfg = quickstart.training_config(world, world, epochs=6)
     scenes = cfg.train_dataloader.dataset.indices
     assert scenes * cfg.train_cfg.max_epochs == 6 * quickstart.SCENES
     assert cfg.param_scheduler[1].end == cfg.train_cfg.max_epochs
 
 
-def test_another_world_is_refused(quickstart, offline, world, tmp_path):
+def test_another_world_is_refused(offline, world, tmp_path):
     images = tmp_path / 'train/images'
     images.mkdir(parents=True)
     for path in (world / 'train/images').iterdir():
         Image.new('RGB', (224, 224), 'white').save(images / path.name)
     with pytest.raises(ValueError, match='grey levels'):
-        quickstart.context_teacher(config(quickstart), tmp_path)
+        quickstart.context_teacher(config(), tmp_path)
 
 
-def test_with_the_network_rows_count_in_all_scenes(
-    quickstart, world, monkeypatch
-):
+def test_with_the_network_rows_count_in_all_scenes(world, monkeypatch):
     monkeypatch.setattr(quickstart, 'fetch_vit_s', lambda: Path('vit.pth'))
-    cfg = config(quickstart)
+    cfg = config()
     assert quickstart.context_teacher(cfg, world) == quickstart.SCENES
     cache = cfg.model.context_teacher
     assert cache.num_images == len(load_vfm_features().tokens)

@@ -11,7 +11,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from PIL import Image
 from safetensors.torch import load_file
 
-from declip_mm.datasets.miniature import ASSETS, load_pack, make_scene
+from declip_mm.miniature import ASSETS, load_pack, make_scene
 
 
 @pytest.fixture(scope='module')

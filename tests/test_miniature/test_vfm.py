@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from declip_mm.datasets.miniature import ASSETS, load_pack, make_scene, vfm
-from declip_mm.datasets.miniature.features import load_vfm_features
+from declip_mm.miniature import ASSETS, load_pack, make_scene, vfm
+from declip_mm.miniature.features import load_vfm_features
 
 
 @pytest.fixture(scope='module')

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as rle
 
-from declip_mm.datasets.miniature import (
+from declip_mm.miniature import (
     ASSETS,
     RECIPES,
     SpritePack,
@@ -17,10 +17,10 @@ from declip_mm.datasets.miniature import (
     load_pack,
     make_scene,
 )
-from declip_mm.datasets.miniature import world as world_module
-from declip_mm.datasets.miniature.backgrounds import make_background
-from declip_mm.datasets.miniature.pack import jitter
-from declip_mm.datasets.miniature.scenes import Canvas
+from declip_mm.miniature.world import build as world_module
+from declip_mm.miniature.world.backgrounds import make_background
+from declip_mm.miniature.world.pack import jitter
+from declip_mm.miniature.world.scenes import Canvas
 
 
 @pytest.fixture(scope='module')

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +19,8 @@ from open_clip.model import CLIP
 from PIL import Image
 from safetensors.torch import load_file
 
-CLONE = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(CLONE))
-
-from clip_text import CompactTokenizer
-
-from declip_mm.datasets.miniature import ASSETS, build_world, load_pack
+from ..world import ASSETS, build_world, load_pack
+from .text import CompactTokenizer
 
 
 def read_crops(folder: Path, side: int, unseen: bool):

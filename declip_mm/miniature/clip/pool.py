@@ -12,9 +12,9 @@ import time
 import numpy as np
 from PIL import Image
 
-from declip_mm.datasets.miniature.backgrounds import make_background
-from declip_mm.datasets.miniature.pack import SpritePack, jitter
-from declip_mm.datasets.miniature.scenes import (
+from ..world.backgrounds import make_background
+from ..world.pack import SpritePack, jitter
+from ..world.scenes import (
     SPARSE,
     Canvas,
     Recipe,

@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 import torch
-from clip_muon import Muon
-from clip_text import BACKGROUND, CONTEXT, TEMPLATES, CompactTokenizer
 
-from declip_mm.datasets.miniature.pack import SpritePack
+from ..world.pack import SpritePack
+from .muon import Muon
+from .text import BACKGROUND, CONTEXT, TEMPLATES, CompactTokenizer
 
 NATIVE, LOW, PATCH = 84, 56, 14  # pixels
 PIXELS = dict(

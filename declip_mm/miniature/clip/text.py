@@ -13,7 +13,7 @@ import torch
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
 
-from declip_mm.datasets.miniature.pack import SpritePack
+from ..world.pack import SpritePack
 
 CONTEXT = 20
 BACKGROUND = 'background'

@@ -14,21 +14,19 @@ model so far is written to ``--out`` every ``--save-every`` seconds.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.multiprocessing as mp
 
-CLONE = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(CLONE))
+from ..paths import ASSETS
+from .growth import count_copies
+from .pool import render_pool
+from .trainer import Trainer
 
-from clip_growth import count_copies
-from clip_pool import render_pool
-from clip_trainer import Trainer
-
-from declip_mm.datasets.miniature.pack import ASSETS
+#: Where the shipped CLIP was; written command lines name it.
+OLD_ASSETS = Path('declip_mm/assets/miniature')
 
 
 def parse() -> argparse.Namespace:
@@ -86,6 +84,8 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument('--out', type=Path, default=ASSETS)
     args = parser.parse_args()
+    if args.grow_from == OLD_ASSETS:
+        args.grow_from = ASSETS
     if args.grow_from:
         try:  # before the minutes of rendering
             count_copies(args.grow_from, args.layers)

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from declip_mm.datasets.miniature.pack import SpritePack
-from declip_mm.datasets.miniature.scenes import make_scene
+from ..world.pack import SpritePack
+from ..world.scenes import make_scene
 
 # B batch, N tokens, D width, C names
 EVALUATION_SEED = 101  # not the seed of the world that others build

@@ -15,8 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clip_growth import grow
-from clip_setup import (
+from open_clip.model import CLIP
+from safetensors.torch import save_file
+
+from ..world.pack import SpritePack
+from .growth import grow
+from .setup import (
     LOW,
     NATIVE,
     PIXELS,
@@ -25,8 +29,8 @@ from clip_setup import (
     model_config,
     rate_factor,
 )
-from clip_text import BACKGROUND, CompactTokenizer, build_token_ids
-from clip_train_parts import (
+from .text import BACKGROUND, CompactTokenizer, build_token_ids
+from .train_parts import (
     augment,
     crop_accuracy,
     cross_entropy,
@@ -35,10 +39,6 @@ from clip_train_parts import (
     evaluation_crops,
     initialise,
 )
-from open_clip.model import CLIP
-from safetensors.torch import save_file
-
-from declip_mm.datasets.miniature.pack import SpritePack
 
 SYNC = 12  # steps between two averages
 

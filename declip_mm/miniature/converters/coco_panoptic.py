@@ -24,12 +24,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
-
-from declip_mm.datasets.miniature import build_world
+from ..world import build_world
 
 #: Spreads small numbers over the three bytes of a segment id; odd, hence
 #: different numbers below 2 ** 24 stay different.

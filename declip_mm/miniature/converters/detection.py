@@ -12,16 +12,10 @@ and ``f``. Names that the tiny CLIP never saw are left out.
 import argparse
 import json
 import random
-import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
-
-from declip_mm.checkpoint import atomically
-from declip_mm.datasets.miniature import build_world
+from ...checkpoint import atomically
+from ..world import build_world
 
 SPLITS = ('train', 'tune_known', 'val_known', 'val_heldout')
 #: Every how many-th known name is novel, and the first of them.

@@ -20,27 +20,18 @@ own stand for its last ones.
 import argparse
 import json
 import os
-import sys
+import runpy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from mmseg.registry import DATASETS
 from PIL import Image
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from coco_object import convert as convert_coco_object
-from mmseg.registry import DATASETS
-from pas20b import convert as convert_pas20b
-
-import declip_mm.segmentation  # noqa: F401  (registers the data sets)
-from declip_mm.datasets.miniature import build_world
-from declip_mm.segmentation.label_files import write_labels
+from ...segmentation.label_files import write_labels
+from ..paths import ROOT
+from ..world import build_world
 
 WORLD_BACKGROUND = 255
 CONTEXT_NAMES = 459
@@ -200,8 +191,15 @@ def write_sets(world: Path, split: str, out: Path, limit: int) -> None:
     names = [category['name'] for category in content['categories']]
     for layout in LAYOUTS:
         write_layout(layout, source, out, names, limit)
-    convert_pas20b(out / 'VOCdevkit' / 'VOC2012')
-    convert_coco_object(out / 'coco_stuff164k' / 'annotations' / 'val2017')
+    _convert('pas20b', out / 'VOCdevkit' / 'VOC2012')
+    stuff = out / 'coco_stuff164k' / 'annotations' / 'val2017'
+    _convert('coco_object', stuff)
+
+
+def _convert(tool: str, folder: Path) -> None:
+    """Runs a converter of tools/, which no package can import."""
+    path = ROOT / 'tools' / 'dataset_converters' / f'{tool}.py'
+    runpy.run_path(str(path))['convert'](folder)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

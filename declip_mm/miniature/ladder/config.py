@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from ladder_tables import BACKBONE, BLOCKS, Row
 from mmengine.config import Config, ConfigDict
 from safetensors.torch import save_file
 
-import declip_mm
-from declip_mm.apis.caching import plain_teacher, use_caches
-from declip_mm.datasets.miniature.vfm import fetch_vit_s
-from declip_mm.datasets.miniature.world import read_fingerprint
+from ...apis.caching import plain_teacher, use_caches
+from ...version import __version__
+from ..paths import CONFIGS
+from ..vfm import fetch_vit_s
+from ..world.build import read_fingerprint
+from .tables import BACKBONE, BLOCKS, Row
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs/miniature'
 #: The crops of grids up to this are cached: 86 an image. Of grids up to 6
 #: there are 361, and three runs look at a quarter of them.
 CACHED_SPLIT = 4
@@ -83,7 +83,7 @@ def train_config(row: Row, seed: int = 0) -> Config:
 
     ``ensemble_alpha`` among the options adds a WeightEnsembleHook.
     """
-    cfg = Config.fromfile(CONFIGS / 'pretune.py')
+    cfg = Config.fromfile(CONFIGS / 'miniature/pretune.py')
     options = dict(row.options)
     alpha = options.pop('ensemble_alpha', None)
     sampler = options.pop('train_dataloader.sampler', None)
@@ -112,7 +112,7 @@ def backbone_of(cfg: Config, weights: Path | None = None) -> dict:
 
 def job_key(row: Row, cfg: Config, world: Path) -> str:
     """Hash of all that decides the weights of a row."""
-    content = dict(version=declip_mm.__version__, trained=row.trained)
+    content = dict(version=__version__, trained=row.trained)
     if row.trained:
         content.update({key: cfg.to_dict()[key] for key in DECISIVE})
         content['world'] = read_fingerprint(world / 'train')
@@ -206,7 +206,7 @@ def measure_config(
 
     ``text_encoder`` replaces the shipped CLIP's.
     """
-    cfg = Config.fromfile(CONFIGS / 'region_cls.py')
+    cfg = Config.fromfile(CONFIGS / 'miniature/region_cls.py')
     cfg.model.backbone = backbone
     if text_encoder is not None:
         cfg.model.predictor.text_encoder = text_encoder

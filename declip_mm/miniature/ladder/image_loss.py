@@ -11,23 +11,17 @@ boxes on the dense map. Finished rows are kept in --work-dir, as the ladder's.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-os.environ.setdefault('OMP_NUM_THREADS', '1')
-CLONE = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
-
-from ladder import as_rows, describe, make_jobs, prepare_caches
-from ladder_job import run_job
-from ladder_pool import Progress, run_jobs
-from ladder_report import finish, markdown
-from ladder_tables import ORIGINAL, Row
-
-from declip_mm.datasets.miniature import build_world
+from ..world import build_world
+from .job import run_job
+from .pool import Progress, get_ready, run_jobs
+from .report import finish, markdown
+from .run import as_rows, describe, make_jobs, prepare_caches
+from .tables import ORIGINAL, Row
 
 SPLITS = dict(val_known='')
 
@@ -61,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f'--seeds must be 1 or more and --weights 0 or more, got '
             f'{args.seeds} and {args.weights}'
         )
+    get_ready()
     start = time.time()
     wanted = rows(args.weights)
     jobs, of_row = make_jobs(

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ladder_config import (
+from ...checkpoint import export_backbone
+from .config import (
     CachePaths,
     backbone_of,
     localise,
@@ -17,10 +18,8 @@ from ladder_config import (
     running_config,
     train_config,
 )
-from ladder_report import write_json
-from ladder_tables import Row
-
-from declip_mm.checkpoint import export_backbone
+from .report import write_json
+from .tables import Row
 
 
 @dataclass

@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import t as student
-
-from declip_mm.checkpoint.files import atomically
+from ...checkpoint.files import atomically
 
 #: Box mAcc and mIoU on known sprites in the feasibility run: another world,
 #: another CLIP (its first blocks were the VFM's), 300 steps.
@@ -45,6 +43,8 @@ def interval(values: Sequence[float], trained: bool) -> dict:
     elif count < 2:
         half = None
     else:
+        from scipy.stats import t as student
+
         variance = sum((v - mean) ** 2 for v in values) / (count - 1)
         half = float(student.ppf(0.975, count - 1))
         half *= math.sqrt(variance / count)

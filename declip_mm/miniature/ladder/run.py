@@ -15,24 +15,18 @@ goes on where it stopped, and tables share rows.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-os.environ.setdefault('OMP_NUM_THREADS', '1')
-CLONE = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
-
-from ladder_config import job_key, localise, train_config, with_clip
-from ladder_job import Job, read_metrics, run_job
-from ladder_pool import Progress, run_jobs
-from ladder_report import TABLES_1, clashes, finish, interval, markdown
-from ladder_tables import FINAL, TABLES, TUNE, Row
-
-from declip_mm.apis.caching import fill_caches
-from declip_mm.datasets.miniature import build_world
+from ...apis.caching import fill_caches
+from ..world import build_world
+from .config import job_key, localise, train_config, with_clip
+from .job import Job, read_metrics, run_job
+from .pool import Progress, get_ready, run_jobs
+from .report import TABLES_1, clashes, finish, interval, markdown
+from .tables import FINAL, TABLES, TUNE, Row
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -174,6 +168,7 @@ def as_rows(
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    get_ready()
     start = time.time()
     world = build_world(photos=args.photos)
     rows = wanted_rows(args.table, args.rows)

@@ -1,4 +1,4 @@
-"""Rebuild ``declip_mm/assets/miniature/{sprites.zip,world.json}``.
+"""Rebuild ``declip_mm/miniature/assets/{sprites.zip,world.json}``.
 
 The drawings come from Debian's ``openclipart-png`` (public domain
 dedication), the background photographs from scikit-image's data folder (CC0
@@ -26,8 +26,8 @@ import numpy as np
 import PIL
 from PIL import Image
 
-HERE = Path(__file__).resolve().parent
-ASSETS = HERE.parents[1] / 'declip_mm' / 'assets' / 'miniature'
+from ..paths import ASSETS
+
 DEB = dict(
     package='openclipart-png',
     version='1:0.18+dfsg-19',
@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument('--wheel', type=Path, help='scikit-image wheel')
     parser.add_argument('--out', type=Path, default=ASSETS)
     args = parser.parse_args()
-    selection = json.loads((HERE / 'selection.json').read_text())
+    selection = json.loads((ASSETS / 'selection.json').read_text())
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         deb = (

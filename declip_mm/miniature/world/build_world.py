@@ -7,14 +7,9 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
-from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(CLONE))
-
-from declip_mm.datasets.miniature import build_world
-from declip_mm.datasets.miniature.vfm import fetch_vit_s
+from ..vfm import fetch_vit_s
+from .build import build_world
 
 
 def main() -> None:

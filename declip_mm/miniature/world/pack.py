@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-ASSETS = Path(__file__).resolve().parents[2] / 'assets' / 'miniature'
+from ..paths import ASSETS
 
 
 @dataclass(frozen=True)

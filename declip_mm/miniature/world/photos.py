@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .pack import ASSETS, Sprite, load_pack
-from .world import cache_folder
+from ..paths import ASSETS
+from .build import cache_folder
+from .pack import Sprite, load_pack
 
 PACKAGE = 'tuxpaint-stamps-default=2022.06.04-1'
 SHA256 = '6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34'

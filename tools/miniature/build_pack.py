@@ -1,0 +1,12 @@
+"""Command of declip_mm.miniature.world.build_pack."""
+
+import sys
+from pathlib import Path
+
+# works from a clone that was never installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from declip_mm.miniature.world.build_pack import main
+
+if __name__ == '__main__':
+    sys.exit(main())
