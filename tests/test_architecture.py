@@ -55,6 +55,7 @@ CORE_THIRD_PARTY = {
     'timm',
     'torch',
     'torchvision',
+    'tqdm',
 }
 
 

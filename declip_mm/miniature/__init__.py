@@ -7,26 +7,8 @@ Importing it adds the VFM ``'miniature'`` to those of
 
 from ..apis.backbones import VFMS
 from .vfm import vit_s_teacher
-from .world import (
-    ASSETS,
-    RECIPES,
-    Sprite,
-    SpritePack,
-    build_world,
-    cache_folder,
-    load_pack,
-    make_scene,
-)
+from .world import ASSETS, build_world, load_pack, make_scene
 
-__all__ = [
-    'ASSETS',
-    'RECIPES',
-    'Sprite',
-    'SpritePack',
-    'build_world',
-    'cache_folder',
-    'load_pack',
-    'make_scene',
-]
+__all__ = ['ASSETS', 'build_world', 'load_pack', 'make_scene']
 
 VFMS['miniature'] = vit_s_teacher

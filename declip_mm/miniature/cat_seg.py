@@ -21,41 +21,173 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
-from .cat_seg_job import CONFIG, SPLITS, CATSegJob, run_cat_seg
 from .converters.cat_seg import write_layouts
-from .ladder.pool import Progress, get_ready, run_jobs
-from .ladder.report import finish, interval, show, table
+from .ladder.command import conclude, get_ready, table_parser
+from .ladder.config import measure_config, with_weights
+from .ladder.pool import Progress, run_jobs
+from .ladder.report import interval, show, table, write_json
 from .ladder.run import trained_backbones
 from .ladder.tables import DECOUPLED
+from .paths import CONFIGS
 from .world import build_world, load_pack
 
+CONFIG = CONFIGS / 'cat_seg/miniature.py'
+SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
 #: Backbone -> affinity of its last block.
 BACKBONES = {'original': 'vanilla', 'original-qq': 'qq', 'declip': 'qq'}
 COLUMNS = ('novel_miou', 'base_miou')
-PREFIXES = dict(zip(SPLITS, ('', 'heldout_')))
+
+
+@dataclass(frozen=True)
+class CATSegJob:
+    """A backbone under a head that is trained, or under none.
+
+    Attributes:
+        name: As printed.
+        seed: Of the training.
+        affinity: Of the backbone.
+        weights: Of the backbone; None leaves the tiny CLIP's.
+        head: Whether a head is trained; else raw cosines are measured.
+        world: Folder of the miniature world.
+        data: The world in the layouts of COCO-Stuff and ADE20K.
+        folder: Results.
+        iters: Of the training.
+        images: Test pictures of each split; None takes all.
+        mode: Test mode of the segmentor.
+    """
+
+    name: str
+    seed: int
+    affinity: str
+    weights: Path | None
+    head: bool
+    world: Path
+    data: Path
+    folder: Path
+    iters: int
+    images: int | None = None
+    mode: str = 'whole'
+
+    @property
+    def result(self) -> Path:
+        return self.folder / 'result.json'
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / 'cat_seg.pth'
+
+    def done(self) -> bool:
+        return self.result.is_file()
+
+
+def backbone_of(cfg: Config, job: CATSegJob) -> dict:
+    backbone = with_weights(cfg.model.image_encoder, job.weights)
+    backbone.affinity = job.affinity
+    return backbone
+
+
+def job_config(job: CATSegJob) -> Config:
+    """The shipped config with the paths of this machine in it."""
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.image_encoder = backbone_of(cfg, job)
+    if job.mode == 'whole':
+        cfg.model.test_cfg = dict(mode='whole', crop=168)
+    for key in ('train_dataloader', 'test_dataloader'):
+        cfg[key].update(num_workers=0, persistent_workers=False)
+    train = cfg.train_dataloader.dataset
+    train.data_root = str(job.data / 'coco_stuff164k')
+    cfg.test_dataloader.dataset.indices = job.images
+    use_split(cfg, job, 'val_known')
+    cfg.train_cfg.max_iters = job.iters
+    cfg.param_scheduler[0].update(T_max=job.iters, end=job.iters)
+    cfg.randomness = dict(seed=job.seed)
+    cfg.default_hooks.checkpoint.interval = job.iters
+    # The original's last block is below any floor: that is a row, no error.
+    cfg.custom_hooks[1].floor = 0.0
+    cfg.work_dir = str(job.folder / 'train')
+    return cfg
+
+
+def use_split(cfg: Config, job: CATSegJob, split: str) -> None:
+    root = job.data / split / 'ADEChallengeData2016'
+    cfg.test_dataloader.dataset.data_root = str(root)
+
+
+def run_cat_seg(job: CATSegJob) -> float:
+    """Train if there is a head, measure; seconds it took."""
+    start = time.time()
+    found: dict[str, Any] = {}
+    if job.head:
+        found = _train_and_measure(job)
+    else:
+        for split in SPLITS:
+            found[split] = _measure_raw(job, split)
+    write_json(job.result, found)
+    shutil.rmtree(job.folder / 'train', ignore_errors=True)
+    return time.time() - start
+
+
+def _train_and_measure(job: CATSegJob) -> dict[str, Any]:
+    from mmengine.runner import Runner
+
+    start = time.time()
+    cfg = job_config(job)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    found: dict[str, Any] = dict(train_seconds=round(time.time() - start, 1))
+    for split in SPLITS:
+        use_split(cfg, job, split)
+        loader = Runner.build_dataloader(cfg.test_dataloader)
+        runner.test_loop.dataloader = loader
+        runner.test_loop.evaluator.dataset_meta = loader.dataset.metainfo
+        found[split] = _columns(runner.test())
+    checkpoint = job.folder / 'train' / f'iter_{job.iters}.pth'
+    os.replace(checkpoint, job.checkpoint)
+    return found
+
+
+def _measure_raw(job: CATSegJob, split: str) -> dict[str, float]:
+    """Cosines of the features with the names, at the same resolution."""
+    from mmengine.runner import Runner
+
+    cat_seg = job_config(job)
+    backbone = backbone_of(cat_seg, job)
+    cfg = measure_config(backbone, job.world, split, 168, job.folder / 'train')
+    cfg.model.predictor.regions = ()
+    cfg.test_dataloader.dataset.pop('crops')
+    cfg.test_dataloader.dataset.indices = job.images
+    subsets = cat_seg.test_evaluator.subsets
+    cfg.test_evaluator = dict(type='DenseIoUMetric', subsets=subsets)
+    runner = Runner.from_cfg(cfg)
+    runner.model.backbone.init_weights()
+    return _columns(runner.test())
+
+
+def _columns(found: dict[str, float]) -> dict[str, float]:
+    return dict(
+        novel_miou=found['seg/novel_mIoU'],
+        base_miou=found['seg/base_mIoU'],
+        miou=found['seg/mIoU'],
+    )
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('--seeds', type=int, default=3, help='0 to N - 1')
-    parser.add_argument('--out', type=Path, help='json file')
+    parser = table_parser(__doc__, 'cat_seg')
     parser.add_argument('--rows', nargs='+', choices=list(BACKBONES))
     parser.add_argument('--iters', type=int, default=200)
     parser.add_argument('--images', type=int, help='of each test split')
     parser.add_argument('--mode', choices=('whole', 'catseg'), default='whole')
-    parser.add_argument('--processes', type=int, default=2)
-    parser.add_argument('--work-dir', type=Path, default='work_dirs/cat_seg')
-    parser.add_argument('--ladder-dir', type=Path, default='work_dirs/ladder')
     args = parser.parse_args(argv)
     if args.seeds < 1 or args.iters < 1:
         parser.error('--seeds and --iters must be 1 or more')
@@ -115,7 +247,7 @@ def as_rows(jobs: Sequence[CATSegJob]) -> list[dict]:
             continue
         random = own[0].head or own[0].weights is not None
         cells: dict = dict(name=name, finished=len(found))
-        for split, prefix in PREFIXES.items():
+        for split, prefix in SPLITS.items():
             for column in COLUMNS:
                 values = [f[split][column] for f in found]
                 cells[prefix + column] = interval(values, trained=random)
@@ -124,7 +256,7 @@ def as_rows(jobs: Sequence[CATSegJob]) -> list[dict]:
 
 
 def markdown(rows: Sequence[dict]) -> str:
-    columns = [f'{p}{c}' for p in PREFIXES.values() for c in COLUMNS]
+    columns = [f'{p}{c}' for p in SPLITS.values() for c in COLUMNS]
     head = ['row', *(c.replace('_miou', ' mIoU') for c in columns), 'seeds']
     lines = []
     for row in rows:
@@ -144,28 +276,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         cfg.classes,
         cfg.base_classes,
         load_pack().classes,
-        SPLITS,
+        list(SPLITS),
     )
     jobs = make_cat_seg_jobs(args, world, data, names)
     left = [job for job in jobs if not job.done()]
     print(f'{len(jobs)} parts, {len(left)} to do', flush=True)
     progress = Progress(len(left))
     run_jobs(left, run_cat_seg, progress, args.processes, args.work_dir)
-    rows, seconds = as_rows(jobs), time.time() - start
-    if rows:
-        print(f'\n{markdown(rows)}')
-    kept = ' (parts were kept)' * (len(left) < len(jobs))
-    print(
-        f'\nmIoU over 45 names, seeds 0 to {args.seeds - 1}, mean ± 95 % '
-        f'interval; {args.iters} steps; wall time {seconds:.0f} s{kept}'
-    )
-    content = dict(
-        seeds=args.seeds,
+    return conclude(
+        args,
+        as_rows(jobs),
+        markdown,
+        f'mIoU over 45 names after {args.iters} steps,',
+        start,
+        len(jobs),
+        progress,
         iters=args.iters,
-        seconds=round(seconds, 1),
-        rows=rows,
     )
-    return finish(args.out, content, progress.failed)
 
 
 if __name__ == '__main__':

@@ -21,38 +21,111 @@ scenes with known drawings (``miou``) and with drawings that no training saw
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from .dense_seg_job import METHODS, SegJob, run_seg
-from .ladder.pool import Progress, get_ready, run_jobs
-from .ladder.report import finish, interval, show, table
+from mmengine.config import Config
+
+from .ladder.command import conclude, get_ready, table_parser
+from .ladder.pool import Progress, run_jobs
+from .ladder.report import interval, show, table, write_json
 from .ladder.run import trained_backbones
 from .ladder.tables import DECOUPLED
+from .paths import CONFIGS
 from .world import build_world
 
+CONFIG = CONFIGS / 'miniature/dense_seg.py'
+METHODS = {
+    'CLIP': dict(affinity='vanilla'),
+    'MaskCLIP': dict(affinity='maskclip'),
+    'SCLIP': dict(affinity='csa', residual=True, ffn=True),
+    'ClearCLIP': dict(affinity='qq'),
+    'DeCLIP': dict(affinity='qq'),
+}
 SPLITS = dict(val_known='', val_heldout='heldout_')
 METRICS = dict(mIoU='miou', aAcc='aacc')
 
 
+@dataclass(frozen=True)
+class SegJob:
+    """A method with weights on a split.
+
+    Attributes:
+        method: Of :data:`METHODS`.
+        seed: Of the training; 0 where nothing trains.
+        weights: Of the backbone; None are the tiny CLIP's.
+        split: Folder below the world.
+        world: Folder of the miniature world.
+        limit: Only the first pictures.
+        folder: Results of all jobs.
+    """
+
+    method: str
+    seed: int
+    weights: Path | None
+    split: str
+    world: Path
+    limit: int | None
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f'{self.method} seed {self.seed} {self.split}'
+
+    @property
+    def result(self) -> Path:
+        """Named by all that decides the figures."""
+        content = [CONFIG.read_text('utf-8'), METHODS[self.method]]
+        content += [self.split, self.limit]
+        if self.weights is not None:
+            content.append(
+                hashlib.sha256(self.weights.read_bytes()).hexdigest()
+            )
+        mark = self.world / self.split / 'fingerprint.json'
+        content.append(mark.read_text('utf-8'))
+        key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+        return self.folder / f'{self.method}_{self.split}_{key}.json'
+
+
+def seg_config(job: SegJob) -> Config:
+    """The shipped config with the method and the paths in it."""
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.backbone.update(METHODS[job.method])
+    if job.weights is not None:
+        cfg.model.backbone.pretrained = str(job.weights)
+    loader = cfg.test_dataloader
+    loader.update(num_workers=0, persistent_workers=False)
+    loader.dataset.data_root = str(job.world / job.split)
+    if job.limit:
+        loader.dataset.indices = job.limit
+    # as the other tables of the miniature world count
+    cfg.test_evaluator = dict(type='OVIoUMetric', absent='exclude')
+    cfg.work_dir = str(job.folder / 'runs' / job.name.replace(' ', '_'))
+    return cfg
+
+
+def run_seg(job: SegJob) -> float:
+    """Measure; seconds it took."""
+    from ..apis import run_test
+
+    start = time.time()
+    metrics = run_test(seg_config(job))
+    write_json(job.result, metrics)
+    return time.time() - start
+
+
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('--seeds', type=int, default=3, help='0 to N - 1')
-    parser.add_argument('--out', type=Path, help='json file')
+    parser = table_parser(__doc__, 'dense_seg')
     parser.add_argument('--rows', nargs='+', choices=list(METHODS))
     parser.add_argument(
         '--checkpoint', type=Path, nargs='+', help='DeCLIP weights, one a seed'
     )
     parser.add_argument('--limit', type=int, help='pictures of each split')
-    parser.add_argument('--processes', type=int, default=2)
-    parser.add_argument('--work-dir', type=Path, default='work_dirs/dense_seg')
-    parser.add_argument('--ladder-dir', type=Path, default='work_dirs/ladder')
     args = parser.parse_args(argv)
     if args.checkpoint:
         args.seeds = len(args.checkpoint)
@@ -129,16 +202,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f'{len(jobs)} measurements, {len(left)} to make', flush=True)
     progress = Progress(len(left))
     run_jobs(left, run_seg, progress, args.processes, args.work_dir)
-    rows, seconds = as_rows(jobs), time.time() - start
-    if rows:
-        print(f'\n{markdown(rows)}')
-    kept = ' (parts were kept)' * (len(left) < len(jobs))
-    print(
-        f'\npercent; DeCLIP: seeds 0 to {args.seeds - 1}, mean ± 95 % '
-        f'interval; wall time {seconds:.0f} s{kept}'
+    return conclude(
+        args,
+        as_rows(jobs),
+        markdown,
+        'percent; DeCLIP:',
+        start,
+        len(jobs),
+        progress,
     )
-    content = dict(seeds=args.seeds, seconds=round(seconds, 1), rows=rows)
-    return finish(args.out, content, progress.failed)
 
 
 if __name__ == '__main__':

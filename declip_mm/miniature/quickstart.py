@@ -24,6 +24,7 @@ from ..checkpoint import export_backbone
 from ..models.cache import write_cache
 from ..visualization import SheetRow, affinity_map, draw_sheet
 from .features import load_vfm_features
+from .ladder.config import with_weights
 from .paths import CONFIGS
 from .vfm import fetch_vit_s
 from .world import build_world
@@ -123,15 +124,11 @@ def measure(cfg: Config, backbone: dict, out: Path) -> Dict[str, float]:
 
 def backbones(cfg: Config, exported: Path) -> Dict[str, dict]:
     """The three that are compared, by stage."""
-    original = dict(cfg.model.backbone)
-    trained = dict(original, pretrained=None)
-    trained['init_cfg'] = dict(
-        type='Pretrained', checkpoint=str(exported), prefix='backbone.'
-    )
+    original = cfg.model.backbone
     return dict(
         before=dict(original, affinity='vanilla'),
         untrained_block=original,
-        after=trained,
+        after=with_weights(original, exported),
     )
 
 

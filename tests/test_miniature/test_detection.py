@@ -9,7 +9,6 @@ from mmengine.registry import init_default_scope
 
 import declip_mm.detection  # noqa: F401  (registers the parts)
 from declip_mm.miniature import build_world, f_vit
-from declip_mm.miniature import f_vit_job as job_module
 from declip_mm.miniature.converters import detection as converter
 
 NAMES = [f'thing {i:02d}' for i in range(20)]
@@ -120,7 +119,7 @@ def test_lvis_layout_can_be_measured(tmp_path):
     'affinity, tap', [('maskclip', 'maskclip'), ('qq', 'decoupled')]
 )
 def test_detector_config_takes_the_backbone_in(tmp_path, affinity, tap):
-    job = job_module.DetectorJob(
+    job = f_vit.DetectorJob(
         name='row seed 1',
         seed=1,
         affinity=affinity,
@@ -130,7 +129,7 @@ def test_detector_config_takes_the_backbone_in(tmp_path, affinity, tap):
         epochs=2,
         splits=('val_known',),
     )
-    cfg = job_module.detector_config(job)
+    cfg = f_vit.detector_config(job)
     assert cfg.model.backbone.last_tap == tap
     assert cfg.model.backbone.pretrained is None
     assert cfg.model.backbone.init_cfg.checkpoint == 'weights.pth'
@@ -151,11 +150,11 @@ def small_world(tmp_path_factory):
 @pytest.mark.slow
 def test_detectors_train_and_make_a_table(small_world, tmp_path, monkeypatch):
     """Two seeds; the second takes the fusion that the first has chosen."""
-    monkeypatch.setattr(job_module, 'BETAS', (0.5, 0.9))
-    monkeypatch.setattr(job_module, 'ALPHAS', (0.1,))
-    monkeypatch.setattr(job_module, 'TAUS', (45,))
+    monkeypatch.setattr(f_vit, 'BETAS', (0.5, 0.9))
+    monkeypatch.setattr(f_vit, 'ALPHAS', (0.1,))
+    monkeypatch.setattr(f_vit, 'TAUS', (45,))
     jobs = [
-        job_module.DetectorJob(
+        f_vit.DetectorJob(
             name=f'declip seed {seed}',
             seed=seed,
             affinity='qq',
@@ -169,7 +168,7 @@ def test_detectors_train_and_make_a_table(small_world, tmp_path, monkeypatch):
     ]
     for job in jobs:
         assert not job.done()
-        job_module.run_detector(job)
+        f_vit.run_detector(job)
         assert job.done() and (job.folder / 'detector.pth').is_file()
     chosen = json.loads(jobs[0].fusion.read_text())
     assert len(chosen['rows']) == 2 and chosen['split'] == 'tune_known'

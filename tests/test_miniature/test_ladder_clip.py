@@ -130,7 +130,7 @@ def test_the_other_clip_is_what_is_measured(grown, tmp_path):
     row = CONFIG.with_clip(TABLES['1']()[:1], grown)[0]
     cfg = CONFIG.train_config(row)
     test = CONFIG.measure_config(
-        CONFIG.backbone_of(cfg),
+        cfg.model.backbone,
         tmp_path,
         'val_known',
         168,

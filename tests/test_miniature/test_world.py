@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as rle
 
-from declip_mm.miniature import (
+from declip_mm.miniature.world import (
     ASSETS,
     RECIPES,
     SpritePack,

@@ -1,4 +1,4 @@
-"""Command of declip_mm.miniature.world.build_world."""
+"""Command of declip_mm.miniature.world.build."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 # works from a clone that was never installed
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from declip_mm.miniature.world.build_world import main
+from declip_mm.miniature.world.build import main
 
 if __name__ == '__main__':
     sys.exit(main())

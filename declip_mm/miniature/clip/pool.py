@@ -1,4 +1,4 @@
-"""The tiny CLIP's training pictures, rendered once into memory.
+"""The tiny CLIP's training pictures, rendered once into memory, and augmented.
 
 Only sprites of split ``known`` and training backgrounds appear.  A picture's
 target is a distribution over the class names plus ``background``.
@@ -7,10 +7,13 @@ target is a distribution over the class names plus ``background``.
 from __future__ import annotations
 
 import multiprocessing
-import time
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
 
 from ..world.backgrounds import make_background
 from ..world.pack import SpritePack, jitter
@@ -201,17 +204,62 @@ def render_pool(count: int, tight: int, seed: int, processes: int = 2):
     indices = [*range(-(-count // CHUNK))]
     indices += [-1 - i for i in range(-(-tight // CHUNK))]
     images = np.empty((len(indices) * CHUNK, SIDE, SIDE, 3), np.uint8)
-    targets, start = [], time.time()
+    targets = []
     with multiprocessing.Pool(processes, _start, (seed,)) as pool:
+        chunks = pool.imap(_render, indices, chunksize=4)
+        title = f'pool, chunks of {CHUNK}'
         for i, (pictures, labels) in enumerate(
-            pool.imap(_render, indices, chunksize=4)
+            tqdm(chunks, title, len(indices))
         ):
             images[i * CHUNK : (i + 1) * CHUNK] = pictures
             targets.append(labels)
-            if i % 100 == 0:
-                print(
-                    f'pool {i * CHUNK}/{len(images)} '
-                    f'{time.time() - start:.0f} s',
-                    flush=True,
-                )
     return images, np.concatenate(targets)
+
+
+def augment(
+    images: np.ndarray,
+    size: int,
+    rng: np.random.Generator,
+    mean: Tensor,
+    std: Tensor,
+    smallest: float = 0.74,
+) -> Tensor:
+    """Random crops, flips and colours.
+
+    Args:
+        images: (B, P, P, 3) uint8.
+        size: Side of the result.
+        rng: Source of all randomness.
+        mean: Pixel mean, (3, 1, 1), on the scale 0 to 255.
+        std: Pixel deviation, likewise.
+        smallest: Smallest crop as a share of the side.
+
+    Returns:
+        (B, 3, size, size) float32, normalised.
+    """
+    batch, pool = images.shape[:2]
+    side = int(rng.integers(round(pool * smallest), pool + 1))
+    corners = rng.integers(0, pool - side + 1, (batch, 2))
+    parts = np.stack(
+        [
+            image[y : y + side, x : x + side]
+            for image, (y, x) in zip(images, corners)
+        ]
+    )
+    x = torch.from_numpy(parts).permute(0, 3, 1, 2)
+    x = F.interpolate(
+        x, (size, size), mode='bilinear', antialias=True, align_corners=False
+    ).float()
+    flip = torch.from_numpy(rng.random(batch) < 0.5)
+    x = torch.where(flip.view(-1, 1, 1, 1), x.flip(-1), x)
+    grey = torch.from_numpy(rng.random(batch) < 0.08).view(-1, 1, 1, 1)
+    x = torch.where(grey, x.mean(1, keepdim=True).expand_as(x), x)
+    contrast = _uniform(rng, 0.75, 1.25, batch, 1)
+    shift = _uniform(rng, -20, 20, batch, 1) + _uniform(rng, -8, 8, batch, 3)
+    x = (x - 128) * contrast + 128 + shift
+    return (x.clamp(0, 255) - mean) / std
+
+
+def _uniform(rng, low: float, high: float, batch: int, channels: int):
+    values = rng.uniform(low, high, (batch, channels, 1, 1))
+    return torch.from_numpy(values).float()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import torch
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
@@ -74,3 +75,27 @@ def build_token_ids(pack: SpritePack) -> list[int]:
     kept = {i for word in words for i in bpe.encode(word)}
     kept |= {bpe.sot_token_id, bpe.eot_token_id}
     return [0, -1, *sorted(kept - {0})]
+
+
+class Names:
+    """Picks the words for every class, anew for each step."""
+
+    def __init__(self, pack: SpritePack, tokenizer: CompactTokenizer) -> None:
+        seen = [c for c in pack.classes if c not in pack.unseen]
+        self.choices = [(c, *pack.synonyms[c]) for c in seen]
+        self.choices.append((BACKGROUND,))
+        self.tokenizer = tokenizer
+        self.plain = tokenizer([c[0] for c in self.choices], 8)
+
+    def sample(self, rng: np.random.Generator) -> torch.Tensor:
+        """Token ids (C + 1, 10); the plain name most of the time."""
+        texts = []
+        for names in self.choices:
+            name = names[0]
+            if rng.random() < 0.25:
+                name = names[rng.integers(len(names))]
+            template = TEMPLATES[0]
+            if rng.random() < 0.3:
+                template = TEMPLATES[rng.integers(1, len(TEMPLATES))]
+            texts.append(template.format(name))
+        return self.tokenizer(texts, 10)

@@ -19,28 +19,27 @@ from open_clip.model import CLIP
 from safetensors.torch import save_file
 
 from ..world.pack import SpritePack
+from .evaluate import crop_accuracy, evaluation_crops
 from .growth import grow
-from .setup import (
+from .model import (
     LOW,
     NATIVE,
     PIXELS,
-    Names,
-    build_optimisers,
-    model_config,
-    rate_factor,
-)
-from .text import BACKGROUND, CompactTokenizer, build_token_ids
-from .train_parts import (
-    augment,
-    crop_accuracy,
-    cross_entropy,
     encode_both,
     encode_text,
-    evaluation_crops,
     initialise,
+    model_config,
 )
+from .optim import build_optimisers, rate_factor
+from .pool import augment
+from .text import BACKGROUND, CompactTokenizer, Names, build_token_ids
 
 SYNC = 12  # steps between two averages
+
+
+def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean over the batch; targets are distributions, (B, C)."""
+    return -(targets * logits.log_softmax(-1)).sum(-1).mean()
 
 
 class Trainer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Sequence
@@ -99,13 +100,13 @@ def train_config(row: Row, seed: int = 0) -> Config:
     return cfg
 
 
-def backbone_of(cfg: Config, weights: Path | None = None) -> dict:
-    """The backbone under test; None is the original weights."""
-    backbone = dict(cfg.model.backbone)
+def with_weights(backbone: ConfigDict, weights: Path | None) -> ConfigDict:
+    """A copy with weights that were exported; None leaves its own."""
+    backbone = copy.copy(backbone)
     if weights is not None:
-        backbone['pretrained'] = None
-        backbone['init_cfg'] = dict(
-            type='Pretrained', checkpoint=str(weights), prefix='backbone.'
+        start = dict(checkpoint=str(weights), prefix='backbone.')
+        backbone.update(
+            pretrained=None, init_cfg=dict(type='Pretrained', **start)
         )
     return backbone
 

@@ -10,16 +10,15 @@ boxes on the dense map. Finished rows are kept in --work-dir, as the ladder's.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..world import build_world
+from .command import conclude, get_ready, table_parser
 from .job import run_job
-from .pool import Progress, get_ready, run_jobs
-from .report import finish, markdown
+from .pool import Progress, run_jobs
+from .report import markdown
 from .run import as_rows, describe, make_jobs, prepare_caches
 from .tables import ORIGINAL, Row
 
@@ -38,17 +37,11 @@ def rows(weights: Sequence[float]) -> list[Row]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('--seeds', type=int, default=2, help='0 to N - 1')
+    parser = table_parser(__doc__, 'ladder')
+    parser.set_defaults(seeds=2, processes=1)
     parser.add_argument(
         '--weights', type=float, nargs='+', default=(0.0, 0.3, 1.0)
     )
-    parser.add_argument('--out', type=Path, required=True, help='json file')
-    parser.add_argument('--processes', type=int, default=1)
-    parser.add_argument('--work-dir', type=Path, default='work_dirs/ladder')
     args = parser.parse_args(argv)
     if args.seeds < 1 or min(args.weights) < 0:
         parser.error(
@@ -66,16 +59,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     progress = Progress(len(left), describe)
     run_jobs(left, run_job, progress, args.processes, args.work_dir)
     finished = as_rows(wanted, args.seeds, SPLITS, of_row)
-    seconds = time.time() - start
-    if finished:
-        print(f'\n{markdown(finished)}')
-    kept = ' (rows were kept)' * (len(left) < len(jobs))
-    print(
-        f'\nseeds 0 to {args.seeds - 1}, mean ± 95 % interval; wall time '
-        f'{seconds:.0f} s{kept}'
+    return conclude(
+        args,
+        finished,
+        markdown,
+        'percent;',
+        start,
+        len(jobs),
+        progress,
     )
-    content = dict(seeds=args.seeds, seconds=round(seconds, 1), rows=finished)
-    return finish(args.out, content, progress.failed)
 
 
 if __name__ == '__main__':

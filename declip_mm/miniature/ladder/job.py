@@ -12,11 +12,11 @@ from typing import Any
 from ...checkpoint import export_backbone
 from .config import (
     CachePaths,
-    backbone_of,
     localise,
     measure_config,
     running_config,
     train_config,
+    with_weights,
 )
 from .report import write_json
 from .tables import Row
@@ -82,7 +82,7 @@ def run_job(job: Job) -> float:
         if not weights.is_file():
             _train(Runner, cfg, job, weights)
     cfg = train_config(job.row, job.seed)
-    backbone = backbone_of(cfg, weights)
+    backbone = with_weights(cfg.model.backbone, weights)
     text_encoder = cfg.model.predictor.text_encoder
     for split, side in job.missing():
         out = job.folder / 'measure'

@@ -6,7 +6,6 @@ A failed job, even a killed process, costs that job alone.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import multiprocessing
 import os
 import queue
@@ -19,21 +18,6 @@ from pathlib import Path
 from typing import Any
 
 CONTEXT = multiprocessing.get_context('spawn')
-
-
-def get_ready() -> None:
-    """What every table does first.
-
-    Looks for what the report needs, hours later, and takes one thread, here
-    and (by the environment) in the processes to come: threads of processes
-    that share the cores wait for each other.
-    """
-    import torch
-
-    if importlib.util.find_spec('scipy') is None:
-        sys.exit("the tables' intervals need scipy: pip install scipy")
-    if os.environ.setdefault('OMP_NUM_THREADS', '1') == '1':
-        torch.set_num_threads(1)
 
 
 def die_with_parent() -> None:

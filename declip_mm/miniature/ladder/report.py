@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +68,6 @@ def write_json(path: Path, content: Any) -> None:
     """A file that is whole or not there: what is kept is trusted later."""
     with atomically(path) as part:
         part.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
-
-
-def finish(
-    out: Path | None, content: Mapping[str, Any], failed: Mapping[str, str]
-) -> int:
-    """Writes the json, names what failed, returns the exit code."""
-    if out:
-        write_json(out, content)
-    for name, reason in failed.items():
-        print(f'failed: {name}\n{reason}', file=sys.stderr)
-    return 1 if failed else 0
 
 
 def heading(column: str) -> str:

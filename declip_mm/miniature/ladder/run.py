@@ -22,29 +22,23 @@ from pathlib import Path
 
 from ...apis.caching import fill_caches
 from ..world import build_world
+from .command import conclude, get_ready, table_parser
 from .config import job_key, localise, train_config, with_clip
 from .job import Job, read_metrics, run_job
-from .pool import Progress, get_ready, run_jobs
-from .report import TABLES_1, clashes, finish, interval, markdown
+from .pool import Progress, run_jobs
+from .report import TABLES_1, clashes, interval, markdown
 from .tables import FINAL, TABLES, TUNE, Row
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = table_parser(__doc__, 'ladder')
     parser.add_argument('--table', required=True, choices=list(TABLES))
-    parser.add_argument('--seeds', type=int, default=3, help='0 to N - 1')
-    parser.add_argument('--out', type=Path, help='json file')
     parser.add_argument('--rows', nargs='+', help='only these')
     parser.add_argument('--split', choices=('final', 'tune'), default='final')
-    parser.add_argument('--processes', type=int, default=2)
     parser.add_argument('--photos', action='store_true', help='build them')
     parser.add_argument(
         '--clip', type=Path, help='folder of another CLIP (train_tiny_clip.py)'
     )
-    parser.add_argument('--work-dir', type=Path, default='work_dirs/ladder')
     args = parser.parse_args(argv)
     if args.seeds < 1:
         parser.error(f'--seeds must be 1 or more, got {args.seeds}')
@@ -187,27 +181,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_caches(left, args.processes)
     progress = Progress(len(left), describe)
     run_jobs(left, run_job, progress, args.processes, args.work_dir)
-    seconds = time.time() - start
     finished = as_rows(rows, args.seeds, splits, of_row)
-    if finished:
-        print(f'\n{markdown(finished, args.table in TABLES_1)}')
-    print(
-        f'\nTable {args.table}, {args.split} splits, seeds 0 to '
-        f'{args.seeds - 1}, mean ± 95 % interval; wall time {seconds:.0f} s'
-        f'{" (rows were kept)" * (len(left) < len(jobs))}'
+    code = conclude(
+        args,
+        finished,
+        lambda rows: markdown(rows, args.table in TABLES_1),
+        f'Table {args.table}, {args.split} splits,',
+        start,
+        len(jobs),
+        progress,
+        table=args.table,
+        split=args.split,
+        clip='shipped' if args.clip is None else args.clip.name,
     )
     if args.table in TABLES_1 and not args.rows and not progress.failed:
         for text in clashes(finished):
             print(f'does not hold: {text}')
-    content = dict(
-        table=args.table,
-        split=args.split,
-        seeds=args.seeds,
-        clip='shipped' if args.clip is None else args.clip.name,
-        seconds=round(seconds, 1),
-        rows=finished,
-    )
-    return finish(args.out, content, progress.failed)
+    return code
 
 
 if __name__ == '__main__':

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..paths import ASSETS
-from .build import cache_folder
+from ..paths import ASSETS, cache_folder
 from .pack import Sprite, load_pack
 
 PACKAGE = 'tuxpaint-stamps-default=2022.06.04-1'

@@ -1,18 +1,40 @@
-"""Forward passes, augmentation and scoring for the tiny CLIP's training."""
+"""The tiny CLIP: its sizes, how it starts, and its forward passes."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
 
-from ..world.pack import SpritePack
-from ..world.scenes import make_scene
+from .text import CONTEXT
 
 # B batch, N tokens, D width, C names
-EVALUATION_SEED = 101  # not the seed of the world that others build
+NATIVE, LOW, PATCH = 84, 56, 14  # pixels
+PIXELS = dict(
+    mean=[0.48145466, 0.4578275, 0.40821073],
+    std=[0.26862954, 0.26130258, 0.27577711],
+)
+
+
+def model_config(vocabulary: int, width: int, layers: int) -> dict:
+    """open_clip's configuration of the tiny CLIP."""
+    return dict(
+        embed_dim=128,
+        vision_cfg=dict(
+            image_size=NATIVE,
+            layers=layers,
+            width=width,
+            head_width=64,
+            patch_size=PATCH,
+        ),
+        text_cfg=dict(
+            context_length=CONTEXT,
+            vocab_size=vocabulary,
+            width=128,
+            heads=2,
+            layers=2,
+        ),
+    )
 
 
 def initialise(model: nn.Module, images: Tensor) -> None:
@@ -144,89 +166,3 @@ def encode_text(model: nn.Module, tokens: Tensor) -> Tensor:
         x = _block(block, x, causal=True)
     x = model.ln_final(x)[torch.arange(len(x)), tokens.argmax(-1)]
     return F.normalize(x @ model.text_projection, dim=-1)
-
-
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean over the batch; targets are distributions, (B, C)."""
-    return -(targets * logits.log_softmax(-1)).sum(-1).mean()
-
-
-def augment(
-    images: np.ndarray,
-    size: int,
-    rng: np.random.Generator,
-    mean: Tensor,
-    std: Tensor,
-    smallest: float = 0.74,
-) -> Tensor:
-    """Random crops, flips and colours.
-
-    Args:
-        images: (B, P, P, 3) uint8.
-        size: Side of the result.
-        rng: Source of all randomness.
-        mean: Pixel mean, (3, 1, 1), on the scale 0 to 255.
-        std: Pixel deviation, likewise.
-        smallest: Smallest crop as a share of the side.
-
-    Returns:
-        (B, 3, size, size) float32, normalised.
-    """
-    batch, pool = images.shape[:2]
-    side = int(rng.integers(round(pool * smallest), pool + 1))
-    corners = rng.integers(0, pool - side + 1, (batch, 2))
-    parts = np.stack(
-        [
-            image[y : y + side, x : x + side]
-            for image, (y, x) in zip(images, corners)
-        ]
-    )
-    x = torch.from_numpy(parts).permute(0, 3, 1, 2)
-    x = F.interpolate(
-        x, (size, size), mode='bilinear', antialias=True, align_corners=False
-    ).float()
-    flip = torch.from_numpy(rng.random(batch) < 0.5)
-    x = torch.where(flip.view(-1, 1, 1, 1), x.flip(-1), x)
-    grey = torch.from_numpy(rng.random(batch) < 0.08).view(-1, 1, 1, 1)
-    x = torch.where(grey, x.mean(1, keepdim=True).expand_as(x), x)
-    contrast = _uniform(rng, 0.75, 1.25, batch, 1)
-    shift = _uniform(rng, -20, 20, batch, 1) + _uniform(rng, -8, 8, batch, 3)
-    x = (x - 128) * contrast + 128 + shift
-    return (x.clamp(0, 255) - mean) / std
-
-
-def _uniform(rng, low: float, high: float, batch: int, channels: int):
-    values = rng.uniform(low, high, (batch, channels, 1, 1))
-    return torch.from_numpy(values).float()
-
-
-def evaluation_crops(pack: SpritePack, size: int, scenes: int = 150) -> dict:
-    """Tight-box crops: {split: (uint8 (n, 3, size, size), labels (n,))}."""
-    sets = {}
-    for split in ('val_known', 'val_heldout'):
-        crops, labels = [], []
-        for index in range(scenes):
-            image, objects = make_scene(pack, split, index, EVALUATION_SEED)
-            picture = Image.fromarray(image)
-            for item in objects:
-                crop = picture.resize((size, size), Image.BICUBIC, item.box)
-                crops.append(np.asarray(crop).transpose(2, 0, 1))
-                labels.append(item.label)
-        sets[split] = (torch.from_numpy(np.stack(crops)), torch.tensor(labels))
-    return sets
-
-
-def crop_accuracy(
-    model: nn.Module,
-    crops: Tensor,
-    labels: Tensor,
-    text: Tensor,
-    pixels: list[Tensor],
-) -> float:
-    """Top-1 in percent over the rows of ``text``."""
-    mean, std = pixels
-    hits = 0
-    for part, wanted in zip(crops.split(128), labels.split(128)):
-        image = encode_image(model.visual, (part.float() - mean) / std)
-        hits += int(((image @ text.T).argmax(-1) == wanted).sum())
-    return 100 * hits / len(labels)

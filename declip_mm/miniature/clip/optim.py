@@ -1,4 +1,6 @@
-"""Muon: momentum whose matrices are made orthogonal before the step.
+"""Muon and AdamW for the tiny CLIP, and their rates.
+
+Muon is momentum whose matrices are made orthogonal before the step.
 
 Measured here on tight crops at 56 px: 14.8 % crop top-1 after 6,400
 pictures, where AdamW had 8.8 % after 9,600.  torch.optim.Muon computes in
@@ -6,6 +8,9 @@ bfloat16, which is slow on CPUs without matrix units.
 """
 
 from __future__ import annotations
+
+import argparse
+import math
 
 import torch
 from torch import Tensor
@@ -57,3 +62,26 @@ class Muon(torch.optim.Optimizer):
         parameter.mul_(1 - group['lr'] * group['weight_decay'])
         rate = group['lr'] * 0.2 * max(rows, columns) ** 0.5
         parameter.add_(direction, alpha=-rate)
+
+
+def rate_factor(step: int, steps: int) -> float:
+    """Linear warm-up, then cosine down to 1 % of the peak."""
+    warm = min(60, steps // 10)
+    if step < warm:
+        return (step + 1) / warm
+    share = (step - warm) / max(steps - warm, 1)
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2
+
+
+def build_optimisers(model: torch.nn.Module, args: argparse.Namespace):
+    """Muon for the image blocks' matrices, AdamW for the rest."""
+    blocks = dict(model.visual.transformer.named_parameters())
+    matrices = [p for p in blocks.values() if p.ndim == 2]
+    known = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in known]
+    return (
+        Muon(matrices, lr=2 * args.lr, weight_decay=args.decay),
+        torch.optim.AdamW(
+            others, lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01
+        ),
+    )
