@@ -17,8 +17,6 @@ in COCO-Stuff's layout, novel names unlabelled) and measured over all 45 names
 head. Finished parts are kept in --work-dir; an interrupted run goes on.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -18,8 +18,6 @@ scenes with known drawings (``miou``) and with drawings that no training saw
 (``heldout_miou``). Finished parts are kept in --work-dir.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

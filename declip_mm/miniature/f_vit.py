@@ -19,8 +19,6 @@ swept for every row on the split tune_known at seed 0 alone, which no row
 reports. Finished parts are kept in --work-dir.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

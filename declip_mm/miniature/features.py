@@ -7,8 +7,6 @@ ViT-S/14 (``miniature.vfm``), normalised per token without affine, at 168 px,
 and projected on their leading uncentred components, which keeps cosines.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from dataclasses import dataclass

@@ -10,7 +10,6 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import numpy as np
 import torch
@@ -106,7 +105,7 @@ def store_teachers(cfg: Config, world: Path) -> None:
     views.vfm_size = None
 
 
-def measure(cfg: Config, backbone: dict, out: Path) -> Dict[str, float]:
+def measure(cfg: Config, backbone: dict, out: Path) -> dict[str, float]:
     """Box and mask mAcc and mIoU of a backbone, in percent."""
     test = Config.fromfile(CONFIGS / 'miniature/region_cls.py')
     test.test_dataloader = cfg.test_dataloader
@@ -122,7 +121,7 @@ def measure(cfg: Config, backbone: dict, out: Path) -> Dict[str, float]:
     )
 
 
-def backbones(cfg: Config, exported: Path) -> Dict[str, dict]:
+def backbones(cfg: Config, exported: Path) -> dict[str, dict]:
     """The three that are compared, by stage."""
     original = cfg.model.backbone
     return dict(
@@ -132,7 +131,7 @@ def backbones(cfg: Config, exported: Path) -> Dict[str, dict]:
     )
 
 
-def point_inside(mask: torch.Tensor) -> Tuple[float, float]:
+def point_inside(mask: torch.Tensor) -> tuple[float, float]:
     """(x, y) in [0, 1] of the mask's pixel that is nearest its centre."""
     pixels = mask.nonzero().float()  # (n, 2), y and x
     centre = pixels.mean(dim=0)
@@ -142,7 +141,7 @@ def point_inside(mask: torch.Tensor) -> Tuple[float, float]:
 
 
 @torch.no_grad()
-def draw(cfg: Config, stages: Dict[str, dict], path: Path) -> None:
+def draw(cfg: Config, stages: dict[str, dict], path: Path) -> None:
     """The picture sheet, on held-back scenes."""
     dataset = Runner.build_dataloader(cfg.test_dataloader).dataset
     names = dataset.metainfo['classes']
@@ -153,7 +152,7 @@ def draw(cfg: Config, stages: Dict[str, dict], path: Path) -> None:
     for stage, config in stages.items():
         models[STAGES[stage]] = MODELS.build(config).eval()
         models[STAGES[stage]].init_weights()
-    rows: List[SheetRow] = []
+    rows: list[SheetRow] = []
     for index in range(4):
         item = dataset[index]
         data = preprocess(

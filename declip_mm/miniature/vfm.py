@@ -6,8 +6,6 @@ figure measured with it compares with the paper's DINOv2 rows.  The weights
 are converted once into timm's key names and kept in the cache.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import subprocess

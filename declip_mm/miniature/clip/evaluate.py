@@ -7,8 +7,6 @@ The names are those CLIP was trained on; split ``val_unseen`` is scored over
 all names, on the boxes of unseen classes only.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

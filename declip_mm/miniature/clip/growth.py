@@ -1,7 +1,5 @@
 """A deeper CLIP that starts from a trained one."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

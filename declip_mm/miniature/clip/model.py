@@ -1,7 +1,5 @@
 """The tiny CLIP: its sizes, how it starts, and its forward passes."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -7,8 +7,6 @@ pictures, where AdamW had 8.8 % after 9,600.  torch.optim.Muon computes in
 bfloat16, which is slow on CPUs without matrix units.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 

@@ -4,8 +4,6 @@ Only sprites of split ``known`` and training backgrounds appear.  A picture's
 target is a distribution over the class names plus ``background``.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 
 import numpy as np

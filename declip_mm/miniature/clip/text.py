@@ -5,8 +5,6 @@ open_clip's start and end of text are the two largest ids, so they stay last
 and open_clip's pooling at the largest id still finds the end.
 """
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -11,8 +11,6 @@ four minutes of rendering.  It resumes from ``--work-dir`` by itself; the
 model so far is written to ``--out`` every ``--save-every`` seconds.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

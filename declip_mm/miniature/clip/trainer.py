@@ -4,8 +4,6 @@ Every worker is a process with one thread and batches of its own: on shared
 cores several threads of one process would wait for the slowest of them.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

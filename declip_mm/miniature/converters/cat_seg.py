@@ -1,7 +1,5 @@
 """The miniature world in the layouts of COCO-Stuff and ADE20K."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Sequence

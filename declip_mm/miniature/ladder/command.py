@@ -1,7 +1,5 @@
 """What the commands of all tables share: options, one thread, the end."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import os

@@ -1,7 +1,5 @@
 """From a row of the ladder to configs that run here."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import json

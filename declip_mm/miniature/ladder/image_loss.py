@@ -8,8 +8,6 @@ image embedding of crops (what such a loss protects), ``region_macc`` that of
 boxes on the dense map. Finished rows are kept in --work-dir, as the ladder's.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """One training of the ladder and all that is measured of it."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import time

@@ -3,8 +3,6 @@
 A failed job, even a killed process, costs that job alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """Means, intervals, the markdown table and the json of a ladder."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Sequence

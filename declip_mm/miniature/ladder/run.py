@@ -12,8 +12,6 @@ rows are kept in --work-dir by the hash of their config: an interrupted ladder
 goes on where it stopped, and tables share rows.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -6,8 +6,6 @@ row ``decoupled``. Hyper-parameters were chosen on the split tune_known alone
 learning rates and lambdas: the largest sum of box mAcc, mask mAcc and mIoU.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any

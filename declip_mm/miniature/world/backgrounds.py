@@ -4,8 +4,6 @@ Training and validation draw from disjoint families and disjoint photographs,
 so that a model cannot know a validation background.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

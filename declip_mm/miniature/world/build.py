@@ -5,8 +5,6 @@
 Half a minute; ``--photos`` adds the photograph column.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

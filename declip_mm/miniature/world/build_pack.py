@@ -10,8 +10,6 @@ other bytes for the same pictures.
     python tools/miniature/build_pack.py [--deb FILE] [--wheel FILE]
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """The packed public-domain pictures the miniature world is made of."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import io

@@ -5,8 +5,6 @@ mixed licences.  They are therefore fetched on request, never shipped, and
 never shown to the tiny CLIP during training.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

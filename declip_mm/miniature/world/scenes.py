@@ -4,8 +4,6 @@ Everything is a function of ``(seed, split, index)``, so the number of worker
 processes changes nothing.
 """
 
-from __future__ import annotations
-
 import zlib
 from dataclasses import dataclass
 
