@@ -31,8 +31,8 @@ from typing import Any
 from mmengine.config import Config
 
 from .converters.cat_seg import write_layouts
-from .ladder.command import conclude, get_ready, table_parser
 from .ladder.config import measure_config, with_weights
+from .ladder.frame import conclude, get_ready, table_parser
 from .ladder.pool import Progress, run_jobs
 from .ladder.report import interval, show, table, write_json
 from .ladder.run import trained_backbones

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .ladder.command import conclude, get_ready, table_parser
+from .ladder.frame import conclude, get_ready, table_parser
 from .ladder.pool import Progress, run_jobs
 from .ladder.report import interval, show, table, write_json
 from .ladder.run import trained_backbones

@@ -33,8 +33,8 @@ from typing import Any
 from mmengine.config import Config
 
 from .converters.detection import write_detection_world
-from .ladder.command import conclude, get_ready, table_parser
 from .ladder.config import with_weights
+from .ladder.frame import conclude, get_ready, table_parser
 from .ladder.pool import Progress, run_jobs
 from .ladder.report import interval, show, table, write_json
 from .ladder.run import trained_backbones

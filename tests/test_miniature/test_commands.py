@@ -9,7 +9,7 @@ import pytest
 from tool_modules import TOOLS, load_tool
 
 import declip_mm.miniature
-from declip_mm.miniature.ladder import command
+from declip_mm.miniature.ladder import frame
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIMS = sorted(
@@ -92,6 +92,6 @@ def test_importing_needs_neither_the_extra_nor_openmmlab(tmp_path):
 
 
 def test_a_table_asks_for_scipy_before_it_starts(monkeypatch):
-    monkeypatch.setattr(command.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(frame.importlib.util, 'find_spec', lambda name: None)
     with pytest.raises(SystemExit, match='pip install scipy'):
-        command.get_ready()
+        frame.get_ready()

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 
 from ..world import build_world
-from .command import conclude, get_ready, table_parser
+from .frame import conclude, get_ready, table_parser
 from .job import run_job
 from .pool import Progress, run_jobs
 from .report import markdown

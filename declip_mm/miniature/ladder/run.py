@@ -20,8 +20,8 @@ from pathlib import Path
 
 from ...apis.caching import fill_caches
 from ..world import build_world
-from .command import conclude, get_ready, table_parser
 from .config import job_key, localise, train_config, with_clip
+from .frame import conclude, get_ready, table_parser
 from .job import Job, read_metrics, run_job
 from .pool import Progress, run_jobs
 from .report import TABLES_1, clashes, interval, markdown

@@ -1,4 +1,4 @@
-"""What the commands of all tables share: options, one thread, the end."""
+"""The frame of every table: its options, its one thread, its end."""
 
 import argparse
 import importlib.util
