@@ -275,7 +275,8 @@ declip_install() {
       -r "$req/torch.txt" || return 1
   declip_satisfied "$req/core.txt" "$req/miniature.txt" ||
     declip_step 'mmengine, open_clip, timm and their kin: half a minute' \
-      -r "$req/core.txt" -r "$req/miniature.txt" -r "$req/torch.txt" || return 1
+      -r "$req/core.txt" -r "$req/miniature.txt" -r "$req/torch.txt" ||
+    return 1
   if [ "$mode" = full ]; then
     declip_install_mmcv || return 1
     declip_satisfied "$req/openmmlab.txt" "$req/tests.txt" ||
