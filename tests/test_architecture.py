@@ -30,6 +30,8 @@ LAYERS = {
     'detection': 4,
     'segmentation': 4,
     'apis': 5,
+    # on top: may use everything, and nothing uses it
+    'miniature': 6,
 }
 # Inside models, these know no other part of the package.
 PURE = ('models.attention', 'models.losses', 'models.regions')
@@ -39,7 +41,7 @@ NARROW = {
     'models.last_block': ('models.attention', 'models.towers'),
 }
 OPENMMLAB = {'mmcv', 'mmdet', 'mmseg', 'mmpretrain'}
-MAY_IMPORT_OPENMMLAB = {'detection', 'segmentation', 'apis'}
+MAY_IMPORT_OPENMMLAB = {'detection', 'segmentation', 'apis', 'miniature'}
 CORE_THIRD_PARTY = {
     'filelock',
     'matplotlib',
@@ -53,6 +55,7 @@ CORE_THIRD_PARTY = {
     'timm',
     'torch',
     'torchvision',
+    'tqdm',
 }
 
 
@@ -154,6 +157,17 @@ def test_imports_point_one_way():
     assert [w for w in wrong if w] == []
 
 
+def test_nothing_of_the_product_imports_the_miniature_world():
+    wrong = []
+    for module, path in modules():
+        if not module.startswith('declip_mm.miniature'):
+            is_package = path.name == '__init__.py'
+            for target, _ in imports(path.read_text(), module, is_package):
+                if target.startswith('declip_mm.miniature'):
+                    wrong.append(f'{module} imports {target}')
+    assert wrong == []
+
+
 @pytest.mark.parametrize(
     'module, source',
     [
@@ -167,6 +181,10 @@ def test_imports_point_one_way():
         ('declip_mm.models.teachers', 'def f():\n    import mmpretrain'),
         ('declip_mm.models.teachers', 'from mmcv.ops import roi_align'),
         ('declip_mm.evaluation.table', 'import pandas'),
+        ('declip_mm.apis.backbones', 'from ..miniature.vfm import X'),
+        ('declip_mm.apis', 'def f():\n    import declip_mm.miniature'),
+        ('declip_mm', 'from declip_mm.miniature import X'),
+        ('declip_mm.miniature.ladder.report', 'from scipy.stats import t'),
     ],
 )
 def test_a_wrong_import_is_found(module, source):
@@ -182,6 +200,8 @@ def test_a_wrong_import_is_found(module, source):
         ('declip_mm.detection.f_vit', 'from mmdet.models import X'),
         ('declip_mm.apis.launch', 'from ..detection import X'),
         ('declip_mm.evaluation.table', 'import json, numpy'),
+        ('declip_mm.miniature.ladder.run', 'from ...apis import X'),
+        ('declip_mm.miniature.vfm', 'def f():\n    import onnx'),
     ],
 )
 def test_a_right_import_passes(module, source):

@@ -1,8 +1,4 @@
-"""Scripts of tools/ as modules.
-
-Those of tools/miniature import each other by their bare names, and are found
-that way here too (``pythonpath`` in pyproject.toml).
-"""
+"""Scripts of tools/ as modules."""
 
 import importlib.util
 import sys

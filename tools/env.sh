@@ -273,9 +273,10 @@ declip_install() {
   declip_satisfied "$req/torch.txt" ||
     declip_step 'torch and torchvision: 1 to 5 minutes, 3 GB to download' \
       -r "$req/torch.txt" || return 1
-  declip_satisfied "$req/core.txt" ||
+  declip_satisfied "$req/core.txt" "$req/miniature.txt" ||
     declip_step 'mmengine, open_clip, timm and their kin: half a minute' \
-      -r "$req/core.txt" -r "$req/torch.txt" || return 1
+      -r "$req/core.txt" -r "$req/miniature.txt" -r "$req/torch.txt" ||
+    return 1
   if [ "$mode" = full ]; then
     declip_install_mmcv || return 1
     declip_satisfied "$req/openmmlab.txt" "$req/tests.txt" ||

@@ -1,18 +1,19 @@
 """Backbones by name, for tools that look at several."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.registry import MODELS
 
-from ..datasets.miniature.vfm import TIMM_NAME, fetch_vit_s
 from ..models import DeCLIPViT, VFMTeacher
 from .launch import check_checkpoint, load_config
 from .options import OptionError
 
 #: What may stand for a checkpoint file.
 WEIGHT_WORDS = ('none', 'original')
+#: Name -> VFM that no library has; who brings one adds it here.
+VFMS: dict[str, Callable[[], VFMTeacher]] = {}
 
 
 def read_lines(
@@ -93,14 +94,13 @@ def load_vfm(
     """A VFM with its weights, frozen.
 
     Args:
-        name: timm name, or ``'miniature'``: the ViT-S of the miniature world
-            with the layer and norm that its configs take.
+        name: timm name, or a name in :data:`VFMS`, which says the rest:
+            ``import declip_mm.miniature`` adds ``'miniature'``.
         weights: File; None takes timm's own, which may be downloaded.
         layer, norm: See :class:`VFMTeacher`.
     """
-    if name == 'miniature':
-        # as configs/miniature/pretune.py has it
-        teacher = VFMTeacher(TIMM_NAME, str(fetch_vit_s()), 9, 'plain')
+    if name in VFMS:
+        teacher = VFMS[name]()
     else:
         teacher = VFMTeacher(name, weights or True, layer, norm)
     teacher.init_weights()

@@ -8,11 +8,11 @@ from mmengine.config import Config
 
 from declip_mm.apis import (
     OptionError,
-    backbones,
     load_backbone,
     load_vfm,
     read_lines,
 )
+from declip_mm.miniature import vfm
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/region_cls/declip_tiny_coco-panoptic.py')
@@ -80,8 +80,8 @@ class Recorder:
 
 
 def test_the_miniature_vfm_is_that_of_its_config(monkeypatch):
-    monkeypatch.setattr(backbones, 'fetch_vit_s', lambda: 'file')
-    monkeypatch.setattr(backbones, 'VFMTeacher', Recorder)
+    monkeypatch.setattr(vfm, 'fetch_vit_s', lambda: 'file')
+    monkeypatch.setattr(vfm, 'VFMTeacher', Recorder)
     cfg = Config.fromfile(ROOT / 'configs/miniature/pretune.py')
     teacher = cfg.model.context_teacher.teacher
     wanted = teacher.model, 'file', teacher.layer, teacher.norm

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from tool_modules import load_tool
+
+from declip_mm.miniature.converters.segmentation import write_sets
 
 
 @pytest.fixture(scope='session')
@@ -32,6 +33,5 @@ def world(tmp_path_factory):
 @pytest.fixture(scope='session')
 def mini(world, tmp_path_factory):
     out = tmp_path_factory.mktemp('mini_seg')
-    tool = load_tool('dataset_converters/miniature_segmentation.py')
-    tool.write_sets(world, 'val_known', out, 2)
+    write_sets(world, 'val_known', out, 2)
     return out

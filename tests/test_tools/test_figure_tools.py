@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 from tool_modules import load_tool
 
 import declip_mm  # noqa: F401  (registers everything)
+from declip_mm.miniature.converters import coco_panoptic
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/region_cls/declip_tiny_coco-panoptic.py')
@@ -69,9 +70,7 @@ def world(tmp_path):
 
 
 def convert(world, out, *more):
-    load_tool('dataset_converters/miniature_coco_panoptic.py').main(
-        [str(out), '--world', str(world), *more]
-    )
+    coco_panoptic.main([str(out), '--world', str(world), *more])
     return str(out)
 
 

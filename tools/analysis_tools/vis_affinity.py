@@ -34,6 +34,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+import declip_mm.miniature  # noqa: F401  (adds its VFM)
 from declip_mm import apis
 from declip_mm import visualization as vis
 from declip_mm.apis.pictures import find_pictures

@@ -1,0 +1,1 @@
+"""The tiny CLIP: how it is trained and checked."""

@@ -1,0 +1,1 @@
+"""The miniature world in the layouts of other data sets."""

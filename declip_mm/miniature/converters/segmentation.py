@@ -1,0 +1,221 @@
+"""The miniature world in the official layout of every segmentation set.
+
+    python tools/dataset_converters/miniature_segmentation.py data/mini_seg
+
+    data/mini_seg/VOCdevkit/VOC2012      voc21, voc20; pas20, pas20b
+    data/mini_seg/VOCdevkit/VOC2010      context60, context59
+    data/mini_seg/coco_stuff164k         coco_stuff, coco_object
+    data/mini_seg/cityscapes             cityscapes
+    data/mini_seg/ade/ADEChallengeData2016   ade20k, ade150
+    data/mini_seg/ade847                 ade847
+    data/mini_seg/context459             context459
+
+A smoke test of paths, labels and configs: a drawing whose name the set has
+gets that class, any other one of the set's classes by its number. Figures on
+it mean nothing. COCO-Object's and PAS-20b's maps are made by coco_object.py
+and pas20b.py; PC-459 has its names in a file of the release, here the world's
+own stand for its last ones.
+"""
+
+import argparse
+import json
+import os
+import runpy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from ...segmentation.label_files import write_labels
+from ..paths import ROOT
+from ..world import build_world
+
+WORLD_BACKGROUND = 255
+CONTEXT_NAMES = 459
+
+
+class Layout(NamedTuple):
+    """Where a set has its files, and what its labels are.
+
+    Attributes:
+        root: Below the output folder; the data_root of the configs.
+        dataset: Registered name, for the class names.
+        image: File of a picture, ``{}`` is its number.
+        label: File of its map.
+        first: Label of the first class that is no background.
+        background: Label of what is no object.
+        listing: File with the names of the pictures.
+        names: File with the names of the classes, if the set has one.
+    """
+
+    root: str
+    dataset: str
+    image: str
+    label: str
+    first: int
+    background: int
+    listing: str | None = None
+    names: str | None = None
+
+
+_CITY = 'val/miniature/{}_'
+LAYOUTS = (
+    Layout(
+        'VOCdevkit/VOC2012',
+        'OVVOC20Dataset',
+        'JPEGImages/{}.jpg',
+        'SegmentationClass/{}.png',
+        1,
+        0,
+        'ImageSets/Segmentation/val.txt',
+    ),
+    Layout(
+        'VOCdevkit/VOC2010',
+        'OVContext59Dataset',
+        'JPEGImages/{}.jpg',
+        'SegmentationClassContext/{}.png',
+        1,
+        0,
+        'ImageSets/SegmentationContext/val.txt',
+    ),
+    Layout(
+        'coco_stuff164k',
+        'OVCOCOStuffDataset',
+        'images/val2017/{}.jpg',
+        'annotations/val2017/{}_labelTrainIds.png',
+        0,
+        255,
+    ),
+    Layout(
+        'cityscapes',
+        'OVCityscapesDataset',
+        f'leftImg8bit/{_CITY}leftImg8bit.png',
+        f'gtFine/{_CITY}gtFine_labelTrainIds.png',
+        0,
+        255,
+    ),
+    Layout(
+        'ade/ADEChallengeData2016',
+        'OVADE20KDataset',
+        'images/validation/{}.jpg',
+        'annotations/validation/{}.png',
+        1,
+        0,
+    ),
+    Layout(
+        'ade847',
+        'OVADE847Dataset',
+        'images/validation/{}.jpg',
+        'annotations/validation/{}.png',
+        0,
+        65535,
+    ),
+    Layout(
+        'context459',
+        'OVContext459Dataset',
+        'images/validation/{}.jpg',
+        'annotations/validation/{}.png',
+        0,
+        65535,
+        names='classes.txt',
+    ),
+)
+
+
+def class_names(layout: Layout, names: Sequence[str]) -> list[str]:
+    """The set's classes; those of PC-459 end with the world's."""
+    if layout.names is None:
+        return list(DATASETS.get(layout.dataset).METAINFO['classes'])
+    others = range(CONTEXT_NAMES - len(names))
+    return [*(f'other {number}' for number in others), *names]
+
+
+def label_table(layout: Layout, names: Sequence[str]) -> np.ndarray:
+    """(256,) label of the world -> label of the set's files."""
+    classes = class_names(layout, names)
+    table = np.full(256, layout.background, np.uint16)
+    for label, name in enumerate(names):
+        known = name in classes
+        owner = classes.index(name) if known else label % len(classes)
+        table[label] = layout.first + owner
+    table[WORLD_BACKGROUND] = layout.background
+    return table
+
+
+def write_layout(
+    layout: Layout, source: Path, out: Path, names: Sequence[str], limit: int
+) -> None:
+    """Write pictures, maps and list of one set."""
+    root, table, stems = out / layout.root, label_table(layout, names), []
+    for picture in sorted((source / 'images').iterdir())[:limit]:
+        stem = picture.stem
+        stems.append(stem)
+        labels = Image.open(source / 'semantic' / f'{stem}.png')
+        image = root / layout.image.format(stem)
+        label = root / layout.label.format(stem)
+        _write(image, _picture_writer(picture))
+        found = table[np.asarray(labels)]
+        write_labels(str(label), found)
+    if layout.names:
+        text = '\n'.join(class_names(layout, names))
+        _write(root / layout.names, lambda path: path.write_text(text))
+    if layout.listing:
+        text = '\n'.join(stems) + '\n'
+        _write(root / layout.listing, lambda path: path.write_text(text))
+
+
+def _picture_writer(picture: Path) -> Callable[[Path], object]:
+    def write(path: Path) -> None:
+        if path.suffix == picture.suffix:
+            os.symlink(picture.resolve(), path)
+        else:
+            Image.open(picture).save(path)
+
+    return write
+
+
+def _write(path: Path, how: Callable[[Path], object]) -> None:
+    """Write a file anew, its folder included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    how(path)
+
+
+def write_sets(world: Path, split: str, out: Path, limit: int) -> None:
+    """Write all layouts of the first pictures of a split."""
+    source = world / split
+    content = json.loads((source / 'annotations.json').read_text('utf-8'))
+    names = [category['name'] for category in content['categories']]
+    for layout in LAYOUTS:
+        write_layout(layout, source, out, names, limit)
+    _convert('pas20b', out / 'VOCdevkit' / 'VOC2012')
+    stuff = out / 'coco_stuff164k' / 'annotations' / 'val2017'
+    _convert('coco_object', stuff)
+
+
+def _convert(tool: str, folder: Path) -> None:
+    """Runs a converter of tools/, which no package can import."""
+    path = ROOT / 'tools' / 'dataset_converters' / f'{tool}.py'
+    runpy.run_path(str(path))['convert'](folder)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('out', type=Path)
+    parser.add_argument('--split', default='val_known')
+    parser.add_argument('--limit', type=int, default=8, help='pictures')
+    parser.add_argument('--world', type=Path, help='default: the cached one')
+    args = parser.parse_args(argv)
+    world = args.world or build_world()
+    write_sets(world, args.split, args.out, args.limit)
+    print(f'\n{args.limit} pictures in the layouts of all sets: {args.out}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,215 @@
+"""Training-free segmentation of the miniature world: five methods.
+
+    python tools/miniature/dense_seg.py --seeds 3 --out dense_seg.json
+
+Rows, all on the tiny CLIP with the same windows, names and scale
+(configs/miniature/dense_seg.py):
+
+    CLIP       the last block as it is
+    MaskCLIP   its values, without attention
+    SCLIP      csa with residual and FFN
+    ClearCLIP  qq without residual and FFN
+    DeCLIP     ClearCLIP's block, weights after pre-finetuning, per seed
+
+Only DeCLIP trains, so only its row has an interval. Its weights are those of
+the row ``decoupled`` of tools/miniature/ladder.py, made here if --ladder-dir
+does not have them, or the files of --checkpoint, one a seed. Measured on
+scenes with known drawings (``miou``) and with drawings that no training saw
+(``heldout_miou``). Finished parts are kept in --work-dir.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .ladder.frame import conclude, get_ready, table_parser
+from .ladder.pool import Progress, run_jobs
+from .ladder.report import interval, show, table, write_json
+from .ladder.run import trained_backbones
+from .ladder.tables import DECOUPLED
+from .paths import CONFIGS
+from .world import build_world
+
+CONFIG = CONFIGS / 'miniature/dense_seg.py'
+METHODS = {
+    'CLIP': dict(affinity='vanilla'),
+    'MaskCLIP': dict(affinity='maskclip'),
+    'SCLIP': dict(affinity='csa', residual=True, ffn=True),
+    'ClearCLIP': dict(affinity='qq'),
+    'DeCLIP': dict(affinity='qq'),
+}
+SPLITS = dict(val_known='', val_heldout='heldout_')
+METRICS = dict(mIoU='miou', aAcc='aacc')
+
+
+@dataclass(frozen=True)
+class SegJob:
+    """A method with weights on a split.
+
+    Attributes:
+        method: Of :data:`METHODS`.
+        seed: Of the training; 0 where nothing trains.
+        weights: Of the backbone; None are the tiny CLIP's.
+        split: Folder below the world.
+        world: Folder of the miniature world.
+        limit: Only the first pictures.
+        folder: Results of all jobs.
+    """
+
+    method: str
+    seed: int
+    weights: Path | None
+    split: str
+    world: Path
+    limit: int | None
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f'{self.method} seed {self.seed} {self.split}'
+
+    @property
+    def result(self) -> Path:
+        """Named by all that decides the figures."""
+        content = [CONFIG.read_text('utf-8'), METHODS[self.method]]
+        content += [self.split, self.limit]
+        if self.weights is not None:
+            content.append(
+                hashlib.sha256(self.weights.read_bytes()).hexdigest()
+            )
+        mark = self.world / self.split / 'fingerprint.json'
+        content.append(mark.read_text('utf-8'))
+        key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+        return self.folder / f'{self.method}_{self.split}_{key}.json'
+
+
+def seg_config(job: SegJob) -> Config:
+    """The shipped config with the method and the paths in it."""
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.backbone.update(METHODS[job.method])
+    if job.weights is not None:
+        cfg.model.backbone.pretrained = str(job.weights)
+    loader = cfg.test_dataloader
+    loader.update(num_workers=0, persistent_workers=False)
+    loader.dataset.data_root = str(job.world / job.split)
+    if job.limit:
+        loader.dataset.indices = job.limit
+    # as the other tables of the miniature world count
+    cfg.test_evaluator = dict(type='OVIoUMetric', absent='exclude')
+    cfg.work_dir = str(job.folder / 'runs' / job.name.replace(' ', '_'))
+    return cfg
+
+
+def run_seg(job: SegJob) -> float:
+    """Measure; seconds it took."""
+    from ..apis import run_test
+
+    start = time.time()
+    metrics = run_test(seg_config(job))
+    write_json(job.result, metrics)
+    return time.time() - start
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = table_parser(__doc__, 'dense_seg')
+    parser.add_argument('--rows', nargs='+', choices=list(METHODS))
+    parser.add_argument(
+        '--checkpoint', type=Path, nargs='+', help='DeCLIP weights, one a seed'
+    )
+    parser.add_argument('--limit', type=int, help='pictures of each split')
+    args = parser.parse_args(argv)
+    if args.checkpoint:
+        args.seeds = len(args.checkpoint)
+    if args.seeds < 1:
+        parser.error(f'--seeds must be 1 or more, got {args.seeds}')
+    return args
+
+
+def declip_weights(args: argparse.Namespace, world: Path) -> list[Path]:
+    """Weights of each seed; trains those that are missing."""
+    if args.checkpoint:
+        return args.checkpoint
+    found = trained_backbones(
+        [DECOUPLED], args.seeds, world, args.ladder_dir, args.processes
+    )
+    return list(found.values())
+
+
+def make_seg_jobs(
+    args: argparse.Namespace, world: Path, weights: Sequence[Path]
+) -> list[SegJob]:
+    jobs = []
+    for method in args.rows or METHODS:
+        own = weights if method == 'DeCLIP' else [None]
+        for seed, file in enumerate(own):
+            jobs += [
+                SegJob(method, seed, file, s, world, args.limit, args.work_dir)
+                for s in SPLITS
+            ]
+    return jobs
+
+
+def as_rows(jobs: Sequence[SegJob]) -> list[dict]:
+    """Finished methods, each metric with mean, interval and values."""
+    rows = []
+    for method in dict.fromkeys(job.method for job in jobs):
+        own = [job for job in jobs if job.method == method]
+        if not all(job.result.is_file() for job in own):
+            continue
+        row: dict = dict(name=method)
+        for split, prefix in SPLITS.items():
+            found = [
+                json.loads(job.result.read_text('utf-8'))
+                for job in own
+                if job.split == split
+            ]
+            for metric, column in METRICS.items():
+                row[prefix + column] = interval(
+                    [f[metric] for f in found], method == 'DeCLIP'
+                )
+        rows.append(row)
+    return rows
+
+
+def markdown(rows: Sequence[dict]) -> str:
+    head = ['method', 'known mIoU', 'known aAcc']
+    head += ['held out mIoU', 'held out aAcc']
+    lines = [
+        [row['name'], *(show(row[key]) for key in row if key != 'name')]
+        for row in rows
+    ]
+    return table(head, lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args, start = parse_args(argv), time.time()
+    get_ready()
+    world = build_world()
+    trained = not args.rows or 'DeCLIP' in args.rows
+    weights = declip_weights(args, world) if trained else []
+    args.work_dir.mkdir(parents=True, exist_ok=True)
+    jobs = make_seg_jobs(args, world, weights)
+    left = [job for job in jobs if not job.result.is_file()]
+    print(f'{len(jobs)} measurements, {len(left)} to make', flush=True)
+    progress = Progress(len(left))
+    run_jobs(left, run_seg, progress, args.processes, args.work_dir)
+    return conclude(
+        args,
+        as_rows(jobs),
+        markdown,
+        'percent; DeCLIP:',
+        start,
+        len(jobs),
+        progress,
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

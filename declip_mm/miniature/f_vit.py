@@ -1,0 +1,308 @@
+"""F-ViT on the miniature world: what the backbone's weights are worth.
+
+    python tools/miniature/f_vit.py --seeds 3 --out f_vit.json
+
+For every seed and every backbone a detector is trained on the 34 base names
+and measured on scenes that it never saw, with known drawings (``novel_ap50``,
+``base_ap50``) and with drawings that no training saw (``heldout_...``). Rows:
+
+    original          the tiny CLIP, its last block as F-ViT runs it (values)
+    original-qq       the same weights, decoupled block without training
+    self-distillation content loss alone, in the form of the paper's Table 1
+    clipself          content loss alone, on the values (CLIPSelf)
+    declip            DeCLIP
+
+The three trained backbones are rows of tools/miniature/ladder.py, made here if
+--ladder-dir does not have them. All detectors share one config,
+configs/miniature/f_vit_coco.py. Exponents and temperature of the fusion are
+swept for every row on the split tune_known at seed 0 alone, which no row
+reports. Finished parts are kept in --work-dir.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from .converters.detection import write_detection_world
+from .ladder.config import with_weights
+from .ladder.frame import conclude, get_ready, table_parser
+from .ladder.pool import Progress, run_jobs
+from .ladder.report import interval, show, table, write_json
+from .ladder.run import trained_backbones
+from .ladder.tables import BACKBONE, DECOUPLED, NO_VFM, Row, table_1
+from .paths import CONFIGS
+from .world import build_world
+
+CONFIG = CONFIGS / 'miniature/f_vit_coco.py'
+TUNE = 'tune_known'
+#: What is tried on the tune split: alpha, beta, tau (20 to 90 at full size,
+#: where cosines are multiplied by 100 and not by 15).
+ALPHAS, BETAS, TAUS = (0.1, 0.3, 0.5), (0.3, 0.5, 0.7, 0.9), (4, 8, 15)
+SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
+GROUPS = ('novel', 'base')
+MASKCLIP = {f'{BACKBONE}.affinity': 'maskclip'}
+(SELF_DISTILLED,) = (r for r in table_1() if r.name == 'self-distillation')
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A row: how the last block runs, and who trained the weights.
+
+    Attributes:
+        affinity: Of the dense map and of the last feature level alike.
+        row: Of the ladder; None leaves the original weights.
+    """
+
+    affinity: str
+    row: Row | None = None
+
+
+BACKBONES = {
+    'original': Backbone('maskclip'),
+    'original-qq': Backbone('qq'),
+    'self-distillation': Backbone('vanilla', SELF_DISTILLED),
+    'clipself': Backbone('maskclip', Row('clipself', {**MASKCLIP, **NO_VFM})),
+    'declip': Backbone('qq', DECOUPLED),
+}
+
+
+@dataclass(frozen=True)
+class DetectorJob:
+    """A detector on a backbone.
+
+    Attributes:
+        name: As printed.
+        seed: Of the training.
+        affinity: Of the backbone.
+        weights: Of the backbone; None leaves the config's.
+        world: Folder of the miniature world.
+        folder: Results.
+        epochs: Of the training.
+        splits: To measure.
+    """
+
+    name: str
+    seed: int
+    affinity: str
+    weights: Path | None
+    world: Path
+    folder: Path
+    epochs: int
+    splits: tuple[str, ...]
+
+    @property
+    def result(self) -> Path:
+        return self.folder / 'result.json'
+
+    @property
+    def fusion(self) -> Path:
+        """What seed 0 chose, for all seeds of the row."""
+        return self.folder.parent / 'fusion.json'
+
+    def done(self) -> bool:
+        return self.result.is_file()
+
+
+def detector_config(job: DetectorJob) -> Config:
+    """The shipped config with the paths of this machine in it."""
+    cfg = Config.fromfile(CONFIG)
+    backbone = with_weights(cfg.model.backbone, job.weights)
+    cfg.model.backbone = backbone
+    backbone.affinity = job.affinity
+    decoupled = job.affinity not in ('vanilla', 'maskclip')
+    backbone.last_tap = 'decoupled' if decoupled else job.affinity
+    for key in ('train_dataloader', 'test_dataloader'):
+        cfg[key].update(num_workers=0, persistent_workers=False)
+        cfg[key].dataset.data_root = str(job.world)
+    for key in ('val_dataloader', 'val_evaluator', 'val_cfg'):
+        cfg[key] = None
+    cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=job.epochs)
+    cfg.param_scheduler[1].update(T_max=job.epochs, end=job.epochs)
+    cfg.randomness = dict(seed=job.seed)
+    cfg.default_hooks.checkpoint = dict(
+        type='CheckpointHook', interval=job.epochs, save_optimizer=False
+    )
+    use_split(cfg, job.world, TUNE)
+    cfg.work_dir = str(job.folder / 'train')
+    return cfg
+
+
+def use_split(cfg: Config, world: Path, split: str) -> None:
+    path = f'detection/coco/{split}.json'
+    cfg.test_dataloader.dataset.ann_file = path
+    cfg.test_dataloader.dataset.data_prefix.img = f'{split}/images/'
+    cfg.test_evaluator.ann_file = str(world / path)
+
+
+def run_detector(job: DetectorJob) -> float:
+    """Train, choose the fusion at seed 0, measure; seconds it took."""
+    from mmengine.runner import Runner
+
+    start = time.time()
+    cfg = detector_config(job)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    trained = time.time() - start
+    model = runner.model.eval()
+    if job.seed == 0:
+        write_json(job.fusion, choose_fusion(cfg, model, job.world))
+    fusion = json.loads(job.fusion.read_text('utf-8'))
+    found: dict[str, Any] = dict(
+        fusion=fusion['best'], train_seconds=round(trained, 1)
+    )
+    for split in job.splits:
+        scores = split_scores(cfg, model, job.world, split)
+        (found[split],) = measure(cfg, scores, [tuple(fusion['best'])])
+    write_json(job.result, found)
+    checkpoint = job.folder / 'train' / f'epoch_{job.epochs}.pth'
+    os.replace(checkpoint, job.folder / 'detector.pth')
+    shutil.rmtree(job.folder / 'train', ignore_errors=True)
+    return time.time() - start
+
+
+def split_scores(cfg: Config, model: Any, world: Path, split: str) -> Any:
+    """Scores of both classifiers on a split."""
+    from mmengine.runner import Runner
+
+    from ..detection.hooks import take_names
+    from ..detection.scores import collect_scores
+
+    use_split(cfg, world, split)
+    loader = Runner.build_dataloader(cfg.test_dataloader)
+    take_names(model, loader.dataset)
+    return collect_scores(model, loader)
+
+
+def measure(cfg: Config, scores: Any, settings: list[tuple]) -> list[dict]:
+    from ..detection.sweep import sweep
+
+    return list(sweep(scores, cfg.test_evaluator.ann_file, settings))
+
+
+def choose_fusion(cfg: Config, model: Any, world: Path) -> dict:
+    """Best mean of novel and base AP50 on the tune split."""
+    from ..detection.sweep import grid
+
+    scores = split_scores(cfg, model, world, TUNE)
+    rows = measure(cfg, scores, grid(ALPHAS, BETAS, TAUS))
+    best = max(rows, key=lambda r: r['novel_AP50'] + r['base_AP50'])
+    return dict(
+        best=[best[k] for k in ('alpha', 'beta', 'tau')],
+        split=TUNE,
+        rows=rows,
+    )
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = table_parser(__doc__, 'f_vit')
+    parser.add_argument('--rows', nargs='+', choices=list(BACKBONES))
+    parser.add_argument('--epochs', type=int, default=4)
+    args = parser.parse_args(argv)
+    if args.seeds < 1 or args.epochs < 1:
+        parser.error('--seeds and --epochs must be 1 or more')
+    return args
+
+
+def detector_jobs(
+    args: argparse.Namespace,
+    world: Path,
+    names: Sequence[str],
+    weights: dict[tuple[str, int], Path],
+) -> list[DetectorJob]:
+    """Seed 0 comes first: it decides how the others fuse.
+
+    Args:
+        args: Of the command line.
+        world: Folder of the miniature world.
+        names: Rows.
+        weights: (ladder row, seed) -> file.
+    """
+    return [
+        DetectorJob(
+            name=f'{name} seed {seed}',
+            seed=seed,
+            affinity=BACKBONES[name].affinity,
+            weights=BACKBONES[name].row
+            and weights[BACKBONES[name].row.name, seed],
+            world=world,
+            folder=args.work_dir / f'{name}_{args.epochs}' / str(seed),
+            epochs=args.epochs,
+            splits=tuple(SPLITS),
+        )
+        for seed in range(args.seeds)
+        for name in names
+    ]
+
+
+def as_rows(names: Sequence[str], jobs: Sequence[DetectorJob]) -> list[dict]:
+    rows = []
+    for name in names:
+        own = [j for j in jobs if j.name.startswith(f'{name} seed ')]
+        if not all(job.done() for job in own):
+            continue
+        found = [json.loads(j.result.read_text('utf-8')) for j in own]
+        cells: dict = dict(name=name, fusion=found[0]['fusion'])
+        for split, prefix in SPLITS.items():
+            for group in GROUPS:
+                key = f'{group}_AP50'
+                cells[f'{prefix}{group}_ap50'] = interval(
+                    [f[split][key] for f in found], trained=True
+                )
+        rows.append(cells)
+    return rows
+
+
+def markdown(rows: Sequence[dict]) -> str:
+    columns = [f'{p}{g}_ap50' for p in SPLITS.values() for g in GROUPS]
+    head = ['backbone', *(c.replace('_', ' ') for c in columns)]
+    head.append('alpha / beta / tau')
+    lines = []
+    for row in rows:
+        fusion = ' / '.join(f'{v:g}' for v in row['fusion'])
+        cells = [show(row[column]) for column in columns]
+        lines.append([row['name'], *cells, fusion])
+    return table(head, lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    get_ready()
+    start, names = time.time(), args.rows or list(BACKBONES)
+    world = build_world()
+    write_detection_world(world)
+    weights = trained_backbones(
+        [BACKBONES[n].row for n in names if BACKBONES[n].row],
+        args.seeds,
+        world,
+        args.ladder_dir,
+        args.processes,
+    )
+    jobs = detector_jobs(args, world, names, weights)
+    left = [job for job in jobs if not job.done()]
+    print(f'{len(jobs)} detectors, {len(left)} to train', flush=True)
+    progress = Progress(len(left))
+    for seeds in ([0], range(1, args.seeds)):
+        part = [job for job in left if job.seed in seeds]
+        run_jobs(part, run_detector, progress, args.processes, args.work_dir)
+    return conclude(
+        args,
+        as_rows(names, jobs),
+        markdown,
+        'box AP50,',
+        start,
+        len(jobs),
+        progress,
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

