@@ -7,7 +7,7 @@ from mmengine.model import BaseDataPreprocessor
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from .resizing import resize
+from ..models.zero_shot.resizing import resize
 
 __all__ = ['DenseSegPreprocessor']
 

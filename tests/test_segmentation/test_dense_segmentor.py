@@ -12,8 +12,8 @@ from tiny_dense_seg import (
 )
 from torch.profiler import ProfilerActivity, profile
 
-from declip_mm.segmentation.arg_max import best_query, query_probabilities
-from declip_mm.segmentation.windows import PictureFeatures, place_windows
+from declip_mm.models.zero_shot.arg_max import best_query, query_probabilities
+from declip_mm.models.zero_shot.windows import PictureFeatures, place_windows
 
 MANY = [f'thing {i}' for i in range(40)]
 

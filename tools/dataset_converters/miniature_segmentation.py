@@ -40,7 +40,7 @@ from pas20b import convert as convert_pas20b
 
 import declip_mm.segmentation  # noqa: F401  (registers the data sets)
 from declip_mm.datasets.miniature import build_world
-from declip_mm.segmentation.label_files import write_labels
+from declip_mm.evaluation.label_files import write_labels
 
 WORLD_BACKGROUND = 255
 CONTEXT_NAMES = 459

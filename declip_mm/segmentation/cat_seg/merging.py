@@ -8,8 +8,8 @@ from typing import Callable, Iterator, Tuple
 import torch
 from torch import Tensor
 
-from ..arg_max import best_of_class
-from ..resizing import resize, resize_rows
+from ...models.zero_shot.arg_max import best_of_class
+from ...models.zero_shot.resizing import resize, resize_rows
 from .cost import PRUNED
 
 __all__ = ['class_map', 'class_probabilities']

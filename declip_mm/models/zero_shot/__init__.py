@@ -1,0 +1,1 @@
+"""Names for pixels and regions from dense features, without training."""
