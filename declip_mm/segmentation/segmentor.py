@@ -218,7 +218,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
         )
         labels = owner[best.index]
         if wanted:
-            labels[best.probability < self.threshold] = self._below()
+            labels[best.score < self.threshold] = self._below()
         fields = dict(pred_sem_seg=labels[None])
         if self.keep_logits:
             every = query_probabilities(
