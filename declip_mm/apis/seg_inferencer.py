@@ -14,10 +14,10 @@ from mmengine.utils import ProgressBar
 from mmseg.registry import MODELS, TRANSFORMS
 from PIL import Image
 
+from ..evaluation.label_files import no_class_label, write_labels
 from ..segmentation import DenseCLIPSegmentor, build_vocabulary
-from ..segmentation.label_files import no_class_label, write_labels
-from ..segmentation.overlay import draw_overlay, legend_of
 from ..segmentation.vocabulary import Source
+from ..visualization.overlay import draw_overlay, legend_of
 from .launch import load_config
 from .pictures import Picture, find_pictures, in_batches, read_pictures
 from .weights import fill_model

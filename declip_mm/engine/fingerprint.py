@@ -1,6 +1,7 @@
 """Checkpoints say what they are, and are refused where they do not fit."""
 
 import os
+from pathlib import Path
 from typing import Any, Dict, Optional
 
 from mmengine.hooks import Hook
@@ -62,7 +63,22 @@ class FingerprintHook(Hook):
         encoder = self._encoder(runner)
         if encoder is not None:
             found['text_tower'] = encoder.fingerprint
+        found.update(self._text_source(runner))
         return found
+
+    def _text_source(self, runner) -> Dict[str, Any]:
+        """Where the text tower is, if that means something elsewhere.
+
+        A tag or a shipped file does; a path of this machine does not.
+        """
+        predictor = getattr(unwrap(runner), 'predictor', None)
+        config = getattr(predictor, 'text_encoder', None) or {}
+        weights = str(config.get('pretrained') or '')
+        portable = weights and not Path(weights).exists()
+        if not portable or not isinstance(config.get('model'), str):
+            return {}
+        source = dict(model=config['model'], pretrained=weights)
+        return dict(text_source=source)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         checkpoint['meta'][FINGERPRINT_KEY] = dict(

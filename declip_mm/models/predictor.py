@@ -20,6 +20,8 @@ from .text import (
     expected_fingerprint,
     read_names,
 )
+from .zero_shot.arg_max import best_query
+from .zero_shot.windows import PictureFeatures
 
 __all__ = ['OpenVocabEvaluator', 'OpenVocabPredictor']
 
@@ -187,17 +189,11 @@ class OpenVocabPredictor:
 
     def segment(self, content: Tensor, sample) -> Tensor:
         """(C, h, w) -> class map (H, W) at the picture's original size."""
+        h, w = valid_cells(content.shape[-2:], sample)
+        features = PictureFeatures.of_map(content[:, :h, :w])
         matrix = self.class_matrix(content)
-        unit = F.normalize(content.float(), dim=0)
-        scores = torch.einsum('chw,kc->khw', unit, matrix)
-        h, w = valid_cells(scores.shape[-2:], sample)
-        scores = F.interpolate(
-            scores[None, :, :h, :w],
-            size=tuple(sample.ori_shape),
-            mode='bilinear',
-            align_corners=False,
-        )
-        return scores[0].argmax(dim=0)
+        size = tuple(sample.ori_shape)
+        return best_query(features, matrix, size, 1.0, False).index
 
 
 def valid_cells(grid: Tuple[int, int], sample) -> Tuple[int, int]:

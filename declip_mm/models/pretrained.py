@@ -147,6 +147,9 @@ class FromPretrained:
         if said.get('activation') == 'quick_gelu':
             options.setdefault('quick_gelu', True)
         backbone = cls(model, **options)
+        if named and 'architecture' in said:
+            # the name that its config had, which an architecture has not
+            backbone.model = said.get('model', backbone.model)
         for name in ('pixel_mean', 'pixel_std'):
             if named and name in said:  # a tag has its own at times
                 setattr(backbone, name, tuple(said[name]))

@@ -15,7 +15,7 @@ from ..evaluation.dense_iou import (
     class_map_of,
     intersect_and_areas,
 )
-from .label_files import no_class_label, write_labels
+from ..evaluation.label_files import no_class_label, write_labels
 
 __all__ = ['OVIoUMetric']
 

@@ -7,7 +7,7 @@ from mmengine.model import BaseDataPreprocessor
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from .resizing import resize
+from ..models.zero_shot.resizing import resize, short_side_size
 
 __all__ = ['DenseSegPreprocessor']
 
@@ -78,8 +78,4 @@ class DenseSegPreprocessor(BaseDataPreprocessor):
         """(H, W) that a picture is resized to."""
         if self.short_side is None:
             return height, width
-        short, long = sorted((height, width))
-        factor = min(self.short_side / short, self.long_side / long)
-        return tuple(
-            max(1, int(side * factor + 0.5)) for side in (height, width)
-        )
+        return short_side_size(height, width, self.short_side, self.long_side)

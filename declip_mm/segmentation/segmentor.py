@@ -12,12 +12,16 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ..evaluation.label_files import no_class_label
 from ..models.pairing import check_text_tower
-from .arg_max import best_of_class, best_query, query_probabilities
-from .label_files import no_class_label
+from ..models.zero_shot.arg_max import (
+    best_of_class,
+    best_query,
+    query_probabilities,
+)
+from ..models.zero_shot.windows import PictureFeatures, encode_windows
 from .query_embeddings import QueryEmbeddings
 from .vocabulary import SegVocabulary, Source, build_vocabulary
-from .windows import PictureFeatures, encode_windows
 
 __all__ = ['DenseCLIPSegmentor', 'write_sample']
 
@@ -214,7 +218,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
         )
         labels = owner[best.index]
         if wanted:
-            labels[best.probability < self.threshold] = self._below()
+            labels[best.score < self.threshold] = self._below()
         fields = dict(pred_sem_seg=labels[None])
         if self.keep_logits:
             every = query_probabilities(

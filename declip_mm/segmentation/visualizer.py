@@ -9,7 +9,7 @@ from mmseg.registry import VISUALIZERS
 from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
 
-from .overlay import beside, draw_overlay
+from ..visualization.overlay import beside, draw_overlay
 
 __all__ = ['OVSegVisualizer']
 

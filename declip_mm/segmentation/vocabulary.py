@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from mmengine.logging import print_log
 
 from ..models.text import class_phrases, clean_name, read_names
-from .colours import Colour, class_palette
+from ..visualization.colours import Colour, class_palette
 from .names import STUFF_BACKGROUND
 
 __all__ = ['SegVocabulary', 'Source', 'build_vocabulary', 'read_vocabulary']

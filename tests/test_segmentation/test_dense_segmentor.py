@@ -12,8 +12,9 @@ from tiny_dense_seg import (
 )
 from torch.profiler import ProfilerActivity, profile
 
-from declip_mm.segmentation.arg_max import best_query, query_probabilities
-from declip_mm.segmentation.windows import PictureFeatures, place_windows
+from declip_mm.models.zero_shot.arg_max import best_query, query_probabilities
+from declip_mm.models.zero_shot.resizing import resize
+from declip_mm.models.zero_shot.windows import PictureFeatures, place_windows
 
 MANY = [f'thing {i}' for i in range(40)]
 
@@ -102,10 +103,11 @@ def test_chunks_do_not_change_the_result(memory):
     found = best_query(features, texts, size, 25.0, True, memory)
     wanted = query_probabilities(features, texts, size, 25.0)
     value, index = wanted.max(dim=0)
-    assert torch.allclose(found.probability, value, rtol=1e-4)
+    assert torch.allclose(found.score, value, rtol=1e-4)
     assert (found.index == index).float().mean() > 0.9999
     quick = best_query(features, texts, size, 25.0, False, memory)
-    assert quick.probability is None
+    cosines = resize(features.scores(texts), size).amax(dim=0)
+    assert torch.allclose(quick.score, 25 * cosines, rtol=1e-4)
     assert (quick.index == found.index).all()
 
 

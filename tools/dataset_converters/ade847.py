@@ -26,8 +26,8 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.evaluation.label_files import write_labels
 from declip_mm.segmentation.datasets.ade847 import read_ade847
-from declip_mm.segmentation.label_files import write_labels
 
 SHORT_SIDE = 512
 NONE = 65535

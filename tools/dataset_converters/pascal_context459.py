@@ -25,7 +25,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
-from declip_mm.segmentation.label_files import write_labels
+from declip_mm.evaluation.label_files import write_labels
 
 #: Where the names of the pictures may be, first found first taken.
 LISTS = (

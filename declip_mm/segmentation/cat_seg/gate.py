@@ -4,13 +4,14 @@ from typing import List, NamedTuple, Tuple
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
 from ...engine.unwrap import unwrap
 from ...evaluation.dense_iou import intersect_and_areas
+from ...models.zero_shot.arg_max import best_query
+from ...models.zero_shot.windows import PictureFeatures
 
 __all__ = ['ZeroShotGateHook', 'ZeroShotProbe', 'probe_zero_shot']
 
@@ -77,11 +78,9 @@ def probe_zero_shot(model, items: List[dict]) -> ZeroShotProbe:
         data = model.data_preprocessor(pseudo_collate([item]), False)
         content = model.extract_feat(data['inputs']).content.float()
         labels = data['data_samples'][0].gt_sem_seg.data[0]
-        unit = F.normalize(content, dim=1)
-        scores = torch.einsum('bchw,qc->bqhw', unit, text)
-        found = F.interpolate(
-            scores, size=labels.shape, mode='bilinear', align_corners=False
-        ).argmax(dim=1)[0]
+        features = PictureFeatures.of_map(content[0])
+        size = tuple(labels.shape)
+        found = best_query(features, text, size, 1.0, False).index
         labels = labels.cpu().long()
         total += intersect_and_areas(owner[found.cpu()], labels, count, ignore)
     model.train(training)

@@ -8,7 +8,7 @@ from typing import Tuple
 import torch
 from torch import Tensor
 
-from ..resizing import resize
+from ...models.zero_shot.resizing import resize
 
 __all__ = ['CATSegViews', 'WholeView']
 

@@ -5,11 +5,10 @@ V views, Q queries (texts), T classes.
 
 from typing import Callable, Iterator, Tuple
 
-import torch
 from torch import Tensor
 
-from ..arg_max import best_of_class
-from ..resizing import resize, resize_rows
+from ...models.zero_shot.arg_max import best_of_chunks, best_of_class
+from ...models.zero_shot.resizing import resize
 from .cost import PRUNED
 
 __all__ = ['class_map', 'class_probabilities']
@@ -56,17 +55,10 @@ def class_map(
         (H, W) class indices and (H, W) probabilities of these classes. Ties
         go to the earlier query.
     """
-    best = logits.new_full(size, -1.0, dtype=torch.float32)
-    index = torch.zeros(size, dtype=torch.long, device=logits.device)
-    for first, probs in _chunks(logits, join, class_chunk):
-        rows = max(1, _STRIP // (len(probs) * size[1]))
-        for top, strip in resize_rows(probs, size, rows):
-            value, found = strip.max(dim=0)
-            window = slice(top, top + len(value))
-            better = value > best[window]
-            best[window] = torch.where(better, value, best[window])
-            index[window] = torch.where(better, found + first, index[window])
-    return owner.to(index.device)[index], best.clamp(min=0)
+    chunks = _chunks(logits, join, class_chunk)
+    best = best_of_chunks(chunks, size, logits.device, _STRIP)
+    # where every class was pruned, none is probable
+    return owner.to(logits.device)[best.index], best.score.clamp(min=0)
 
 
 def class_probabilities(

@@ -11,10 +11,10 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ...evaluation.label_files import no_class_label
 from ...models.pairing import check_text_tower
-from ..arg_max import best_of_class
-from ..label_files import no_class_label
-from ..resizing import resize
+from ...models.zero_shot.arg_max import best_of_class
+from ...models.zero_shot.resizing import resize
 from ..segmentor import write_sample
 from .finetune import apply_finetune, is_split
 from .geometry import CATSegViews, WholeView

@@ -9,9 +9,9 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
 
+from ...evaluation.label_files import read_labels
 from ...models.text import read_names
-from ..colours import class_palette
-from ..label_files import read_labels
+from ...visualization.colours import class_palette
 
 __all__ = ['LoadOVAnnotations', 'OVSegDataset']
 

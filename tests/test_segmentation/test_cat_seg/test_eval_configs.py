@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from PIL import Image
 from tiny_cat_seg import segmentor, segmentor_cfg
 
-from declip_mm.segmentation.label_files import write_labels
+from declip_mm.evaluation.label_files import write_labels
 
 ROOT = Path(__file__).parents[3] / 'configs/cat_seg'
 #: Config -> (pictures, maps, list of names or None, labels to draw, void)

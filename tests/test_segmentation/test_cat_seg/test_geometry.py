@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from declip_mm.models.zero_shot.resizing import resize_rows
 from declip_mm.segmentation.cat_seg.cost import PRUNED
 from declip_mm.segmentation.cat_seg.geometry import (
     CATSegViews,
@@ -13,7 +14,6 @@ from declip_mm.segmentation.cat_seg.merging import (
     class_map,
     class_probabilities,
 )
-from declip_mm.segmentation.resizing import resize_rows
 
 
 def test_paper_geometry():

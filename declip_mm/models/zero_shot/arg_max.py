@@ -3,7 +3,8 @@
 Q queries (texts), T classes; H W size of the result.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from collections.abc import Iterable
+from typing import NamedTuple, Tuple
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from .windows import PictureFeatures
 
 __all__ = [
     'BestQuery',
+    'best_of_chunks',
     'best_of_class',
     'best_query',
     'query_probabilities',
@@ -23,15 +25,16 @@ _COPIES = 6
 
 
 class BestQuery(NamedTuple):
-    """Per pixel the query that wins, and its softmax probability.
+    """Per pixel the query that wins, and how sure that is.
 
     Attributes:
         index: (H, W) int64.
-        probability: (H, W) float32, or None where it was not asked for.
+        score: (H, W) float32: its softmax probability among all queries
+            where that was asked for, else its score.
     """
 
     index: Tensor
-    probability: Optional[Tensor]
+    score: Tensor
 
 
 def best_query(
@@ -54,19 +57,45 @@ def best_query(
         texts: (Q, C) unit rows.
         size: Wanted (H, W).
         scale: Factor before the softmax.
-        probability: Whether probabilities are wanted.
+        probability: Whether softmax probabilities are wanted; else cosines
+            times ``scale``.
         memory: MiB of working space for scores; decides the chunks, not the
             result.
     """
     room = memory * 2**20 // (4 * _COPIES)
     area = max(features.size[0] * features.size[1], size[1])
     chunk = min(max(1, room // area), len(texts))
-    rows = min(max(1, room // (chunk * size[1])), size[0])
-    best = texts.new_full(size, -torch.inf, dtype=torch.float32)
-    index = torch.zeros(size, dtype=torch.int32, device=texts.device)
-    total = torch.zeros_like(best) if probability else None
-    for first in range(0, len(texts), chunk):
-        scores = features.scores(texts[first : first + chunk]).mul_(scale)
+    chunks = (
+        (first, features.scores(texts[first : first + chunk]).mul_(scale))
+        for first in range(0, len(texts), chunk)
+    )
+    return best_of_chunks(chunks, size, texts.device, room, probability)
+
+
+def best_of_chunks(
+    chunks: Iterable[Tuple[int, Tensor]],
+    size: Tuple[int, int],
+    device: torch.device,
+    room: int,
+    softmax: bool = False,
+) -> BestQuery:
+    """Compare chunks of scores with the best so far, a strip at a time.
+
+    The one loop behind every class map. Ties go to the earlier query.
+
+    Args:
+        chunks: First query, and float32 scores (q, h, w) of q queries.
+        size: Wanted (H, W); scores are resized to it.
+        device: Of the result.
+        room: Numbers that a strip may have.
+        softmax: Whether the result has softmax probabilities over all
+            queries of all chunks; else scores, -inf where there is no chunk.
+    """
+    best = torch.full(size, -torch.inf, device=device)
+    index = torch.zeros(size, dtype=torch.int32, device=device)
+    total = torch.zeros_like(best) if softmax else None
+    for first, scores in chunks:
+        rows = min(max(1, room // (len(scores) * size[1])), size[0])
         for top, strip in resize_rows(scores, size, rows):
             window = slice(top, top + strip.shape[1])
             value, found = strip.max(dim=0)
@@ -77,9 +106,8 @@ def best_query(
             better = value > best[window]
             index[window][better] = (found[better] + first).int()
             best[window] = higher
-    if total is not None:
-        total = total.reciprocal_()
-    return BestQuery(index.long(), total)
+    score = best if total is None else total.reciprocal_()
+    return BestQuery(index.long(), score)
 
 
 def query_probabilities(

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['resize', 'resize_rows']
+__all__ = ['resize', 'resize_rows', 'short_side_size']
 
 
 def resize(maps: Tensor, size: Tuple[int, int]) -> Tensor:
@@ -49,3 +49,16 @@ def resize_rows(
         strip = torch.lerp(maps[:, low], maps[:, high], share)
         # the height stays, so that this is interpolation along rows alone
         yield first, resize(strip, (len(wanted), width))
+
+
+def short_side_size(
+    height: int, width: int, short_side: int, long_side: int
+) -> Tuple[int, int]:
+    """(H, W) with the short side resized to ``short_side``.
+
+    That of mmseg's ``Resize(scale=(long_side, short_side),
+    keep_ratio=True)``: the long side gets no longer than ``long_side``.
+    """
+    short, long = sorted((height, width))
+    factor = min(short_side / short, long_side / long)
+    return tuple(max(1, int(s * factor + 0.5)) for s in (height, width))

@@ -39,6 +39,27 @@ class PictureFeatures(NamedTuple):
     padded: List[Tuple[int, int]]
     maps: List[Tensor]
 
+    @classmethod
+    def of_map(cls, content: Tensor) -> 'PictureFeatures':
+        """Of one dense map (C, h, w), with the grid as its own picture."""
+        size = tuple(content.shape[-2:])
+        unit = F.normalize(content.float(), dim=0)
+        return cls(size, place_windows(size, None, 1), [size], [unit])
+
+    @classmethod
+    def of_whole(
+        cls, unit: Tensor, size: Tuple[int, int], patch: int
+    ) -> 'PictureFeatures':
+        """Of a picture (H, W) that one pass saw, padded to whole patches.
+
+        Args:
+            unit: (C, h, w) unit features of the padded picture.
+            size: (H, W).
+            patch: Side of a patch.
+        """
+        windows = place_windows(size, None, 1)
+        return cls(size, windows, [_padded(size, patch)], [unit])
+
     def scores(self, texts: Tensor) -> Tensor:
         """Mean cosine over the windows that see a pixel.
 

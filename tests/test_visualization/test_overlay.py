@@ -9,9 +9,9 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 
 import declip_mm.segmentation  # noqa: F401  (registers the visualizer)
-from declip_mm.segmentation import overlay
-from declip_mm.segmentation.colours import class_palette
-from declip_mm.segmentation.overlay import (
+from declip_mm.visualization import overlay
+from declip_mm.visualization.colours import class_palette
+from declip_mm.visualization.overlay import (
     draw_overlay,
     legend_of,
     paint_labels,

@@ -1,0 +1,369 @@
+"""DenseEncoder: one text-aligned feature map a picture, any names.
+
+C joint dimension, h w patch grid, H W picture, K classes, R regions.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...checkpoint import (
+    FINGERPRINT_KEY,
+    read_checkpoint,
+)
+from ..declip_vit import DeCLIPViT
+from ..pretrained import find_weights
+from ..regions import box_features, mask_features
+from ..text import (
+    DeCLIPTextEncoder,
+    build_class_embeddings,
+    class_phrases,
+    read_names,
+)
+from .arg_max import best_query
+from .inputs import Picture, as_tensor, checked_boxes, checked_masks
+from .resizing import resize, short_side_size
+from .text_tower import find_text_tower
+from .windows import PictureFeatures, encode_windows
+
+__all__ = ['DenseEncoder', 'RegionNames', 'Segmented']
+
+#: ``['cat', 'dog']``, ``'cat,dog'``, a file, or class -> its texts.
+Names = Union[str, Sequence[str], Mapping[str, Sequence[str]]]
+
+#: Training side of a CLIP that says none, in native sides.
+_NATIVE_SIDES = 2
+
+
+class Segmented(NamedTuple):
+    """A picture by names.
+
+    Attributes:
+        labels: (H, W) int64, positions in ``names``; -1 is no class.
+        scores: (H, W) float32, softmax probability of that class.
+        names: K class names.
+    """
+
+    labels: Tensor
+    scores: Tensor
+    names: tuple[str, ...]
+
+
+class RegionNames(NamedTuple):
+    """Regions by names.
+
+    Attributes:
+        labels: (R,) int64, positions in ``names``.
+        scores: (R, K) float32, softmax probabilities.
+        names: K class names.
+    """
+
+    labels: Tensor
+    scores: Tensor
+    names: tuple[str, ...]
+
+
+class _Queries(NamedTuple):
+    """Texts of classes: (Q, C) unit rows, (Q,) owners, names."""
+
+    matrix: Tensor
+    owner: Tensor
+    names: tuple[str, ...]
+
+
+class DenseEncoder:
+    """A DeCLIP backbone and its text tower, for programs that ask by name.
+
+    Needs neither mmcv nor mmseg. Deterministic: the same picture and names
+    give the same result, alone or in a batch, to rounding.
+
+    Args:
+        weights: Exported backbone, folder or hub repository (see
+            :meth:`DeCLIPViT.from_pretrained`), or a built backbone.
+        text: Text tower: its weight file or open_clip tag, a config, or a
+            built one. None takes what the weights name. The weights' own
+            record of the text tower they were measured with is compared.
+        short_side: Pixels that the short side of a picture is resized to;
+            None takes the side that the weights were trained at, else twice
+            the native one.
+        long_side: The long side gets no longer than this.
+        window, stride: Side and step of sliding windows in pixels, whose
+            scores are averaged; None is one pass over the whole picture.
+        prompts: Prompt set or own templates.
+        logit_scale: Factor before the softmax over names.
+        device: None takes a GPU where there is one.
+        dtype: Of the image tower; features are float32.
+        batch: Windows (or pictures of one size) at a time.
+        memory: MiB of working space for scores.
+        options: Of :meth:`DeCLIPViT.from_pretrained`, such as ``affinity``
+            for files that do not say.
+
+    Raises:
+        ValueError: The file does not say what it is or which text tower
+            belongs to it, and nor does the call.
+        FingerprintError: The text tower is another CLIP's.
+
+    Example:
+        >>> encoder = DenseEncoder('declip.pth')
+        >>> labels, scores, names = encoder.segment(rgb, 'cat,dog,grass')
+        >>> encoder.encode_image(rgb).shape  # (C, h, w), to be kept
+    """
+
+    def __init__(
+        self,
+        weights: Union[str, DeCLIPViT],
+        text: Union[str, dict, DeCLIPTextEncoder, None] = None,
+        *,
+        short_side: int | None = None,
+        long_side: int = 2048,
+        window: int | None = None,
+        stride: int | None = None,
+        prompts: Union[str, Sequence[str]] = 'openai',
+        logit_scale: float = 40.0,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+        batch: int = 8,
+        memory: int = 256,
+        **options: Any,
+    ) -> None:
+        said = {}
+        if isinstance(weights, nn.Module):
+            backbone = weights
+        else:
+            path = find_weights(
+                weights, options.pop('filename', None), options.get('revision')
+            )
+            said = read_checkpoint(path)[1].get(FINGERPRINT_KEY, {})
+            backbone = DeCLIPViT.from_pretrained(path, **options)
+        if device is None:
+            device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        self.device, self.dtype = torch.device(device), dtype
+        self.text_encoder = find_text_tower(text, said, backbone, str(weights))
+        self.text_encoder.to(self.device)
+        self.backbone = backbone.eval().to(self.device, dtype)
+        native = backbone.visual.native_size
+        self.short_side = short_side or said.get(
+            'resolution', _NATIVE_SIDES * native
+        )
+        self.long_side = long_side
+        self.window, self.stride = window, stride or (window or 0) // 3 or 1
+        self.prompts, self.logit_scale = prompts, logit_scale
+        self.batch, self.memory = batch, memory
+        self._asked: tuple[Any, _Queries] | None = None
+        mean, std = (
+            torch.tensor(value).view(3, 1, 1).to(self.device)
+            for value in (backbone.pixel_mean, backbone.pixel_std)
+        )
+        self._mean, self._std = mean, std
+
+    # ------------------------------------------------------------- pictures
+
+    @torch.no_grad()
+    def encode_image(
+        self,
+        image: Union[Picture, Sequence[Picture]],
+        normalize: bool = True,
+    ) -> Union[Tensor, list[Tensor]]:
+        """The dense map of a picture, or of each of several.
+
+        One pass over the whole picture, whatever ``window`` is. The map
+        covers the resized picture, padded at the right and below to whole
+        patches.
+
+        Args:
+            image: One picture, or a list of any sizes.
+            normalize: Whether to give unit vectors.
+
+        Returns:
+            (C, h, w) float32 on the encoder's device, or a list of such.
+        """
+        if isinstance(image, (list, tuple)):
+            return [self.encode_image(one, normalize) for one in image]
+        prepared = self._prepare(image)
+        patch = self.backbone.visual.patch_size
+        height, width = prepared.shape[-2:]
+        padded = F.pad(prepared, (0, -width % patch, 0, -height % patch))
+        content = self._content(padded[None])[0]
+        return F.normalize(content, dim=0) if normalize else content
+
+    def _content(self, inputs: Tensor) -> Tensor:
+        dense = self.backbone.forward_dense(inputs.to(self.dtype))
+        return dense.content.float()
+
+    def _prepare(self, image: Picture) -> Tensor:
+        """(3, h, w) float32, resized and normalised as the backbone wants."""
+        pixels = as_tensor(image).to(self.device).float() / 255
+        size = short_side_size(
+            *pixels.shape[-2:], self.short_side, self.long_side
+        )
+        return (resize(pixels, size) - self._mean) / self._std
+
+    # ---------------------------------------------------------------- names
+
+    def encode_names(self, names: Names) -> Tensor:
+        """(K, C) unit rows; a class of several texts has their mean."""
+        found = build_class_embeddings(
+            self.text_encoder, _read(names), self.prompts
+        )
+        return found.matrix.to(self.device)
+
+    def _queries(self, names: Names) -> _Queries:
+        """One row a text: a class is as probable as its best text."""
+        phrases = class_phrases(_read(names))
+        if self._asked is None or self._asked[0] != phrases:
+            every = [text for own in phrases.values() for text in own]
+            texts = list(dict.fromkeys(every))
+            rows = build_class_embeddings(
+                self.text_encoder, texts, self.prompts
+            ).matrix
+            place = {text: row for row, text in enumerate(texts)}
+            index = [place[text] for text in every]
+            owner = [i for i, own in enumerate(phrases.values()) for _ in own]
+            queries = _Queries(
+                rows[index].to(self.device),
+                torch.tensor(owner, device=self.device),
+                tuple(phrases),
+            )
+            self._asked = phrases, queries
+        return self._asked[1]
+
+    # ---------------------------------------------------------------- tasks
+
+    @torch.no_grad()
+    def segment(
+        self, image: Picture, names: Names, threshold: float = 0.0
+    ) -> Segmented:
+        """Name every pixel.
+
+        With one name every pixel is it: give it something to be told from.
+
+        Args:
+            image: See :data:`Picture`.
+            names: See :data:`Names`.
+            threshold: Probability below which a pixel has no class.
+        """
+        pixels = as_tensor(image)
+        (features,) = encode_windows(
+            [self._prepare(image)],
+            self._content,
+            self.window,
+            self.stride,
+            self.backbone.visual.patch_size,
+            self.batch,
+        )
+        return self._name(features, tuple(pixels.shape[-2:]), names, threshold)
+
+    @torch.no_grad()
+    def segment_map(
+        self,
+        content: Tensor,
+        names: Names,
+        size: tuple[int, int],
+        threshold: float = 0.0,
+    ) -> Segmented:
+        """Name every pixel of a picture whose map was kept.
+
+        Args:
+            content: What :meth:`encode_image` gave, (C, h, w).
+            names: See :data:`Names`.
+            size: (H, W) of the picture.
+            threshold: Probability below which a pixel has no class.
+        """
+        patch = self.backbone.visual.patch_size
+        shown = short_side_size(*size, self.short_side, self.long_side)
+        grid = tuple(-(-side // patch) for side in shown)
+        if content.ndim != 3 or tuple(content.shape[-2:]) != grid:
+            raise ValueError(
+                f'a picture of {size[0]} x {size[1]} has a map of '
+                f'{grid[0]} x {grid[1]} patches here, got '
+                f'{tuple(content.shape)}. Give the size of the picture that '
+                'the map was made of, and the same short_side.'
+            )
+        unit = F.normalize(content.to(self.device).float(), dim=0)
+        whole = PictureFeatures.of_whole(unit, shown, patch)
+        return self._name(whole, tuple(size), names, threshold)
+
+    def _name(
+        self,
+        features: PictureFeatures,
+        size: tuple[int, int],
+        names: Names,
+        threshold: float,
+    ) -> Segmented:
+        queries = self._queries(names)
+        best = best_query(
+            features, queries.matrix, size, self.logit_scale, True, self.memory
+        )
+        labels = queries.owner[best.index]
+        if threshold > 0:
+            labels = labels.masked_fill(best.score < threshold, -1)
+        return Segmented(labels, best.score, queries.names)
+
+    @torch.no_grad()
+    def classify_regions(
+        self,
+        image: Picture,
+        names: Names,
+        *,
+        boxes: Any = None,
+        masks: Any = None,
+    ) -> RegionNames:
+        """Name regions, such as those of a detector or of SAM.
+
+        Args:
+            image: See :data:`Picture`.
+            names: See :data:`Names`.
+            boxes: (R, 4) x0 y0 x1 y1 in pixels of the picture, or
+            masks: (R, H, W) bool of the picture's size; give one of the two.
+        """
+        features = self.encode_regions(image, boxes=boxes, masks=masks)
+        queries = self._queries(names)
+        cosines = F.normalize(features, dim=1) @ queries.matrix.t()
+        scores = (self.logit_scale * cosines).softmax(dim=1)
+        best = scores.new_zeros(len(scores), len(queries.names))
+        best.scatter_reduce_(
+            1, queries.owner.expand_as(scores), scores, 'amax'
+        )
+        return RegionNames(best.argmax(dim=1), best, queries.names)
+
+    @torch.no_grad()
+    def encode_regions(
+        self, image: Picture, *, boxes: Any = None, masks: Any = None
+    ) -> Tensor:
+        """Features of regions: (R, C) float32, not normalised.
+
+        Args:
+            image, boxes, masks: See :meth:`classify_regions`.
+        """
+        if (boxes is None) == (masks is None):
+            raise ValueError(
+                'regions are given by boxes=(R, 4) or by masks=(R, H, W); '
+                f'got {"both" if boxes is not None else "neither"}.'
+            )
+        height, width = as_tensor(image).shape[-2:]
+        content = self.encode_image(image, normalize=False)[None]
+        shown = short_side_size(height, width, self.short_side, self.long_side)
+        patch = self.backbone.visual.patch_size
+        # the share of the padded map that shows the picture
+        share = [
+            side / (patch * cells)
+            for side, cells in zip(shown, content.shape[-2:])
+        ]
+        if boxes is not None:
+            boxes = checked_boxes(boxes).to(self.device)
+            unit = boxes.new_tensor([share[1] / width, share[0] / height] * 2)
+            return box_features(content, [boxes * unit])
+        masks = checked_masks(masks, (height, width)).to(self.device)
+        padding = [
+            round(side / part) - side
+            for side, part in zip((height, width), share)
+        ]
+        masks = F.pad(masks, (0, padding[1], 0, padding[0]))
+        return mask_features(content, [masks])
+
+
+def _read(names: Names) -> Any:
+    return read_names(names) if isinstance(names, str) else names
