@@ -29,7 +29,7 @@ import numpy as np
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from ...segmentation.label_files import write_labels
+from ...evaluation.label_files import write_labels
 from ..paths import ROOT
 from ..world import build_world
 
