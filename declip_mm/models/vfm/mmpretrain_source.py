@@ -8,6 +8,7 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from ..download import fetch_url
 from .source import VFMSource
 
 __all__ = ['MMPretrainSource']
@@ -89,7 +90,15 @@ class MMPretrainSource(VFMSource):
                 f'{self.name} is given as a config, which has no published '
                 'weights: set pretrained to a file.'
             )
-        whole = _import().get_model(self.published_name, pretrained=True)
+        package, name = _import(), self.published_name
+        url = package.ModelHub.get(name).weights
+        if not url:
+            raise ValueError(
+                f'mmpretrain has no published weights of {name!r}; set '
+                'pretrained to a file.'
+            )
+        path = fetch_url(url, f'VFMTeacher({self.name})')
+        whole = package.get_model(name, pretrained=path)
         return whole.backbone.state_dict()
 
 

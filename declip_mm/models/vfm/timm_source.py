@@ -8,6 +8,7 @@ import timm
 import torch.nn as nn
 from torch import Tensor
 
+from ..download import fetch_from_hub, fetch_url
 from .source import VFMSource
 
 __all__ = ['TimmSource']
@@ -17,6 +18,9 @@ _STRIDE = 16
 
 #: What lets a network take any picture size, most specific first.
 _ANY_SIZE = (dict(dynamic_img_size=True), dict(strict_img_size=False), {})
+
+#: How timm calls weights on the hub, best first.
+_HUB_NAMES = ('model.safetensors', 'pytorch_model.bin')
 
 #: Where published files put the network that a teacher needs.
 _PREFIXES = ('image_encoder.trunk.', 'backbone.', 'trunk.')
@@ -148,8 +152,32 @@ class TimmSource(VFMSource):
         return own
 
     def published(self) -> Dict[str, Tensor]:
-        source = timm.create_model(self.name, pretrained=True, **self.options)
+        source = timm.create_model(
+            self.name,
+            pretrained=True,
+            pretrained_cfg_overlay=dict(file=self._fetch()),
+            **self.options,
+        )
         return source.state_dict()
+
+    def _fetch(self) -> str:
+        """File of the published weights."""
+        config = self.trunk.pretrained_cfg
+        wanted_by = f'VFMTeacher({self.name})'
+        if config.get('hf_hub_id'):
+            repository, _, revision = config['hf_hub_id'].partition('@')
+            own = config.get('hf_hub_filename')
+            names = (own,) if own else _HUB_NAMES
+            return fetch_from_hub(
+                repository, names, wanted_by, revision or None
+            )
+        if config.get('url'):
+            return fetch_url(config['url'], wanted_by)
+        raise ValueError(
+            f'timm has no published weights of {self.name!r}; set pretrained '
+            'to a file, or take a name with a tag: timm.list_pretrained() '
+            'has them.'
+        )
 
     def classifier(self) -> Tuple[str, ...]:
         named = self.trunk.pretrained_cfg.get('classifier') or ()
