@@ -8,7 +8,9 @@ from mmengine.runner import CheckpointLoader
 from ..checkpoint import (
     FINGERPRINT_KEY,
     compare_fingerprints,
+    consumer_of,
     read_checkpoint,
+    refuse_consumer,
 )
 from ..checkpoint.loading import check_fit
 from ..checkpoint.reader import unwrap
@@ -32,15 +34,17 @@ def fill_model(model: nn.Module, path: str, backbone: str) -> dict[str, Any]:
 
     Raises:
         FingerprintError: Made with another backbone.
-        ValueError: Damaged, pickled code, or it does not fit the model.
+        ValueError: Of another model, damaged, pickled code, or it does not fit the model.
     """
     if '://' in path:
         content = CheckpointLoader.load_checkpoint(path, 'cpu')
         weights, meta = unwrap(content, path)
     else:
         weights, meta = read_checkpoint(path)
+    wanted, kind = consumer_of(model.state_dict()), type(model).__name__
+    refuse_consumer(weights, path, wanted, kind)
     ours = getattr(model, backbone).fingerprint
     compare_fingerprints(meta.get(FINGERPRINT_KEY) or {}, ours, path)
-    check_fit(weights, [], model.state_dict(), path, type(model).__name__)
+    check_fit(weights, [], model.state_dict(), path, kind)
     model.load_state_dict(weights)
     return meta

@@ -1,10 +1,15 @@
 """Whole models of ours, told from the keys of their checkpoints."""
 
-from typing import Iterable, NamedTuple, Optional
+from typing import Dict, Iterable, NamedTuple, Optional, Tuple
 
-__all__ = ['Consumer', 'consumer_of', 'refuse_consumer']
+from torch import Tensor
+
+__all__ = ['Consumer', 'apart', 'consumer_of', 'refuse_consumer']
+
+Weights = Dict[str, Tensor]
 
 _TRUNK = 'visual.trunk.'
+_TEXT = 'text_encoder.tower.'
 
 
 class Consumer(NamedTuple):
@@ -62,6 +67,28 @@ def consumer_of(keys: Iterable[str]) -> Optional[Consumer]:
         return None
     heads = any(k.startswith(('roi_head.', 'rpn_head.')) for k in keys)
     return F_VIT if heads else BACKBONE
+
+
+def apart(
+    weights: Weights, consumer: Optional[Consumer]
+) -> Tuple[Weights, Weights]:
+    """The CLIP of a whole model under the names of our backbones, the rest.
+
+    Args:
+        weights: Of a checkpoint.
+        consumer: As :func:`consumer_of` has it.
+    """
+    if consumer is None or not consumer.whole:
+        return weights, {}
+    clip, heads = {}, {}
+    for key, value in weights.items():
+        if key.startswith(consumer.prefix + _TRUNK):
+            clip[BACKBONE.prefix + key[len(consumer.prefix) :]] = value
+        elif key.startswith(_TEXT):
+            clip[f'text.{key[len(_TEXT) :]}'] = value
+        else:
+            heads[key] = value
+    return clip, heads
 
 
 def refuse_consumer(

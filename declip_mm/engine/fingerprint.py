@@ -7,7 +7,12 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from ..assets import resolve_asset
-from ..checkpoint import FINGERPRINT_KEY, compare_fingerprints
+from ..checkpoint import (
+    FINGERPRINT_KEY,
+    compare_fingerprints,
+    consumer_of,
+    refuse_consumer,
+)
 from ..version import __version__
 from .epoch import leaf_datasets
 from .unwrap import unwrap
@@ -20,7 +25,9 @@ class FingerprintHook(Hook):
     """Write the backbone's fingerprint into checkpoints, compare on load.
 
     mmengine loads with ``strict=False`` and only logs what is left over; a
-    backbone that is filled in part is refused here instead. The text tower
+    backbone that is filled in part is refused here instead, and so is the
+    checkpoint of another kind of model. A backbone alone may start the
+    training of a detector, but not be measured as one. The text tower
     that checkpoints were measured with is recorded, too, and another one is
     refused before anything is measured: it would name nothing right.
 
@@ -38,6 +45,7 @@ class FingerprintHook(Hook):
     ) -> None:
         self.recipe, self.licence, self.module = recipe, licence, module
         self._text_tower: Dict[str, Any] = {}
+        self._keys: Optional[list] = None
 
     def _backbone(self, runner):
         return getattr(unwrap(runner), self.module)
@@ -74,6 +82,10 @@ class FingerprintHook(Hook):
         )
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        self._keys = list(checkpoint.get('state_dict', checkpoint))
+        found = consumer_of(self._keys)
+        if found is not None and found.whole:
+            self._refuse(runner)
         backbone = self._backbone(runner)
         theirs = checkpoint.get('meta', {}).get(FINGERPRINT_KEY, {})
         self._text_tower = theirs.get('text_tower', {})
@@ -82,9 +94,7 @@ class FingerprintHook(Hook):
         )
         prefix = f'{self.module}.'
         found = {
-            key[len(prefix) :]
-            for key in checkpoint.get('state_dict', checkpoint)
-            if key.startswith(prefix)
+            key[len(prefix) :] for key in self._keys if key.startswith(prefix)
         }
         wanted = set(backbone.state_dict())
         if found != wanted:
@@ -93,6 +103,18 @@ class FingerprintHook(Hook):
                 f'{sorted(wanted - found)[:6]}. Unexpected: '
                 f'{sorted(found - wanted)[:6]}.'
             )
+
+    def _refuse(self, runner) -> None:
+        """Refuse a checkpoint that fills another model, or part of this."""
+        model = unwrap(runner)
+        wanted = consumer_of(model.state_dict())
+        name = type(model).__name__
+        refuse_consumer(self._keys, 'the loaded checkpoint', wanted, name)
+
+    def before_test(self, runner) -> None:
+        """A head that no file filled is random and must not be measured."""
+        if self._keys is not None:
+            self._refuse(runner)
 
     def before_test_epoch(self, runner) -> None:
         """Refuse a text tower that the checkpoint was not made with."""
