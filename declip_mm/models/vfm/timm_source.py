@@ -11,7 +11,7 @@ from torch import Tensor
 from ..download import fetch_from_hub, fetch_url
 from .source import VFMSource
 
-__all__ = ['TimmSource']
+__all__ = ['TimmSource', 'fetch_timm']
 
 #: Coarsest useful level of a hierarchical network.
 _STRIDE = 16
@@ -155,29 +155,10 @@ class TimmSource(VFMSource):
         source = timm.create_model(
             self.name,
             pretrained=True,
-            pretrained_cfg_overlay=dict(file=self._fetch()),
+            pretrained_cfg_overlay=dict(file=fetch_timm(self.name)),
             **self.options,
         )
         return source.state_dict()
-
-    def _fetch(self) -> str:
-        """File of the published weights."""
-        config = self.trunk.pretrained_cfg
-        wanted_by = f'VFMTeacher({self.name})'
-        if config.get('hf_hub_id'):
-            repository, _, revision = config['hf_hub_id'].partition('@')
-            own = config.get('hf_hub_filename')
-            names = (own,) if own else _HUB_NAMES
-            return fetch_from_hub(
-                repository, names, wanted_by, revision or None
-            )
-        if config.get('url'):
-            return fetch_url(config['url'], wanted_by)
-        raise ValueError(
-            f'timm has no published weights of {self.name!r}; set pretrained '
-            'to a file, or take a name with a tag: timm.list_pretrained() '
-            'has them.'
-        )
 
     def classifier(self) -> Tuple[str, ...]:
         named = self.trunk.pretrained_cfg.get('classifier') or ()
@@ -190,3 +171,25 @@ def _number(reduction: Any) -> int:
     if isinstance(reduction, (tuple, list)):
         return int(max(reduction))
     return int(reduction)
+
+
+def fetch_timm(name: str) -> str:
+    """File of timm's own weights of a model.
+
+    Raises:
+        DownloadError: It is not here and cannot be fetched.
+        ValueError: There are none.
+    """
+    config = timm.get_pretrained_cfg(name)
+    wanted_by = f'VFMTeacher({name})'
+    if config is not None and config.hf_hub_id:
+        repository, _, revision = config.hf_hub_id.partition('@')
+        own = config.hf_hub_filename
+        names = (own,) if own else _HUB_NAMES
+        return fetch_from_hub(repository, names, wanted_by, revision or None)
+    if config is not None and config.url:
+        return fetch_url(config.url, wanted_by)
+    raise ValueError(
+        f'timm has no published weights of {name!r}; set pretrained to a '
+        'file, or take a name with a tag: timm.list_pretrained() has them.'
+    )
