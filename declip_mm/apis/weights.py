@@ -57,6 +57,7 @@ def fill_model(model: nn.Module, path: str, backbone: str) -> dict[str, Any]:
     compare_fingerprints(meta.get(FINGERPRINT_KEY) or {}, ours, path)
     check_fit(weights, [], model.state_dict(), path, kind)
     model.load_state_dict(weights)
+    getattr(model, backbone).file_says = meta.get(FINGERPRINT_KEY) or {}
     return meta
 
 

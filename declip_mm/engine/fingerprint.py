@@ -68,8 +68,11 @@ class FingerprintHook(Hook):
             if size is not None:
                 found['resolution'] = size
         encoder = self._encoder(runner)
+        said = getattr(self._backbone(runner), 'file_says', {})
         if encoder is not None:
             found['text_tower'] = encoder.fingerprint
+        elif said.get('text_tower'):  # of the file that training began with
+            found['text_tower'] = said['text_tower']
         return found
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -84,7 +87,8 @@ class FingerprintHook(Hook):
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         self._keys = list(checkpoint.get('state_dict', checkpoint))
         found = consumer_of(self._keys)
-        if found is not None and found.whole:
+        inside = found is not None and found.prefix == f'{self.module}.'
+        if found is not None and (found.whole or not inside):
             self._refuse(runner)
         backbone = self._backbone(runner)
         theirs = checkpoint.get('meta', {}).get(FINGERPRINT_KEY, {})
@@ -92,6 +96,7 @@ class FingerprintHook(Hook):
         compare_fingerprints(
             theirs, backbone.fingerprint, 'the loaded checkpoint'
         )
+        backbone.file_says = dict(theirs)
         prefix = f'{self.module}.'
         found = {
             key[len(prefix) :] for key in self._keys if key.startswith(prefix)

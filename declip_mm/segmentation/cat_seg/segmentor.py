@@ -85,8 +85,9 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
             data_preprocessor = MODELS.build(
                 complete_pixels(data_preprocessor, image, MODELS)
             )
+        else:
+            fit_pixels(data_preprocessor, image)
         super().__init__(data_preprocessor, init_cfg)
-        fit_pixels(self.data_preprocessor, image)
         self._image_cfg, self.image_encoder = image_encoder, image
         check_text_tower(self.image_encoder, text_encoder)
         self.text_encoder = MODELS.build(text_encoder)
