@@ -128,7 +128,7 @@ def _marks(model: Optional[str]) -> Iterator[Tuple[str, bool, bool]]:
         quick = bool(entry.get('quick_gelu'))
         file = _clean(Path(entry.get('url') or '').name)
         # `ViT-B-16.pt` is what anybody calls a file of that model.
-        if file and file != _clean(name):
+        if file and file != _clean(name.replace('-quickgelu', '')):
             yield file, True, quick
         folder = (entry.get('hf_hub') or '').strip('/').split('/')[-1]
         if folder:
