@@ -110,10 +110,13 @@ def _read_json(path: Path) -> Dict[str, Any]:
 
 
 def _from_hub_layout(content: Dict[str, Any]) -> Dict[str, Any]:
-    """``open_clip_config.json`` of a hub repository -> one flat dict."""
+    """``open_clip_config.json`` of a hub repository -> one flat dict.
+
+    It says all of its model: without ``quick_gelu`` it means GELU.
+    """
     pixels = content.get('preprocess_cfg', {})
     config = dict(
-        content['model_cfg'],
+        {'quick_gelu': False, **content['model_cfg']},
         pixel_mean=pixels.get('mean'),
         pixel_std=pixels.get('std'),
         token_ids=content.get('token_ids'),
