@@ -38,6 +38,12 @@ class Told(NamedTuple):
     def activation(self) -> str:
         return 'quick_gelu' if self.quick_gelu else 'gelu'
 
+    @property
+    def unless(self) -> str:
+        """What else may be done about it, for messages."""
+        named = self.by.startswith('its name')
+        return ', or rename the file if its name is wrong' if named else ''
+
 
 def told_activation(path: str, model: Optional[str] = None) -> Optional[Told]:
     """What a file says of its activation; None where nothing tells.
@@ -74,8 +80,7 @@ def check_activation(
         f'activation: {path} wants {told.activation} ({told.by}), the model '
         f'has {"quick_gelu" if ours else "gelu"}. Every layer would be off '
         'without any error: leave quick_gelu out, or set it to '
-        f'{told.quick_gelu}'
-        + (', or rename the file if its name is wrong.' * _named(told) or '.')
+        f'{told.quick_gelu}{told.unless}.'
     )
 
 
@@ -86,10 +91,6 @@ def uses_quick_gelu(module: nn.Module) -> Optional[bool]:
 
 
 _ACT = re.compile(r'resblocks\.\d+\.mlp\.gelu$')
-
-
-def _named(told: Told) -> bool:
-    return told.by.startswith('its name')
 
 
 def _beside(path: Path) -> Optional[Told]:

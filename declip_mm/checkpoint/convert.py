@@ -114,8 +114,8 @@ def _activation(
     if told is not None:
         raise FingerprintError(
             f'quick_gelu={given} is declared, but {source} wants '
-            f'{told.activation}: {told.by}. Declare that, or rename the file '
-            'if its name is wrong.'
+            f'{told.activation}: {told.by}. Declare that, or leave it '
+            f'out{told.unless}.'
         )
     return Told(given, 'declared')
 

@@ -389,7 +389,7 @@ ACTIVATION = [
     ('LAION under a -quickgelu name', named('laion2b_s34b_b88k.bin', None,
      'ViT-B-16-quickgelu'), 'the model config says quick_gelu', LEAVE),
     ('convert OpenAI layout as GELU', stored(openai, converted(
-     quick_gelu=False)), 'quick_gelu=False is declared', 'rename the file'),
+     quick_gelu=False)), 'quick_gelu=False is declared', 'leave it out'),
     ('convert EVA as QuickGELU', stored(full, converted(quick_gelu=True)),
      "kind 'eva'", 'Leave it out'),
     ('convert GELU into the OpenAI layout', stored(open_clip_layout,

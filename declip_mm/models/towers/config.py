@@ -195,9 +195,8 @@ def settle_activation(
         raise ValueError(
             f'{pretrained} wants {told.activation} ({told.by}), {given.by} '
             f'says {given.name}. Every layer would be off without any error: '
-            f'leave quick_gelu out, or set it to {told.quick_gelu}; if the '
-            'file says so by mistake, rename it or convert it with '
-            'tools/model_converters/convert.py.'
+            f'leave quick_gelu out, or set it to {told.quick_gelu}'
+            f'{told.unless}.'
         )
     return given
 
