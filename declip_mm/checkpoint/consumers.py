@@ -54,7 +54,7 @@ BACKBONE = Consumer(
     'configs/region_cls/*.py, configs/dense_seg/*.py',
     'backbone.',
     False,
-    'Give it as pretrained or init_cfg of a backbone',
+    'This file goes in as pretrained or init_cfg of a backbone',
 )
 
 
