@@ -61,14 +61,12 @@ def run(model, path, module='backbone'):
     hook.before_test(runner)
 
 
-def loader(names):
-    """A data set that has these names, in this order."""
-    meta = dict(classes=tuple(names))
-    dataset = SimpleNamespace(metainfo=meta)
-    found = SimpleNamespace(dataset=dataset)
-    return dict(
-        train_dataloader=found, val_dataloader=found, test_dataloader=found
-    )
+def hand_over(model, hook, own, theirs, holder=None):
+    """Names set by hand meet a data set that has them in another order."""
+    (holder or model).set_vocabulary(own)
+    dataset = SimpleNamespace(metainfo=dict(classes=tuple(theirs)))
+    data = SimpleNamespace(dataset=dataset)
+    hook.before_test_epoch(SimpleNamespace(model=model, test_dataloader=data))
 
 
 class Distiller:
@@ -101,9 +99,7 @@ class Distiller:
         from declip_mm.engine import VocabularyHook
 
         model = self.build(Asked())
-        model.predictor.set_vocabulary(own)
-        runner = SimpleNamespace(model=model, **loader(theirs))
-        VocabularyHook().before_val_epoch(runner)
+        hand_over(model, VocabularyHook(), own, theirs, model.predictor)
 
 
 class RegionClassification(Distiller):
@@ -157,10 +153,7 @@ class Dense:
     def name(self, own, theirs):
         from declip_mm.segmentation import SegVocabularyHook
 
-        model = self.build(Asked())
-        model.set_vocabulary(own)
-        runner = SimpleNamespace(model=model, **loader(theirs))
-        SegVocabularyHook().before_test_epoch(runner)
+        hand_over(self.build(Asked()), SegVocabularyHook(), own, theirs)
 
 
 class CATSeg:
@@ -189,10 +182,7 @@ class CATSeg:
     def name(self, own, theirs):
         from declip_mm.segmentation.cat_seg import CATSegVocabularyHook
 
-        model = self.build(Asked())
-        model.set_vocabulary(own)
-        runner = SimpleNamespace(model=model, **loader(theirs))
-        CATSegVocabularyHook().before_test_epoch(runner)
+        hand_over(self.build(Asked()), CATSegVocabularyHook(), own, theirs)
 
 
 class Detector:
@@ -235,10 +225,7 @@ class Detector:
     def name(self, own, theirs):
         from declip_mm.detection import DetVocabularyHook
 
-        model = self.build(Asked())
-        model.set_vocabulary(own)
-        runner = SimpleNamespace(model=model, **loader(theirs))
-        DetVocabularyHook().before_test_epoch(runner)
+        hand_over(self.build(Asked()), DetVocabularyHook(), own, theirs)
 
 
 class SegInferencer(Dense):

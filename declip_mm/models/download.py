@@ -27,6 +27,7 @@ from ..checkpoint import atomically
 
 __all__ = [
     'DownloadError',
+    'cached',
     'fetch_from_hub',
     'fetch_tag',
     'fetch_url',
@@ -94,10 +95,9 @@ def fetch_from_hub(
     """
     import huggingface_hub as hub
 
-    for name in names:
-        found = hub.try_to_load_from_cache(repository, name, revision=revision)
-        if isinstance(found, str):
-            return found
+    found = cached(repository, names, revision)
+    if found is not None:
+        return found
     what = f'{" or ".join(names)} of {repository}'
     with _told(what, hub.constants.ENDPOINT, wanted_by):
         if hub.constants.HF_HUB_OFFLINE:
@@ -105,6 +105,19 @@ def fetch_from_hub(
         name = _first_there(hub, repository, names, revision)
         with _few_breaks():
             return hub.hf_hub_download(repository, name, revision=revision)
+
+
+def cached(
+    repository: str, names: Sequence[str], revision: Optional[str] = None
+) -> Optional[str]:
+    """The first of some files of a repository that is in the cache."""
+    import huggingface_hub as hub
+
+    for name in names:
+        found = hub.try_to_load_from_cache(repository, name, revision=revision)
+        if isinstance(found, str):
+            return found
+    return None
 
 
 def _first_there(

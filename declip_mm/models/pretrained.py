@@ -14,7 +14,7 @@ from ..checkpoint import (
     read_checkpoint,
     read_parts,
 )
-from .download import fetch_from_hub, list_hub
+from .download import cached, fetch_from_hub, list_hub
 from .towers import read_model_config, say_unchecked, settle_activation
 
 __all__ = ['FromPretrained', 'find_weights']
@@ -78,6 +78,9 @@ def _from_hub(
     repository: str, filename: Optional[str], revision: Optional[str]
 ) -> str:
     wanted_by = f'from_pretrained({repository!r})'
+    found = cached(repository, [filename] if filename else _USUAL, revision)
+    if found is not None:
+        return found
     if filename is None:
         names = list_hub(repository, wanted_by, revision)
         filename = _choose(names, None, repository)

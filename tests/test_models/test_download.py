@@ -1,12 +1,15 @@
 """Published files: from the cache, from a hub, or one clear sentence."""
 
 import logging
+import re
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 from stand_in_hub import nobody, point_at, silent_host, stand_in_hub
 
+from declip_mm.apis.weights import fetch_weights
 from declip_mm.models import download
 from declip_mm.models.download import (
     DownloadError,
@@ -15,6 +18,7 @@ from declip_mm.models.download import (
     fetch_url,
     list_hub,
 )
+from declip_mm.models.vfm import fetch_published
 
 TAG = dict(hf_hub='someone/clip/')
 SAFE, BIN = 'open_clip_model.safetensors', 'open_clip_pytorch_model.bin'
@@ -185,3 +189,57 @@ def test_timm_takes_what_was_fetched(tmp_path, monkeypatch):
     point_at(monkeypatch, nobody(), tmp_path / 'empty')
     with pytest.raises(DownloadError, match=r'VFMTeacher\(vit_small'):
         VFMTeacher(**cfg).init_weights()
+
+
+def test_mmpretrain_comes_through_here(tmp_path, monkeypatch):
+    package = pytest.importorskip('mmpretrain')
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    name = 'resnet18_8xb32_in1k'
+    with stand_in_hub(status=404) as hub:
+        known = SimpleNamespace(weights=f'{hub.address}/resnet18.pth')
+        monkeypatch.setattr(package.ModelHub, 'get', lambda name: known)
+        with pytest.raises(DownloadError) as error:
+            fetch_published(f'mmpretrain:{name}')
+    assert f'VFMTeacher(mmpretrain:{name}) wants resnet18.pth' in str(
+        error.value
+    )
+    known.weights = None
+    with pytest.raises(ValueError, match='no published weights'):
+        fetch_published(f'mmpretrain:{name}')
+
+
+def test_a_run_asks_for_what_it_needs(monkeypatch):
+    """A checkpoint brings what trains, the text tower comes from its tag."""
+    asked = []
+    monkeypatch.setattr(
+        'declip_mm.apis.weights.fetch_tag', lambda _, who: asked.append(who)
+    )
+    eva = dict(model='EVA02-B-16', pretrained='merged2b_s8b_b131k')
+    model = dict(
+        backbone=dict(type='declip_mm.DeCLIPViT', **eva),
+        neck=[dict(type='DeCLIPViT', model='EVA02-B-16', pretrained='a/b.pt')],
+        predictor=dict(
+            text_encoder=dict(
+                type='DeCLIPTextEncoder', allow_download=True, **eva
+            )
+        ),
+        other=dict(text_encoder=dict(type='DeCLIPTextEncoder', **eva)),
+    )
+    told = '(EVA02-B-16, merged2b_s8b_b131k)'
+    fetch_weights(model)
+    assert asked == [f'DeCLIPViT{told}', f'DeCLIPTextEncoder{told}']
+    asked.clear()
+    fetch_weights(model, filled=True)
+    assert asked == [f'DeCLIPTextEncoder{told}']
+
+
+def test_nothing_else_in_the_package_downloads_weights(repo_root):
+    found = [
+        path.name
+        for path in (repo_root / 'declip_mm').rglob('*.py')
+        if re.search(
+            'hf_hub_download|download_pretrained|urlopen|from_url|url_to_file',
+            path.read_text('utf-8'),
+        )
+    ]
+    assert found == ['download.py']

@@ -88,6 +88,8 @@ def test_hub(tmp_path, monkeypatch):
         point_at(monkeypatch, hub.address, tmp_path / 'cache')
         found = DeCLIPViT.from_pretrained('someone/declip', revision='v1')
         assert f'HEAD /someone/declip/resolve/v1/{NAME}' in hub.asked
+    # what is in the cache needs no hub
+    DeCLIPViT.from_pretrained('someone/declip', revision='v1')
     assert found.visual.width == 24
 
 
