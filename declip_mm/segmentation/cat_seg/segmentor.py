@@ -91,14 +91,9 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         self._image_cfg, self.image_encoder = image_encoder, image
         check_text_tower(self.image_encoder, text_encoder)
         self.text_encoder = MODELS.build(text_encoder)
-        dims = self.image_encoder.visual.out_dim, self.text_encoder.embed_dim
-        if dims[0] != dims[1]:
-            raise ValueError(
-                f'image_encoder has joint dimension {dims[0]}, text_encoder '
-                f'{dims[1]}: they belong to different CLIPs.'
-            )
         sizes = dict(
-            embed_dim=dims[0], tap_dim=self.image_encoder.visual.width
+            embed_dim=self.text_encoder.embed_dim,
+            tap_dim=self.image_encoder.visual.width,
         )
         self.decode_head = MODELS.build({**sizes, **decode_head})
         self.taps, self.input_size = tuple(taps), input_size
