@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from ..checkpoint import DamagedFileError, check_whole
 from .options import OptionError, check_options
+from .weights import fetch_weights
 
 AMP = 'AmpOptimWrapper'
 DDP = 'MMDistributedDataParallel'
@@ -174,8 +175,14 @@ def leave_distributed() -> None:
         torch.distributed.destroy_process_group()
 
 
-def build_runner(cfg: Config) -> Runner:
-    """The Runner of a config, a registered one where it has runner_type."""
+def build_runner(cfg: Config, filled: bool = False) -> Runner:
+    """The Runner of a config, a registered one where it has runner_type.
+
+    Args:
+        cfg: Published weights that its model names are fetched first.
+        filled: A checkpoint fills what trains, so its own are not needed.
+    """
+    fetch_weights(cfg.get('model'), filled)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
@@ -187,7 +194,7 @@ def run_test(cfg: Config) -> dict[str, float]:
     mmengine fills a model from its own ``pretrained`` or ``init_cfg`` for
     training only, and would measure random weights here.
     """
-    runner = build_runner(cfg)
+    runner = build_runner(cfg, filled=bool(cfg.get('load_from')))
     if not cfg.get('load_from'):
         runner._init_model_weights()
     return runner.test()

@@ -1,5 +1,7 @@
-"""Whole models from checkpoints, as strictly as the runner takes them."""
+"""What a run loads: whole models from checkpoints, published files."""
 
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch.nn as nn
@@ -8,12 +10,21 @@ from mmengine.runner import CheckpointLoader
 from ..checkpoint import (
     FINGERPRINT_KEY,
     compare_fingerprints,
+    consumer_of,
     read_checkpoint,
+    refuse_consumer,
 )
 from ..checkpoint.loading import check_fit
 from ..checkpoint.reader import unwrap
+from ..models.download import fetch_tag
+from ..models.towers import tag_settings
+from ..models.vfm import fetch_published
 
-__all__ = ['fill_model']
+__all__ = ['fetch_weights', 'fill_model']
+
+#: Parts that a checkpoint of the whole model fills, or that testing leaves
+#: alone.
+_TRAINED = ('DeCLIPViT', 'TrainableTextEncoder', 'VFMTeacher')
 
 
 def fill_model(model: nn.Module, path: str, backbone: str) -> dict[str, Any]:
@@ -32,15 +43,67 @@ def fill_model(model: nn.Module, path: str, backbone: str) -> dict[str, Any]:
 
     Raises:
         FingerprintError: Made with another backbone.
-        ValueError: Damaged, pickled code, or it does not fit the model.
+        ValueError: Of another model, damaged, pickled code, or it does not
+            fit.
     """
     if '://' in path:
         content = CheckpointLoader.load_checkpoint(path, 'cpu')
         weights, meta = unwrap(content, path)
     else:
         weights, meta = read_checkpoint(path)
+    wanted, kind = consumer_of(model.state_dict()), type(model).__name__
+    refuse_consumer(weights, path, wanted, kind)
     ours = getattr(model, backbone).fingerprint
     compare_fingerprints(meta.get(FINGERPRINT_KEY) or {}, ours, path)
-    check_fit(weights, [], model.state_dict(), path, type(model).__name__)
+    check_fit(weights, [], model.state_dict(), path, kind)
     model.load_state_dict(weights)
+    getattr(model, backbone).file_says = meta.get(FINGERPRINT_KEY) or {}
     return meta
+
+
+def fetch_weights(model: Any, filled: bool = False) -> list[str]:
+    """Bring the published files that a model will ask for.
+
+    A text tower is built on first use, which may be after an epoch: a missing
+    network has to be told before the first step.
+
+    Args:
+        model: Config of the model.
+        filled: A checkpoint is to be measured, which fills what trains.
+
+    Returns:
+        Paths of the files.
+
+    Raises:
+        DownloadError: One is not here and cannot be fetched.
+    """
+    found = []
+    for kind, part in _parts(model):
+        weights = part.get('pretrained')
+        if not weights or (filled and kind in _TRAINED):
+            continue
+        if kind == 'VFMTeacher':
+            if weights is True:
+                found.append(fetch_published(part['model']))
+            continue
+        name = part.get('model', 'EVA02-B-16')
+        # A file says itself, later, what is wrong with it.
+        if '/' in weights or '.' in weights or os.path.exists(weights):
+            continue
+        if kind == 'DeCLIPTextEncoder' and not part.get('allow_download'):
+            continue
+        settings = tag_settings(name, weights)
+        found.append(fetch_tag(settings, f'{kind}({name}, {weights})'))
+    return found
+
+
+def _parts(node: Any) -> Iterator[tuple[str, Mapping]]:
+    """(type, config) of what has published weights, anywhere in a config."""
+    if isinstance(node, Mapping):
+        kind = str(node.get('type')).split('.')[-1]
+        if kind in (*_TRAINED, 'DeCLIPTextEncoder'):
+            yield kind, node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for value in node:
+            yield from _parts(value)

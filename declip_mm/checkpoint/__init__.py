@@ -1,5 +1,7 @@
 """Layouts, strict loading, fingerprints and conversion of checkpoints."""
 
+from .activation import Told, check_activation, told_activation
+from .consumers import Consumer, consumer_of, refuse_consumer
 from .convert import convert
 from .describe import describe
 from .export import export_backbone, publish
@@ -27,12 +29,16 @@ __all__ = [
     'LAYOUTS',
     'TRUST',
     'CLIPParts',
+    'Consumer',
     'DamagedFileError',
     'FingerprintError',
+    'Told',
     'UntrustedFileError',
     'atomically',
+    'check_activation',
     'check_whole',
     'compare_fingerprints',
+    'consumer_of',
     'convert',
     'describe',
     'export_backbone',
@@ -45,8 +51,10 @@ __all__ = [
     'read_checkpoint',
     'read_content',
     'read_parts',
+    'refuse_consumer',
     'save_atomically',
     'save_weights',
+    'told_activation',
     'tower_facts',
     'write_parts',
 ]

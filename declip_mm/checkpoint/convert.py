@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Union
 
+from .activation import Told, told_activation
+from .consumers import consumer_of
 from .facts import guess_model, name_hints, tower_facts
 from .files import save_weights
 from .fingerprint import (
@@ -30,6 +32,7 @@ def convert(
     licence: Optional[str] = None,
     parts: Optional[Sequence[str]] = None,
     head_dim: int = 64,
+    quick_gelu: Optional[bool] = None,
     trust_pickle: Optional[str] = None,
 ) -> Dict[str, Any]:
     """Rewrite a CLIP's weights in another layout, strictly.
@@ -50,6 +53,8 @@ def convert(
             the file has.
         head_dim: Of the decoupled attention, for ``'rsqrt'`` and the rotary
             tables of official EVA files; 64 in nearly all published CLIPs.
+        quick_gelu: Activation of an OpenAI-type CLIP, recorded; None takes
+            what the file tells, see :mod:`~declip_mm.checkpoint.activation`.
         trust_pickle: See :func:`~declip_mm.checkpoint.reader.read_content`.
 
     Returns:
@@ -61,19 +66,58 @@ def convert(
             affinity and scale that nobody knows.
     """
     weights, meta = read_checkpoint(source, trust_pickle)
+    consumer = consumer_of(weights)
+    if consumer is not None and consumer.whole:
+        raise ValueError(
+            f'{source} is the checkpoint of {consumer.name} '
+            f'({consumer.configs}), no CLIP. {consumer.remedy}.'
+        )
     found = _wanted(read_parts(weights), parts, source)
     declared = dict(affinity=affinity, scale=scale, model=model)
     declared = {k: v for k, v in declared.items() if v is not None}
     if scale == 'rsqrt':
         declared['scale'] = head_dim**-0.5
+    told = _activation(found, source, model, quick_gelu)
+    if told is not None and quick_gelu is not None:
+        declared['activation'] = told.activation
+    if layout == 'openai' and told is not None and not told.quick_gelu:
+        raise ValueError(
+            f"layout 'openai' means QuickGELU, and {source} wants GELU "
+            f"({told.by}). Write 'open_clip' or 'declip_mm'."
+        )
     fingerprint = _fingerprint(
         meta.get(FINGERPRINT_KEY, {}), declared, found, source
     )
+    if told is not None:
+        fingerprint.setdefault('activation', told.activation)
     if licence:
         fingerprint['licence'] = licence
     written = write_parts(found, layout, head_dim)
     save_weights(written, out, fingerprint, bare=layout != 'declip_mm')
     return fingerprint
+
+
+def _activation(
+    parts: CLIPParts, source: str, model: Optional[str], given: Optional[bool]
+) -> Optional[Told]:
+    """What is given or told, where there is a choice."""
+    if parts.trunk not in ('openai', ''):
+        if given:
+            raise ValueError(
+                f'quick_gelu=True does not apply to {source}: a tower of kind '
+                f'{parts.trunk!r} has one activation. Leave it out.'
+            )
+        return None
+    told = told_activation(source, model or guess_model(parts))
+    if given is None or (told and told.quick_gelu == given):
+        return told
+    if told is not None:
+        raise FingerprintError(
+            f'quick_gelu={given} is declared, but {source} wants '
+            f'{told.activation}: {told.by}. Declare that, or leave it '
+            f'out{told.unless}.'
+        )
+    return Told(given, 'declared')
 
 
 def _wanted(parts: CLIPParts, names: Sequence[str], source: str) -> CLIPParts:

@@ -7,9 +7,11 @@ from typing import Any, Dict, Optional
 
 from torch import Tensor
 
+from .activation import told_activation
+from .consumers import apart, consumer_of
 from .facts import guess_model, name_hints, tower_facts
 from .fingerprint import FINGERPRINT_KEY
-from .layouts import read_parts
+from .layouts import CLIPParts, read_parts
 from .reader import read_checkpoint
 
 __all__ = ['describe']
@@ -23,14 +25,19 @@ def describe(path: str, trust_pickle: Optional[str] = None) -> Dict[str, Any]:
         trust_pickle: See :func:`~declip_mm.checkpoint.reader.read_content`.
 
     Returns:
-        ``file``, ``bytes``, ``sha256``, ``layout``, ``tower`` (kind and
-        sizes), ``model`` (open_clip's name for such a tower), ``parts``
-        (part -> tensors, parameters), ``dtypes``, ``not_finite`` (names),
+        ``file``, ``bytes``, ``sha256``, ``layout``, ``consumer`` (which
+        model of ours it fills, and which configs), ``tower`` (kind and
+        sizes), ``model`` (open_clip's name for such a tower), ``activation``
+        (and what tells it), ``parts`` (part -> tensors, parameters),
+        ``dtypes``, ``not_finite`` (names),
         ``strange`` (names), ``fingerprint``, ``licence`` and ``hints`` (of
         the file name).
     """
     weights, meta = read_checkpoint(path, trust_pickle)
-    parts = read_parts(weights)
+    consumer = consumer_of(weights)
+    clip, heads = apart(weights, consumer)
+    parts = read_parts(clip)
+    parts.beside.update(heads)
     fingerprint = meta.get(FINGERPRINT_KEY) or {}
     named = ('visual', 'text', 'scalars', 'beside')
     strange = {k: weights[k] for k in parts.strange if k in weights}
@@ -39,8 +46,11 @@ def describe(path: str, trust_pickle: Optional[str] = None) -> Dict[str, Any]:
         bytes=Path(path).stat().st_size,
         sha256=_digest(path),
         layout=parts.layout or 'unknown',
+        consumer=consumer
+        and f'{consumer.name}, for {consumer.configs}. {consumer.remedy}.',
         tower=dict(kind=parts.trunk, **tower_facts(parts)),
         model=fingerprint.get('model') or guess_model(parts) or 'unknown',
+        activation=_activation(parts, path),
         parts={
             **{name: _count(getattr(parts, name)) for name in named},
             'strange': _count(strange),
@@ -51,6 +61,19 @@ def describe(path: str, trust_pickle: Optional[str] = None) -> Dict[str, Any]:
         fingerprint=fingerprint,
         licence=fingerprint.get('licence') or 'not stated in the file',
         hints=name_hints(path),
+    )
+
+
+def _activation(parts: CLIPParts, path: str) -> str:
+    """What is known of it, in words; where there is no choice, nothing."""
+    if not (parts.trunk == 'openai' or (parts.text and not parts.visual)):
+        return ''
+    told = told_activation(path, guess_model(parts))
+    if told:
+        return f'{told.activation}: {told.by}'
+    return (
+        'unknown: GELU or QuickGELU, nothing tells; weights of OpenAI, DFN '
+        'and MetaCLIP want quick_gelu=True'
     )
 
 

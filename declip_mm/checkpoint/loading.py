@@ -5,6 +5,8 @@ from typing import Dict, List, Optional
 import torch.nn as nn
 from torch import Tensor
 
+from .activation import check_activation
+from .consumers import BACKBONE, refuse_consumer
 from .fingerprint import FINGERPRINT_KEY, compare_fingerprints
 from .layouts import read_parts
 from .reader import read_checkpoint
@@ -32,14 +34,20 @@ def load_image_tower(
         The file's fingerprint (empty if it has none).
 
     Raises:
-        ValueError: Missing, unexpected or misshapen keys, by name.
+        FingerprintError: Of another model, or with another activation.
+        ValueError: Missing, unexpected or misshapen keys, by name, or the
+            checkpoint of a whole detector or segmentor without ``prefix``.
     """
     weights, meta = read_checkpoint(path)
     theirs = meta.get(FINGERPRINT_KEY, {})
-    if theirs and fingerprint:
-        compare_fingerprints(theirs, fingerprint, path)
     if prefix:
         weights = _under_prefix(weights, prefix, path)
+    else:
+        refuse_consumer(weights, path, BACKBONE, 'a backbone')
+    ours = fingerprint or {}
+    if theirs:
+        compare_fingerprints(theirs, ours, path)
+    check_activation(trunk, path, ours.get('model'))
     parts = read_parts(weights)
     if not parts.visual:
         raise ValueError(
@@ -54,17 +62,27 @@ def load_image_tower(
     return theirs
 
 
-def load_text_tower(tower: nn.Module, path: str) -> None:
+def load_text_tower(
+    tower: nn.Module, path: str, model: Optional[str] = None
+) -> None:
     """Fill a text tower from a CLIP file; other towers in it are ignored.
 
     Args:
         tower: ``open_clip.transformer.TextTransformer``.
         path: Weight file of any known layout that has a text tower.
+        model: Name of the CLIP; compared with the file's fingerprint.
 
     Raises:
-        ValueError: Missing, unexpected, misshapen or non-finite keys, by name.
+        FingerprintError: Of another CLIP, or with another activation.
+        ValueError: Missing, unexpected, misshapen or non-finite keys, by
+            name, or the checkpoint of a whole detector or segmentor.
     """
-    weights, _ = read_checkpoint(path)
+    weights, meta = read_checkpoint(path)
+    refuse_consumer(weights, path, BACKBONE, 'a text tower')
+    theirs = meta.get(FINGERPRINT_KEY, {})
+    if model and 'custom' not in (model, theirs.get('model', 'custom')):
+        compare_fingerprints(theirs, dict(model=model), path)
+    check_activation(tower, path, model)
     parts = read_parts(weights)
     if not parts.text:
         raise ValueError(

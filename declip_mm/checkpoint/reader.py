@@ -5,7 +5,7 @@ import pickle
 import struct
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Set, Tuple
 
 import torch
 from safetensors import safe_open
@@ -19,6 +19,7 @@ __all__ = [
     'DamagedFileError',
     'UntrustedFileError',
     'check_whole',
+    'peek',
     'read_checkpoint',
     'read_content',
     'unwrap',
@@ -227,6 +228,37 @@ def read_checkpoint(
         script = torch.jit.load(str(file), map_location='cpu')
         return dict(script.state_dict()), {}
     return unwrap(read_content(path, trust_pickle), str(path))
+
+
+def peek(path: str) -> Tuple[Set[str], dict, bool]:
+    """What a file names, without reading its weights into memory.
+
+    Returns:
+        Names of its tensors, its ``meta``, and whether it is a TorchScript
+        archive (its names are not read then). All empty where there is no
+        file or it cannot be read: whoever loads it is told why.
+    """
+    file = Path(path)
+    try:
+        if file.suffix == '.safetensors':
+            with safe_open(str(file), 'pt') as stored:
+                said = (stored.metadata() or {}).get(FINGERPRINT_KEY)
+                meta = {FINGERPRINT_KEY: json.loads(said)} if said else {}
+                return set(stored.keys()), meta, False
+        if _is_torchscript(file):
+            return set(), {}, True
+        with own_globals():
+            content = torch.load(
+                file,
+                map_location='cpu',
+                weights_only=True,
+                # the format of before torch 1.6 cannot be mapped
+                mmap=zipfile.is_zipfile(file),
+            )
+        weights, meta = unwrap(content, str(path))
+        return set(weights), meta, False
+    except Exception:  # missing, damaged, foreign: said on loading
+        return set(), {}, False
 
 
 def _header(key: str, text: str, path: str) -> dict:

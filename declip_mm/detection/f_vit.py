@@ -5,23 +5,15 @@ from typing import List, Mapping, Optional, Sequence, Union
 import torch
 from mmdet.models import TwoStageDetector
 from mmdet.registry import MODELS
-from open_clip.constants import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    OPENAI_DATASET_MEAN,
-    OPENAI_DATASET_STD,
-)
 from torch import Tensor
 
+from ..models.pixels import CLIP, IMAGENET, complete_pixels
 from .fusion import unit
 from .vocabulary import DetectorVocabulary
 
 __all__ = ['FViT', 'FViTFeatures']
 
-PIXEL_STATS = {
-    'imagenet': (IMAGENET_MEAN, IMAGENET_STD),
-    'clip': (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD),
-}
+PIXEL_STATS = dict(imagenet=IMAGENET, clip=CLIP)
 
 
 class FViTFeatures(tuple):
@@ -54,11 +46,12 @@ class FViT(TwoStageDetector):
     Args:
         backbone: Config of a backbone with ``forward_dense``.
         vocabulary: Arguments of :class:`DetectorVocabulary`.
-        pixel_stats: Normalisation of pixels: ``'imagenet'`` (what published
-            F-ViT models use), ``'clip'`` (what distillation uses),
-            ``'backbone'`` (what the backbone says), or ``dict(mean=...,
-            std=...)`` in 0 to 255.
-        data_preprocessor: Config without mean and std.
+        pixel_stats: Normalisation of pixels: ``'backbone'`` (what the
+            backbone says), ``'imagenet'`` (what published F-ViT models use),
+            ``'clip'``, or ``dict(mean=..., std=...)`` in 0 to 255. Others
+            than the backbone's need ``foreign_pixels='why'`` in the
+            preprocessor.
+        data_preprocessor: Config of mmdet's preprocessor.
         Others: Of :class:`mmdet.models.TwoStageDetector`.
     """
 
@@ -67,7 +60,7 @@ class FViT(TwoStageDetector):
         *,
         backbone: dict,
         vocabulary: dict,
-        pixel_stats: Union[str, Mapping] = 'imagenet',
+        pixel_stats: Union[str, Mapping] = 'backbone',
         data_preprocessor: Optional[dict] = None,
         **kwargs,
     ) -> None:
@@ -80,29 +73,14 @@ class FViT(TwoStageDetector):
         self.backbone.requires_grad_(False).eval()
         preprocessor = dict(data_preprocessor or {})
         preprocessor.setdefault('type', 'DetDataPreprocessor')
-        preprocessor.setdefault('bgr_to_rgb', True)
-        preprocessor.update(self._statistics(pixel_stats))
-        self.data_preprocessor = MODELS.build(preprocessor)
-        self.vocabulary = DetectorVocabulary(**vocabulary)
-        tower = self.backbone.visual
-        self.vocabulary.check(
-            tower.out_dim, self.backbone.fingerprint['model']
+        preprocessor.update(_statistics(pixel_stats, preprocessor))
+        self.data_preprocessor = MODELS.build(
+            complete_pixels(preprocessor, self.backbone, MODELS)
         )
+        self.vocabulary = DetectorVocabulary(**vocabulary)
+        self.vocabulary.check(self.backbone)
         self.names: List[str] = []
         self._set_with: tuple = ()
-
-    def _statistics(self, pixel_stats: Union[str, Mapping]) -> dict:
-        if isinstance(pixel_stats, Mapping):
-            return dict(mean=pixel_stats['mean'], std=pixel_stats['std'])
-        own = (self.backbone.pixel_mean, self.backbone.pixel_std)
-        known = dict(PIXEL_STATS, backbone=own)
-        if pixel_stats not in known:
-            raise ValueError(
-                f'unknown pixel_stats {pixel_stats!r}; allowed: '
-                f'{", ".join(known)}, or dict(mean=..., std=...) in 0 to 255.'
-            )
-        mean, std = known[pixel_stats]
-        return dict(mean=[255 * v for v in mean], std=[255 * v for v in std])
 
     def set_vocabulary(
         self,
@@ -134,6 +112,7 @@ class FViT(TwoStageDetector):
                 f'{len(names)} class names.'
             )
         matrix = self.vocabulary.matrix(names, phrases, device)
+        self.vocabulary.check(self.backbone)  # its file is known by now
         base = set(names if base is None else base)
         self.roi_head.set_vocabulary(
             names, [name in base for name in names], matrix
@@ -158,3 +137,25 @@ class FViT(TwoStageDetector):
         # (B, C, h, w), unit length over C
         vlm = unit(dense.content.movedim(1, -1)).movedim(-1, 1)
         return FViTFeatures.join(pyramid, vlm)
+
+
+def _statistics(pixel_stats: Union[str, Mapping], beside: Mapping) -> dict:
+    """``mean`` and ``std`` in 0 to 255; nothing for the backbone's own."""
+    if pixel_stats == 'backbone':
+        return {}
+    given = [name for name in ('mean', 'std') if beside.get(name) is not None]
+    if given:
+        raise ValueError(
+            f'pixel_stats={pixel_stats!r} and data_preprocessor.{given[0]} '
+            'are both given; only one of them can normalise. Leave one out.'
+        )
+    if isinstance(pixel_stats, Mapping):
+        return dict(mean=pixel_stats['mean'], std=pixel_stats['std'])
+    if pixel_stats not in PIXEL_STATS:
+        raise ValueError(
+            f'unknown pixel_stats {pixel_stats!r}; allowed: backbone, '
+            f'{", ".join(PIXEL_STATS)}, or dict(mean=..., std=...) in 0 to '
+            '255.'
+        )
+    mean, std = PIXEL_STATS[pixel_stats]
+    return dict(mean=mean, std=std)

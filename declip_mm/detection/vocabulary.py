@@ -9,7 +9,11 @@ from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from ..checkpoint import FingerprintError
+from ..models.pairing import (
+    check_class_embeddings,
+    check_text_tower,
+    check_text_weights,
+)
 from ..models.text import (
     ClassEmbeddings,
     build_class_embeddings,
@@ -123,28 +127,23 @@ class DetectorVocabulary:
             'the vocabulary a text_encoder.'
         )
 
-    def check(self, dim: int, model: str) -> None:
-        """Refuse a file that was made with another CLIP.
+    def check(self, backbone: torch.nn.Module) -> None:
+        """Refuse a text tower or a file of another CLIP.
 
         Args:
-            dim: Joint dimension C of the backbone.
-            model: Its model name (``'custom'`` is not compared).
+            backbone: A :class:`~declip_mm.models.DeCLIPViT`; the file that
+                filled it is compared too, where it names its text tower.
 
         Raises:
-            FingerprintError: Names both sides.
+            ValueError: Names both sides.
         """
-        if self.file is None:
-            return
-        theirs = self.file.fingerprint.get('model', 'custom')
-        width = self.file.matrix.shape[1]
-        named = 'custom' not in (theirs, model)
-        if width != dim or (named and theirs != model):
-            raise FingerprintError(
-                f'class embeddings are of {theirs} with {width} dimensions, '
-                f'the backbone is {model} with {dim}. Their cosines would '
-                'mean nothing: dump the embeddings with the text tower of '
-                f'{model}.'
-            )
+        if self.text_encoder is not None:
+            check_text_tower(backbone, self.text_encoder)
+        if self.file is not None:
+            width = self.file.matrix.shape[1]
+            check_class_embeddings(backbone, self.file.fingerprint, width)
+        if self._encoder is not None:
+            check_text_weights(backbone, self._encoder)
 
 
 def _read(path: str) -> ClassEmbeddings:

@@ -8,7 +8,12 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from ..assets import resolve_asset
-from ..checkpoint import FINGERPRINT_KEY, compare_fingerprints
+from ..checkpoint import (
+    FINGERPRINT_KEY,
+    compare_fingerprints,
+    consumer_of,
+    refuse_consumer,
+)
 from ..version import __version__
 from .epoch import leaf_datasets
 from .unwrap import unwrap
@@ -21,7 +26,9 @@ class FingerprintHook(Hook):
     """Write the backbone's fingerprint into checkpoints, compare on load.
 
     mmengine loads with ``strict=False`` and only logs what is left over; a
-    backbone that is filled in part is refused here instead. The text tower
+    backbone that is filled in part is refused here instead, and so is the
+    checkpoint of another kind of model. A backbone alone may start the
+    training of a detector, but not be measured as one. The text tower
     that checkpoints were measured with is recorded, too, and another one is
     refused before anything is measured: it would name nothing right.
 
@@ -39,6 +46,7 @@ class FingerprintHook(Hook):
     ) -> None:
         self.recipe, self.licence, self.module = recipe, licence, module
         self._text_tower: Dict[str, Any] = {}
+        self._keys: Optional[list] = None
 
     def _backbone(self, runner):
         return getattr(unwrap(runner), self.module)
@@ -61,8 +69,11 @@ class FingerprintHook(Hook):
             if size is not None:
                 found['resolution'] = size
         encoder = self._encoder(runner)
+        said = getattr(self._backbone(runner), 'file_says', {})
         if encoder is not None:
             found['text_tower'] = encoder.fingerprint
+        elif said.get('text_tower'):  # of the file that training began with
+            found['text_tower'] = said['text_tower']
         found.update(self._text_source(runner))
         return found
 
@@ -90,17 +101,21 @@ class FingerprintHook(Hook):
         )
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        self._keys = list(checkpoint.get('state_dict', checkpoint))
+        found = consumer_of(self._keys)
+        inside = found is not None and found.prefix == f'{self.module}.'
+        if found is not None and (found.whole or not inside):
+            self._refuse(runner)
         backbone = self._backbone(runner)
         theirs = checkpoint.get('meta', {}).get(FINGERPRINT_KEY, {})
         self._text_tower = theirs.get('text_tower', {})
         compare_fingerprints(
             theirs, backbone.fingerprint, 'the loaded checkpoint'
         )
+        backbone.file_says = dict(theirs)
         prefix = f'{self.module}.'
         found = {
-            key[len(prefix) :]
-            for key in checkpoint.get('state_dict', checkpoint)
-            if key.startswith(prefix)
+            key[len(prefix) :] for key in self._keys if key.startswith(prefix)
         }
         wanted = set(backbone.state_dict())
         if found != wanted:
@@ -109,6 +124,18 @@ class FingerprintHook(Hook):
                 f'{sorted(wanted - found)[:6]}. Unexpected: '
                 f'{sorted(found - wanted)[:6]}.'
             )
+
+    def _refuse(self, runner) -> None:
+        """Refuse a checkpoint that fills another model, or part of this."""
+        model = unwrap(runner)
+        wanted = consumer_of(model.state_dict())
+        name = type(model).__name__
+        refuse_consumer(self._keys, 'the loaded checkpoint', wanted, name)
+
+    def before_test(self, runner) -> None:
+        """A head that no file filled is random and must not be measured."""
+        if self._keys is not None:
+            self._refuse(runner)
 
     def before_test_epoch(self, runner) -> None:
         """Refuse a text tower that the checkpoint was not made with."""

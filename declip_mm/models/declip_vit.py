@@ -40,8 +40,9 @@ class DeCLIPViT(FromPretrained, BaseModule):
             affinity's own form: no for decoupled ones.
         ffn: Run the block's FFN. None as for ``residual``. A pooling head
             takes neither option.
-        quick_gelu: Activation of an OpenAI-type ViT. None takes the tag's or
-            the model's. DFN, MetaCLIP and OpenAI weights want True.
+        quick_gelu: Activation of an OpenAI-type ViT. None takes what the
+            model, the tag or the file says; where nothing tells, GELU, with a
+            warning. Otherwise it has to agree with them.
         out_indices: Stages whose maps :meth:`forward` returns; negative
             numbers count from the end.
         last_tap: What a map of the last stage is made of: ``'decoupled'``
@@ -79,11 +80,14 @@ class DeCLIPViT(FromPretrained, BaseModule):
                 f'pretrained={pretrained!r} and init_cfg={init_cfg!r} are '
                 'both given; only one of them can fill the backbone.'
             )
-        origin = resolve_origin(model, pretrained, quick_gelu)
+        origin = resolve_origin(model, pretrained, quick_gelu, init_cfg)
         self.model = model if isinstance(model, str) else 'custom'
         self.pretrained, self.tag = origin.pretrained, origin.tag
         self.architecture = origin.architecture(model)
-        self.visual = build_tower(origin.config, origin.quick_gelu)
+        #: What says the activation, and the fingerprint of the file that
+        #: filled the tower.
+        self.activation_by, self.file_says = origin.activation.by, {}
+        self.visual = build_tower(origin.config, origin.activation.quick_gelu)
         self.pixel_mean = origin.pixels('mean', self.visual)
         self.pixel_std = origin.pixels('std', self.visual)
         self.last_block = LastBlock(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .losses import content_loss, context_loss
 from .pairing import check_crop_teacher, check_text_tower
+from .pixels import fit_pixels
 from .regions import box_features
 from .teachers import CLIPCropTeacher
 from .tokens import to_tokens, valid_tokens
@@ -98,9 +99,6 @@ class DecoupledDistiller(BaseModel):
 
     def _check_pixels(self) -> None:
         """Every view is normalised as its network wants it."""
-        adopt = getattr(self.data_preprocessor, 'adopt', None)
-        if adopt is None:  # another preprocessor: its statistics are its own
-            return
         for prefix, network in (
             ('', self.backbone),
             ('', self.content_teacher),
@@ -108,7 +106,7 @@ class DecoupledDistiller(BaseModel):
         ):
             # A teacher of text, and a cache alone, look at no pixels.
             if hasattr(network, 'pixel_mean'):
-                adopt(prefix, network)
+                fit_pixels(self.data_preprocessor, network, prefix)
 
     def _check(self) -> None:
         ours = self.backbone.visual.out_dim

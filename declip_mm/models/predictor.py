@@ -11,7 +11,8 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from .pairing import check_text_tower
+from .pairing import check_text_tower, check_text_weights
+from .pixels import fit_pixels
 from .regions import box_features, mask_features
 from .text import (
     ClassEmbeddings,
@@ -129,6 +130,14 @@ class OpenVocabPredictor:
         scores = F.normalize(features.float(), dim=-1) @ matrix.t()
         return scores.topk(min(self.topk, len(matrix)), dim=-1).indices
 
+    def check(self, backbone: torch.nn.Module) -> None:
+        """Refuse a text tower that the backbone's file names otherwise.
+
+        Looks once a vocabulary, before the names are embedded.
+        """
+        if self._matrix is None and getattr(backbone, 'file_says', None):
+            check_text_weights(backbone, self.encoder)
+
     @torch.no_grad()
     def predict(
         self,
@@ -144,6 +153,7 @@ class OpenVocabPredictor:
                 ``'crop'``.
             data_samples: B samples with ``boxes``, ``masks``, ``valid_hw``.
         """
+        self.check(backbone)
         content = backbone.forward_dense(inputs['image']).content
         counts = [len(s.get('boxes', ())) for s in data_samples]
         features = {}
@@ -225,9 +235,7 @@ class OpenVocabEvaluator(BaseModel):
         self.backbone = MODELS.build(backbone)
         self.predictor = MODELS.build(predictor)
         check_text_tower(self.backbone, self.predictor.text_encoder)
-        adopt = getattr(self.data_preprocessor, 'adopt', None)
-        if adopt is not None:  # normalise as the backbone wants it
-            adopt('', self.backbone)
+        fit_pixels(self.data_preprocessor, self.backbone)
 
     def forward(
         self,

@@ -13,19 +13,20 @@ from mmengine.model import BaseDataPreprocessor
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from .pixels import (
+    CLIP,
+    IMAGENET,
+    check_reason,
+    check_statistics,
+    match_pixels,
+    normalise,
+)
+
 __all__ = ['DeCLIPPreprocessor']
 
-# 0 to 255. The first two are CLIP's, the others ImageNet's.
-CLIP_MEAN = tuple(255 * v for v in (0.48145466, 0.4578275, 0.40821073))
-CLIP_STD = tuple(255 * v for v in (0.26862954, 0.26130258, 0.27577711))
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-IMAGENET_STD = (58.395, 57.12, 57.375)
-
+# Where no network says anything.
 _USUAL = dict(
-    mean=CLIP_MEAN,
-    std=CLIP_STD,
-    vfm_mean=IMAGENET_MEAN,
-    vfm_std=IMAGENET_STD,
+    mean=CLIP[0], std=CLIP[1], vfm_mean=IMAGENET[0], vfm_std=IMAGENET[1]
 )
 _RANKS = dict(image=3, crops=4, vfm=3)
 
@@ -44,6 +45,8 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
             (:meth:`adopt`), OpenAI's where no model says anything.
         vfm_mean, vfm_std: Of the VFM teacher, likewise; ImageNet's where no
             teacher says anything.
+        foreign_pixels: Why given statistics are not the model's own; without
+            it such are refused.
         size_divisor: Sides of the batch are multiples of it, e.g. the patch.
         non_blocking: Copy to the device without waiting.
     """
@@ -54,15 +57,17 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
         std: Optional[Sequence[float]] = None,
         vfm_mean: Optional[Sequence[float]] = None,
         vfm_std: Optional[Sequence[float]] = None,
+        foreign_pixels: Optional[str] = None,
         size_divisor: int = 1,
         non_blocking: bool = True,
     ) -> None:
         super().__init__(non_blocking)
         given = dict(mean=mean, std=std, vfm_mean=vfm_mean, vfm_std=vfm_std)
         self._given = {k: v for k, v in given.items() if v is not None}
+        self.foreign_pixels = check_reason(foreign_pixels)
         for name, usual in _USUAL.items():
             values = self._given.get(name, usual)
-            _check_statistics(name, values)
+            check_statistics(name, values)
             values = torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
             self.register_buffer(name, values, persistent=False)
         if size_divisor < 1:
@@ -71,29 +76,23 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
             )
         self.size_divisor = size_divisor
 
-    def adopt(self, prefix: str, network: Any) -> None:
+    def adopt(self, network: Any, prefix: str = '') -> None:
         """Take a network's pixel statistics, or refuse others.
 
         Args:
-            prefix: ``''`` for a CLIP, ``'vfm_'`` for a VFM teacher.
             network: Has ``pixel_mean`` and ``pixel_std`` of RGB in 0 to 1.
+            prefix: ``''`` for a CLIP, ``'vfm_'`` for a VFM teacher.
 
         Raises:
             ValueError: This preprocessor was given, or has from another
                 network, statistics that differ.
         """
-        for kind in ('mean', 'std'):
-            name = prefix + kind
-            wanted = tuple(255 * v for v in getattr(network, f'pixel_{kind}'))
-            given = tuple(self._given.setdefault(name, wanted))
-            if max(abs(a - b) for a, b in zip(given, wanted)) > 0.255:
-                raise ValueError(
-                    f'{type(network).__name__} wants pixel {kind} '
-                    f'{_rounded(wanted)}, the data preprocessor has '
-                    f'{name}={_rounded(given)}. Set its {name} to the former, '
-                    'or leave it out.'
-                )
-            values = torch.tensor(given, dtype=torch.float32).view(3, 1, 1)
+        for name in (f'{prefix}mean', f'{prefix}std'):
+            values = match_pixels(
+                name, self._given.get(name), network, self.foreign_pixels
+            )
+            self._given[name] = values
+            values = torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
             setattr(self, name, values.to(getattr(self, name)))
 
     def forward(self, data: Any, training: bool = False) -> dict:
@@ -139,7 +138,7 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
 
     def _normalise(self, views: Tensor, prefix: str) -> Tensor:
         mean = getattr(self, f'{prefix}mean')
-        return (views.float() - mean) / getattr(self, f'{prefix}std')
+        return normalise(views, mean, getattr(self, f'{prefix}std'))
 
     def _stack(self, images: Sequence[Tensor], samples: Any) -> Tensor:
         """(B, 3, H, W) uint8, padded to the largest and to the divisor."""
@@ -165,23 +164,6 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
                 F.pad(image, (0, width - w, 0, height - h))
                 for image, (h, w) in zip(images, sizes)
             ]
-        )
-
-
-def _rounded(values: Sequence[float]) -> list[float]:
-    return [round(v, 2) for v in values]
-
-
-def _check_statistics(name: str, values: Sequence[float]) -> None:
-    if len(values) != 3 or ('std' in name and min(values) <= 0):
-        raise ValueError(
-            f'{name} must be three numbers for R, G, B'
-            f'{" above 0" * ("std" in name)}, got {tuple(values)}.'
-        )
-    if 0 < max(values) < 1:
-        raise ValueError(
-            f'{name}={tuple(values)} looks like a share of 1; pixels are 0 to '
-            '255 here, so multiply it by 255.'
         )
 
 

@@ -14,10 +14,14 @@ from ..checkpoint import (
     read_checkpoint,
     read_parts,
 )
+from .download import cached, fetch_from_hub, list_hub
+from .towers import read_model_config, say_unchecked, settle_activation
 
 __all__ = ['FromPretrained', 'find_weights']
 
 _SUFFIXES = ('.safetensors', '.pth', '.pt', '.bin')
+_OPEN_CLIP = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
+_USUAL = ('model.safetensors', 'open_clip_model.safetensors')
 _HUB_ID = re.compile(r'^[\w.-]+/[\w.-]+$')
 
 
@@ -31,7 +35,8 @@ def find_weights(
     Args:
         source: Path, ``declip_mm://`` asset, or ``user/repository``.
         filename: Which file of a folder or repository; needed where there
-            are several and none is called ``model.safetensors``.
+            are several and none is called ``model.safetensors`` or
+            ``open_clip_model.safetensors``.
         revision: Branch, tag or commit of the repository.
 
     Raises:
@@ -56,8 +61,9 @@ def find_weights(
 
 def _choose(names: list, wanted: Optional[str], source: str) -> str:
     weights = sorted(n for n in names if n.endswith(_SUFFIXES))
-    if wanted is None and 'model.safetensors' in weights:
-        return 'model.safetensors'
+    usual = [name for name in _USUAL if name in weights]
+    if wanted is None and usual:
+        return usual[0]
     if wanted is None and len(weights) == 1:
         return weights[0]
     if wanted in names:
@@ -71,25 +77,14 @@ def _choose(names: list, wanted: Optional[str], source: str) -> str:
 def _from_hub(
     repository: str, filename: Optional[str], revision: Optional[str]
 ) -> str:
-    import huggingface_hub
-
-    try:
-        if filename is None:
-            api = huggingface_hub.HfApi()
-            names = api.list_repo_files(repository, revision=revision)
-            filename = _choose(names, None, repository)
-        return huggingface_hub.hf_hub_download(
-            repository, filename, revision=revision
-        )
-    except ValueError:
-        raise
-    except Exception as error:  # the hub's own, requests', the system's ...
-        raise ConnectionError(
-            f'{repository!r} is no path here, and the model hub did not give '
-            f'it: {type(error).__name__}: {str(error)[:200]}. Check the name '
-            'and the connection, or fetch the file elsewhere and give its '
-            'path.'
-        ) from error
+    wanted_by = f'from_pretrained({repository!r})'
+    found = cached(repository, [filename] if filename else _USUAL, revision)
+    if found is not None:
+        return found
+    if filename is None:
+        names = list_hub(repository, wanted_by, revision)
+        filename = _choose(names, None, repository)
+    return fetch_from_hub(repository, [filename], wanted_by, revision)
 
 
 class FromPretrained:
@@ -144,16 +139,19 @@ class FromPretrained:
                     'tools/model_converters/convert.py.'
                 )
             options[name] = said[name] if value is None else value
-        if said.get('activation') == 'quick_gelu':
-            options.setdefault('quick_gelu', True)
-        backbone = cls(model, **options)
+        quick_gelu = options.pop('quick_gelu', None)
+        activation = settle_activation(model, path, quick_gelu)
+        backbone = cls(model, quick_gelu=activation.quick_gelu, **options)
+        if backbone.visual.activation == 'gelu' and not activation.by:
+            say_unchecked(path, 'image tower')
         if named and 'architecture' in said:
             # the name that its config had, which an architecture has not
             backbone.model = said.get('model', backbone.model)
         for name in ('pixel_mean', 'pixel_std'):
             if named and name in said:  # a tag has its own at times
                 setattr(backbone, name, tuple(said[name]))
-        load_image_tower(
+        backbone.activation_by = activation.by
+        backbone.file_says = load_image_tower(
             backbone.visual.trunk, path, backbone.fingerprint, prefix
         )
         backbone._is_init = True
@@ -161,9 +159,15 @@ class FromPretrained:
 
 
 def _model(said: dict, weights: dict, path: str) -> Any:
-    """Architecture of a file: what it says, else what its sizes tell."""
+    """Architecture of a file: what it says, else what its sizes tell.
+
+    open_clip's own files have a configuration beside them.
+    """
     if 'architecture' in said:
         return dict(said['architecture'])
+    beside = Path(path).with_name('open_clip_config.json')
+    if not said and Path(path).name in _OPEN_CLIP and beside.is_file():
+        return read_model_config(beside)
     names = (said.get('model'), guess_model(read_parts(weights)))
     known = [n for n in names if n in open_clip.list_models()]
     if not known:

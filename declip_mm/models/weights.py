@@ -6,11 +6,19 @@ from typing import Any, Dict, NamedTuple, Optional
 
 import torch.nn as nn
 from mmengine.logging import print_log
-from open_clip.pretrained import download_pretrained
 
 from ..assets import resolve_asset
 from ..checkpoint import load_image_tower
-from .towers import ModelConfig, Tower, read_model_config, tag_settings
+from .download import fetch_tag
+from .towers import (
+    Activation,
+    ModelConfig,
+    Tower,
+    read_model_config,
+    say_unchecked,
+    settle_activation,
+    tag_settings,
+)
 
 __all__ = ['Origin', 'fill_backbone', 'resolve_origin']
 
@@ -22,13 +30,13 @@ class Origin(NamedTuple):
         config: open_clip-style configuration.
         pretrained: Weight file or tag; None for random weights.
         tag: What open_clip records of the tag; empty for a file.
-        quick_gelu: Activation of an OpenAI-type ViT, if anything says so.
+        activation: Of an OpenAI-type ViT, and what says so.
     """
 
     config: Dict[str, Any]
     pretrained: Optional[str]
     tag: Dict[str, Any]
-    quick_gelu: Optional[bool]
+    activation: Activation
 
     def architecture(self, model: ModelConfig) -> Dict[str, Any]:
         """What a fingerprint adds of a model that has no name."""
@@ -49,16 +57,24 @@ class Origin(NamedTuple):
 
 
 def resolve_origin(
-    model: ModelConfig, pretrained: Optional[str], quick_gelu: Optional[bool]
+    model: ModelConfig,
+    pretrained: Optional[str],
+    quick_gelu: Optional[bool],
+    init_cfg: Optional[dict] = None,
 ) -> Origin:
-    """Read the configuration and the tag; downloads nothing."""
+    """Read the configuration and the tag, and what a file says of itself.
+
+    Downloads nothing. The file of ``init_cfg`` need not be there yet.
+    """
     config, tag = read_model_config(model), {}
     pretrained = pretrained and resolve_asset(pretrained)
     if pretrained is not None and not os.path.isfile(pretrained):
         tag = tag_settings(model, pretrained)
-        if quick_gelu is None and 'quick_gelu' in tag:
-            quick_gelu = tag['quick_gelu']
-    return Origin(config, pretrained, tag, quick_gelu)
+    source = pretrained
+    if init_cfg and os.path.isfile(init_cfg.get('checkpoint') or ''):
+        source = init_cfg['checkpoint']
+    activation = settle_activation(model, source, quick_gelu)
+    return Origin(config, pretrained, tag, activation)
 
 
 def fill_backbone(backbone: nn.Module, init_cfg: Optional[dict]) -> None:
@@ -76,7 +92,8 @@ def fill_backbone(backbone: nn.Module, init_cfg: Optional[dict]) -> None:
         )
     path, prefix = backbone.pretrained, None
     if backbone.tag:
-        path = download_pretrained(backbone.tag)
+        wanted_by = f'DeCLIPViT({backbone.model}, {backbone.pretrained})'
+        path = fetch_tag(backbone.tag, wanted_by)
     if init:
         path, prefix = init['checkpoint'], init.get('prefix')
     if path is None:
@@ -88,7 +105,12 @@ def fill_backbone(backbone: nn.Module, init_cfg: Optional[dict]) -> None:
         )
         return
     trunk = backbone.visual.trunk
-    load_image_tower(trunk, path, backbone.fingerprint, prefix)
+    backbone.file_says = load_image_tower(
+        trunk, path, backbone.fingerprint, prefix
+    )
+    chosen = backbone.visual.activation in ('gelu', 'quick_gelu')
+    if chosen and not (backbone.tag or backbone.activation_by):
+        say_unchecked(path, 'image tower')
     print_log(
         f'DeCLIPViT({backbone.model}): {path}. Decoupled: '
         f'{backbone.visual.decoupling}.',

@@ -7,6 +7,14 @@ from mmengine.model import BaseDataPreprocessor
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ..models.pixels import (
+    CLIP,
+    check_order,
+    check_reason,
+    check_statistics,
+    match_pixels,
+    normalise,
+)
 from ..models.zero_shot.resizing import resize, short_side_size
 
 __all__ = ['DenseSegPreprocessor']
@@ -23,8 +31,10 @@ class DenseSegPreprocessor(BaseDataPreprocessor):
         short_side: Pixels of the short side; None leaves the size alone.
         long_side: The long side gets no longer than this.
         mean, std: Pixel statistics of RGB in 0 to 255; None takes the
-            backbone's (:meth:`adopt`).
+            backbone's (:meth:`adopt`), OpenAI's where there is none.
         bgr_to_rgb: Whether pictures come as mmcv loads them.
+        foreign_pixels: Why statistics or channels are not the backbone's;
+            without it such are refused.
     """
 
     def __init__(
@@ -34,6 +44,7 @@ class DenseSegPreprocessor(BaseDataPreprocessor):
         mean: Optional[Sequence[float]] = None,
         std: Optional[Sequence[float]] = None,
         bgr_to_rgb: bool = True,
+        foreign_pixels: Optional[str] = None,
         non_blocking: bool = False,
     ) -> None:
         super().__init__(non_blocking)
@@ -43,19 +54,26 @@ class DenseSegPreprocessor(BaseDataPreprocessor):
                 f'long_side={long_side}, or None.'
             )
         self.short_side, self.long_side = short_side, long_side
+        self.foreign_pixels = check_reason(foreign_pixels)
+        check_order(bgr_to_rgb, None, self.foreign_pixels)
         self.bgr_to_rgb = bgr_to_rgb
         self._given = dict(mean=mean, std=std)
-        for name, value in self._given.items():
-            value = torch.tensor(value or (0.0,) * 3).view(3, 1, 1)
-            self.register_buffer(name, value, persistent=False)
+        for (name, given), usual in zip(self._given.items(), CLIP):
+            if given is not None:
+                check_statistics(name, given)
+            value = torch.tensor(usual if given is None else given)
+            self.register_buffer(name, value.view(3, 1, 1), persistent=False)
 
-    def adopt(self, backbone: Any) -> None:
-        """Take the pixel statistics of a backbone that were not given."""
+    def adopt(self, backbone: Any, prefix: str = '') -> None:
+        """Take the backbone's pixel statistics, or refuse others.
+
+        Raises:
+            ValueError: Others were given, and no ``foreign_pixels``.
+        """
         for name, given in self._given.items():
-            if given is None:
-                theirs = getattr(backbone, f'pixel_{name}')
-                value = torch.tensor([255 * v for v in theirs])
-                getattr(self, name).copy_(value.view(3, 1, 1))
+            why = self.foreign_pixels
+            value = match_pixels(name, given, backbone, why)
+            getattr(self, name).copy_(torch.tensor(value).view(3, 1, 1))
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """``inputs`` becomes a list of (3, h, w) float pictures."""
@@ -72,7 +90,7 @@ class DenseSegPreprocessor(BaseDataPreprocessor):
         image = resize(image, self.target_size(*image.shape[-2:]))
         if self.bgr_to_rgb:
             image = image.flip(0)
-        return (image - self.mean) / self.std
+        return normalise(image, self.mean, self.std)
 
     def target_size(self, height: int, width: int) -> tuple:
         """(H, W) that a picture is resized to."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..evaluation.label_files import no_class_label
 from ..models.pairing import check_text_tower
+from ..models.pixels import fit_pixels
 from ..models.zero_shot.arg_max import (
     best_of_class,
     best_query,
@@ -72,9 +73,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
         super().__init__(MODELS.build(data_preprocessor), init_cfg)
         self.backbone = MODELS.build(backbone)
         check_text_tower(self.backbone, text_encoder)
-        adopt = getattr(self.data_preprocessor, 'adopt', None)
-        if adopt is not None:  # normalise as the backbone wants it
-            adopt(self.backbone)
+        fit_pixels(self.data_preprocessor, self.backbone)
         self.texts = QueryEmbeddings(text_encoder, prompts, cache_dir)
         self.set_test_cfg(**(test_cfg or {}))
         self.dataset_meta: dict = {}
@@ -204,6 +203,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
                 SegDataSample(metainfo=dict(ori_shape=tuple(i.shape[-2:])))
                 for i in inputs
             ]
+        self.texts.predictor.check(self.backbone)
         for sample, features in zip(data_samples, self.encode(inputs)):
             self._write(sample, features)
         return data_samples

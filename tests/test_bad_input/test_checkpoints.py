@@ -6,8 +6,8 @@ import pickle
 import pytest
 import torch
 from bad_input import Case, check
+from bad_weights import full, into, stored, text_into, weights
 from mmengine.registry import MODELS
-from safetensors.torch import save_file
 from tiny import backbone_cfg, tiny_eva, tiny_openai
 
 from declip_mm.checkpoint import (
@@ -18,7 +18,6 @@ from declip_mm.checkpoint import (
 )
 from declip_mm.checkpoint.files import save_weights
 from declip_mm.models import DeCLIPViT
-from declip_mm.models.text import DeCLIPTextEncoder
 
 
 class Code:
@@ -26,19 +25,6 @@ class Code:
 
     def __reduce__(self):
         return exec, ('raise SystemExit("code ran")',)
-
-
-def weights(**options):
-    torch.manual_seed(0)
-    model = MODELS.build(backbone_cfg(**options))
-    return {f'backbone.{k}': v for k, v in model.state_dict().items()}
-
-
-def full(model=None):
-    state = MODELS.build(backbone_cfg(model)).visual.trunk.state_dict()
-    encoder = DeCLIPTextEncoder(model or tiny_eva())
-    text = {f'text.{k}': v for k, v in encoder.tower.state_dict().items()}
-    return {**{f'visual.trunk.{k}': v for k, v in state.items()}, **text}
 
 
 def raw(content, name='a.pth', read=read_checkpoint):
@@ -49,36 +35,6 @@ def raw(content, name='a.pth', read=read_checkpoint):
         return read(str(folder / name))
 
     return act
-
-
-def stored(content, read=read_checkpoint, name='a.pth', damage=None):
-    """A torch or safetensors file with this content."""
-
-    def act(folder):
-        path = folder / name
-        value = content() if callable(content) else content
-        (save_file if path.suffix == '.safetensors' else torch.save)(
-            value, path
-        )
-        if damage:
-            path.write_bytes(damage(path.read_bytes()))
-        return read(str(path))
-
-    return act
-
-
-def into(model=None, **options):
-    """Reads a file into a backbone."""
-
-    def read(path):
-        cfg = backbone_cfg(model, pretrained=path, **options)
-        return MODELS.build(cfg).init_weights()
-
-    return read
-
-
-def text_into(path):
-    return DeCLIPTextEncoder(tiny_eva(), path).encode(['cat'])
 
 
 def signed(**changes):
@@ -220,6 +176,7 @@ UNFIT = [
     ('from_pretrained: empty folder', lambda f: DeCLIPViT.from_pretrained(
      str(f)), '(none)', 'Give filename'),
 ]  # fmt: skip
+
 
 CASES = [
     *(Case(*row) for row in (*UNREADABLE, *UNFIT)),

@@ -48,12 +48,31 @@ def test_missing_names_are_named(dumped):
 
 def test_a_file_of_another_clip_is_refused(dumped):
     vocabulary = DetectorVocabulary(embeddings=dumped[1])
+    with torch.device('meta'):
+        large = MODELS.build(dict(type='DeCLIPViT', model='EVA02-L-14-336'))
     with pytest.raises(FingerprintError, match='768'):
-        vocabulary.check(768, 'EVA02-L-14-336')
+        vocabulary.check(large)
+    tiny = MODELS.build(dict(type='DeCLIPViT', model=tiny_openai()))
+    vocabulary.check(tiny)  # neither has a name
+    tiny.model = 'EVA02-B-16'
+    vocabulary.check(tiny)
     vocabulary.file.fingerprint['model'] = 'ViT-B-16'
-    with pytest.raises(FingerprintError, match='EVA02-B-16'):
-        vocabulary.check(12, 'EVA02-B-16')
-    vocabulary.check(12, 'custom')
+    with pytest.raises(FingerprintError, match='ViT-B-16.*EVA02-B-16'):
+        vocabulary.check(tiny)
+
+
+def test_a_file_of_other_weights_is_refused(dumped):
+    """The backbone's own file says which text tower it was measured with."""
+    model = build(vocabulary=dict(embeddings=dumped[1]))
+    said = dict(model.vocabulary.file.fingerprint)
+    model.backbone.file_says = dict(text_tower=said)
+    model.set_vocabulary(NAMES)
+    other = dict(said, weights='0' * 64)
+    model.backbone.file_says = dict(text_tower=other)
+    with pytest.raises(FingerprintError) as error:
+        model.set_vocabulary(NAMES[:2])
+    for part in ('000000000000', said['weights'][:12], 'give embeddings'):
+        assert part in str(error.value)
 
 
 def test_a_detector_checks_its_file(dumped):

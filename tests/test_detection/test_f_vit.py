@@ -163,9 +163,26 @@ def test_base_classes_must_be_among_the_names():
     ],
 )
 def test_pixel_statistics(stats, mean):
-    model = build(pixel_stats=stats)
+    model = build(pixel_stats=stats)  # the shipped config declares others
     found = model.data_preprocessor.mean.flatten()[0]
     assert float(found) == pytest.approx(mean, abs=1e-3)
+
+
+def test_pixel_statistics_of_another_network():
+    plain = dict(type='DetDataPreprocessor')
+    with pytest.raises(ValueError) as error:
+        build(pixel_stats='imagenet', data_preprocessor=plain)
+    for part in ('wants pixel mean [122.77', '[123.67', 'foreign_pixels'):
+        assert part in str(error.value)
+    model = build(pixel_stats='backbone', data_preprocessor=plain)
+    assert model.data_preprocessor.mean[0] == pytest.approx(122.7709)
+    with pytest.raises(ValueError, match='are both given'):
+        build(data_preprocessor=dict(plain, mean=[1, 2, 3]))
+    with pytest.raises(ValueError, match='bgr_to_rgb=False'):
+        build(
+            pixel_stats='backbone',
+            data_preprocessor=dict(plain, bgr_to_rgb=False),
+        )
 
 
 def test_bad_arguments_are_refused():

@@ -3,10 +3,10 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
-from tiny import tiny_eva
+from tiny import tiny_eva, tiny_openai
 
 from declip_mm.checkpoint import FingerprintError
-from declip_mm.models.pairing import check_text_tower
+from declip_mm.models.pairing import check_text_tower, check_text_weights
 from declip_mm.models.text import build_class_embeddings
 
 
@@ -97,14 +97,78 @@ def test_text_tower_of_other_weights(tmp_path):
         assert MODELS.build(evaluator(tuned, EVA)).backbone.tag == {}
 
 
-def test_what_cannot_be_compared_passes():
+def test_models_without_a_name_are_compared_by_their_sizes():
     backbone = MODELS.build(dict(type='DeCLIPViT', model=tiny_eva()))
-    check_text_tower(backbone, dict(model='EVA02-B-16'))
+    check_text_tower(backbone, dict(model=tiny_eva()))
+    bigger = dict(tiny_eva(), vision_cfg=dict(tiny_eva()['vision_cfg']))
+    bigger['vision_cfg']['image_size'] = 560  # of the same CLIP
+    check_text_tower(backbone, dict(model=bigger))
+    with pytest.raises(ValueError) as error:
+        check_text_tower(backbone, dict(model=tiny_openai()))
+    said = str(error.value)
+    assert 'backbone is custom, dim 12, timm_model_name eva02_base' in said
+    assert 'text tower is custom, dim 12, width 24, layers 3' in said
+    with pytest.raises(ValueError, match='custom, dim 12.*EVA02-B-16'):
+        check_text_tower(backbone, dict(model='EVA02-B-16'))
     with torch.device('meta'):
         backbone = MODELS.build(dict(type='DeCLIPViT', model='EVA02-B-16'))
-    check_text_tower(backbone, dict(model=tiny_eva()))
+    with pytest.raises(ValueError, match='EVA02-B-16.*custom, dim 12'):
+        check_text_tower(backbone, dict(model=tiny_eva()))
     with pytest.raises(ValueError, match='EVA02-B-16.*ViT-B-16'):
         check_text_tower(backbone, dict(model='ViT-B-16'))
+
+
+def test_activations_of_one_clip_agree(tmp_path):
+    def build(quick):
+        cfg = dict(type='DeCLIPViT', model=tiny_openai(), quick_gelu=quick)
+        return MODELS.build(cfg)
+
+    for quick in (None, False, True):
+        check_text_tower(
+            build(quick), dict(model=tiny_openai(), quick_gelu=quick)
+        )
+    with pytest.raises(ValueError) as error:
+        check_text_tower(
+            build(True), dict(model=tiny_openai(), quick_gelu=False)
+        )
+    for part in (
+        'the backbone has activation quick_gelu (quick_gelu)',
+        'the text tower (quick_gelu) has gelu',
+        'set quick_gelu of both',
+    ):
+        assert part in str(error.value)
+    with torch.device('meta'):  # two names of one CLIP
+        backbone = MODELS.build(
+            dict(type='DeCLIPViT', model='ViT-B-16-quickgelu')
+        )
+    check_text_tower(backbone, dict(model='ViT-B-16', pretrained='openai'))
+    with pytest.raises(ValueError, match='nothing tells. has gelu'):
+        check_text_tower(backbone, dict(model='ViT-B-16'))
+
+
+def test_a_crop_teacher_with_the_other_activation():
+    def part(**options):
+        return dict(type='DeCLIPViT', model=tiny_openai(), **options)
+
+    cfg = dict(
+        type='DecoupledDistiller',
+        backbone=part(quick_gelu=True),
+        content_teacher=dict(type='CLIPCropTeacher', backbone=part()),
+    )
+    with pytest.raises(ValueError, match='quick_gelu.*content teacher.*gelu'):
+        MODELS.build(cfg)
+
+
+def test_the_text_tower_that_the_file_was_measured_with():
+    backbone = MODELS.build(dict(type='DeCLIPViT', model=tiny_eva()))
+    right, wrong = encoder(seed=0), encoder(seed=1)
+    check_text_weights(backbone, wrong)  # nothing is recorded
+    backbone.file_says = dict(text_tower=right.fingerprint)
+    check_text_weights(backbone, right)
+    with pytest.raises(FingerprintError) as error:
+        check_text_weights(backbone, wrong)
+    for part in (right.fingerprint['weights'][:12], 'give text_encoder'):
+        assert part in str(error.value)
 
 
 def predictor(path, **options):

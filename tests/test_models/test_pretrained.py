@@ -1,14 +1,19 @@
 """``DeCLIPViT.from_pretrained``: one line from any place."""
 
-import huggingface_hub
+import json
+
+import open_clip
 import pytest
 import torch
 from mmengine.registry import MODELS
+from safetensors.torch import save_file
+from stand_in_hub import nobody, point_at, stand_in_hub
 from tiny import backbone_cfg, tiny_eva, tiny_openai
 
 from declip_mm.checkpoint import save_weights
 from declip_mm.models import DeCLIPViT
 
+NAME = 'model.safetensors'
 IMAGE = torch.randn(1, 3, 64, 64)
 
 
@@ -70,33 +75,56 @@ def test_folder(tmp_path):
 
 
 def test_hub(tmp_path, monkeypatch):
-    """The calls that reach the hub, without one."""
     export(tmp_path / 'model.safetensors')
-
-    def listing(api, repository, revision=None):
-        assert (repository, revision) == ('someone/declip', 'v1')
-        return ['README.md', 'model.safetensors']
-
-    def download(repository, filename, revision=None):
-        return str(tmp_path / filename)
-
-    monkeypatch.setattr(huggingface_hub.HfApi, 'list_repo_files', listing)
-    monkeypatch.setattr(huggingface_hub, 'hf_hub_download', download)
-    found = DeCLIPViT.from_pretrained('someone/declip', revision='v1')
+    listing = dict(
+        id='someone/declip',
+        siblings=[dict(rfilename=n) for n in ('README.md', NAME)],
+    )
+    files = {
+        'v1': json.dumps(listing).encode(),
+        NAME: (tmp_path / NAME).read_bytes(),
+    }
+    with stand_in_hub(files) as hub:
+        point_at(monkeypatch, hub.address, tmp_path / 'cache')
+        found = DeCLIPViT.from_pretrained('someone/declip', revision='v1')
+        assert f'HEAD /someone/declip/resolve/v1/{NAME}' in hub.asked
+    # what is in the cache needs no hub
+    DeCLIPViT.from_pretrained('someone/declip', revision='v1')
     assert found.visual.width == 24
 
 
-def test_offline(monkeypatch):
-    def fail(*_, **__):
-        raise OSError('no route to host')
-
-    monkeypatch.setattr(huggingface_hub.HfApi, 'list_repo_files', fail)
+def test_offline(tmp_path, monkeypatch):
+    point_at(monkeypatch, nobody(), tmp_path)
     with pytest.raises(ConnectionError) as error:
         DeCLIPViT.from_pretrained('someone/declip')
-    for part in ("'someone/declip'", 'no route to host', 'give its path'):
+    for part in ("'someone/declip'", 'Connection refused', 'give the path'):
         assert part in str(error.value)
     with pytest.raises(FileNotFoundError, match='Check the path'):
         DeCLIPViT.from_pretrained('someone/declip.pth')
+
+
+def test_a_folder_of_open_clip(tmp_path):
+    """Its configuration says model, activation and pixels."""
+    torch.manual_seed(0)
+    clip = open_clip.model.CLIP(**tiny_openai(), quick_gelu=True)
+    state = {k: v for k, v in clip.state_dict().items() if k != 'attn_mask'}
+    save_file(state, tmp_path / 'open_clip_model.safetensors')
+    content = dict(
+        model_cfg=dict(tiny_openai(), quick_gelu=True),
+        preprocess_cfg=dict(mean=[0.5] * 3, std=[0.4] * 3),
+    )
+    path = tmp_path / 'open_clip_config.json'
+    path.write_text(json.dumps(content))
+    options = dict(affinity='vanilla', scale='rsqrt')
+    found = DeCLIPViT.from_pretrained(str(tmp_path), **options)
+    assert found.visual.activation == 'quick_gelu'
+    assert found.pixel_std == (0.4,) * 3
+    wanted = clip.eval().encode_image(IMAGE)
+    torch.testing.assert_close(found.forward_image(IMAGE), wanted)
+    # the file alone, its configuration still beside it
+    one = str(tmp_path / 'open_clip_model.safetensors')
+    found = DeCLIPViT.from_pretrained(one, model=tiny_openai(), **options)
+    assert found.visual.activation == 'quick_gelu'
 
 
 def test_weights_that_say_nothing_are_read_as_the_caller_says():

@@ -22,10 +22,13 @@ def test_half_precision_weights_have_the_digest_of_their_copy(tmp_path):
 
 
 def test_what_stands_beside_the_tower_is_ignored(tmp_path):
-    """OpenAI's files hold three numbers, old ones the causal mask, too."""
+    """OpenAI's files hold three numbers, old ones the causal mask, too.
+
+    The numbers tell whose code it was, and with it the activation.
+    """
     weights = clip().state_dict()
     expected = DeCLIPTextEncoder(
-        text_config(), save(weights, tmp_path / 'a.pt')
+        text_config(), save(weights, tmp_path / 'a.pt'), quick_gelu=True
     ).encode(TEXTS)
     for key in ('input_resolution', 'context_length', 'vocab_size'):
         weights[key] = torch.tensor(7)

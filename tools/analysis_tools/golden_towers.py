@@ -54,6 +54,7 @@ def openai_config(weights: Dict[str, np.ndarray], heads: int) -> dict:
             layers=sum(k.endswith('.ln_1.weight') for k in weights),
             mlp_ratio=hidden / width,
         ),
+        quick_gelu=False,
     )
 
 

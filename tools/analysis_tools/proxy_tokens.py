@@ -85,7 +85,7 @@ def measure(backbone, dataset, cfg, args, label: str) -> torch.Tensor:
     """(pictures, layers, 6) of one backbone."""
     preprocess = MODELS.build(cfg.model.data_preprocessor)
     try:
-        preprocess.adopt('', backbone)  # each has pixel statistics
+        preprocess.adopt(backbone)  # each has pixel statistics
     except ValueError as error:
         raise apis.OptionError(f'{label}: {error}') from error
     found, start = [], time.time()

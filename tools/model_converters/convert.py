@@ -49,6 +49,11 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='of an EVA tower, for the tables of official files',
     )
     parser.add_argument(
+        '--quick-gelu',
+        action=argparse.BooleanOptionalAction,
+        help='activation of an OpenAI-type CLIP, where the file does not say',
+    )
+    parser.add_argument(
         '--trust-pickle',
         metavar=TRUST,
         help='run code in the file; only for files of people you trust',
@@ -67,6 +72,20 @@ def main() -> None:
     for name, value in fingerprint.items():
         declared = name in fingerprint.get('declared', ())
         print(f'  {name}: {value}{" (declared)" * declared}')
+    if options['quick_gelu'] is None and _unknown(fingerprint):
+        print(
+            'convert.py: nothing tells whether this CLIP wants GELU or '
+            'QuickGELU (OpenAI, DFN, MetaCLIP); record it with --quick-gelu '
+            'or --no-quick-gelu',
+            file=sys.stderr,
+        )
+
+
+def _unknown(fingerprint: dict) -> bool:
+    """Whether this is an OpenAI-type CLIP of unknown activation."""
+    guess = str(fingerprint.get('model_by_size', ''))
+    plain = guess.startswith('ViT-') and 'SigLIP' not in guess
+    return plain and 'activation' not in fingerprint
 
 
 if __name__ == '__main__':

@@ -24,6 +24,11 @@ def lines(found: dict) -> list[str]:
         f'  layout       {found["layout"]}',
         f'  tower        {kind[1] or "none"}{": " * bool(tower)}{tower}',
         f'  model        {found["model"]}',
+        *(
+            f'  {name:12} {found[name]}'
+            for name in ('consumer', 'activation')
+            if found[name]
+        ),
         f'  licence      {found["licence"]}',
         '  dtypes       '
         + ', '.join(f'{k} x {v}' for k, v in found['dtypes'].items()),

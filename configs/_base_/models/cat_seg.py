@@ -3,9 +3,7 @@ model = dict(
     type='OVCATSegmentor',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
-        mean=[122.7709383, 116.7460125, 104.09373615],
-        std=[68.5005327, 66.6321579, 70.3231630],
-        bgr_to_rgb=True,
+        # mean, std and RGB: the backbone's
         size=(384, 384),
         pad_val=0,
         seg_pad_val=255,

@@ -19,10 +19,14 @@ proposals = dict(
 )
 model = dict(
     type='FViT',
-    # ImageNet's statistics, as published F-ViT models have it; 'clip' and
-    # 'backbone' are there to try.
+    # ImageNet's statistics, as published F-ViT models have it; 'backbone' is
+    # there to try.
     pixel_stats='imagenet',
-    data_preprocessor=dict(type='DetDataPreprocessor', pad_size_divisor=640),
+    data_preprocessor=dict(
+        type='DetDataPreprocessor',
+        pad_size_divisor=640,
+        foreign_pixels='published F-ViT models normalise as ImageNet',
+    ),
     vocabulary=dict(
         text_encoder=dict(
             type='DeCLIPTextEncoder', allow_download=True, **clip

@@ -10,12 +10,18 @@ import torch.nn as nn
 import torch.nn.functional as F
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
-from open_clip.pretrained import download_pretrained
 from torch import Tensor
 
 from ...assets import resolve_asset
 from ...checkpoint import load_text_tower
-from ..towers.config import ModelConfig, read_model_config, tag_settings
+from ..download import fetch_tag
+from ..towers.config import (
+    ModelConfig,
+    read_model_config,
+    say_unchecked,
+    settle_activation,
+    tag_settings,
+)
 from .tokenizer import TokenBatch
 from .tower import (
     architecture_digest,
@@ -41,7 +47,8 @@ class DeCLIPTextEncoder(nn.Module):
             ``text_cfg`` and, for a cut vocabulary, ``token_ids``.
         pretrained: File with the CLIP's weights, or open_clip tag. None
             leaves random weights, and says so.
-        quick_gelu: Activation. None takes the tag's or the model's.
+        quick_gelu: Activation. None takes what the model, the tag or the
+            file says; otherwise it has to agree with them.
         allow_download: Whether a tag may be fetched on first use.
         chunk_size: Texts per forward pass.
 
@@ -72,11 +79,11 @@ class DeCLIPTextEncoder(nn.Module):
         self.pretrained, self.tag = pretrained, {}
         if pretrained is not None and not os.path.isfile(pretrained):
             self.tag = self._known_tag(model, pretrained, allow_download)
-        if quick_gelu is None:
-            quick_gelu = bool(
-                self.tag.get('quick_gelu', config.get('quick_gelu', False))
-            )
-        self.quick_gelu = quick_gelu
+        activation = settle_activation(model, pretrained, quick_gelu)
+        self.quick_gelu = bool(activation.quick_gelu)
+        # EVA-02 and SigLIP pair with plain GELU, whatever their file.
+        own = not config['vision_cfg'].get('timm_model_name')
+        self._unchecked = own and not (self.tag or activation.by)
         self.embed_dim = config['embed_dim']
         self.chunk_size = chunk_size
         self.text_cfg = check_text_config(config, self.label)
@@ -106,7 +113,9 @@ class DeCLIPTextEncoder(nn.Module):
         tower = build_text(self.embed_dim, self.text_cfg, self.quick_gelu)
         path = self.pretrained
         if self.tag:
-            path = download_pretrained(self.tag)
+            path = fetch_tag(
+                self.tag, f'DeCLIPTextEncoder({self.label}, {path})'
+            )
         if path is None:
             print_log(
                 f'DeCLIPTextEncoder({self.label}) has random weights: '
@@ -115,7 +124,9 @@ class DeCLIPTextEncoder(nn.Module):
                 level=logging.WARNING,
             )
         else:
-            load_text_tower(tower, path)
+            load_text_tower(tower, path, self.label)
+            if self._unchecked:
+                say_unchecked(path, 'text tower')
             print_log(
                 f'DeCLIPTextEncoder({self.label}): {path}', logger='current'
             )

@@ -5,7 +5,14 @@ from typing import Any, Dict, Optional, Type
 from open_clip.model import _build_vision_tower
 
 from .base import Tower
-from .config import ModelConfig, read_model_config, tag_settings
+from .config import (
+    Activation,
+    ModelConfig,
+    read_model_config,
+    say_unchecked,
+    settle_activation,
+    tag_settings,
+)
 from .eva import EVATower
 from .fitting import tower_type
 from .openclip import OpenCLIPTower
@@ -13,6 +20,7 @@ from .pooling import PETower, SigLIPTower
 from .position import resize_position_embedding
 
 __all__ = [
+    'Activation',
     'EVATower',
     'ModelConfig',
     'OpenCLIPTower',
@@ -22,6 +30,8 @@ __all__ = [
     'build_tower',
     'read_model_config',
     'resize_position_embedding',
+    'say_unchecked',
+    'settle_activation',
     'tag_settings',
 ]
 

@@ -3,14 +3,25 @@
 import copy
 import difflib
 import json
+import os
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Union
+from typing import Any, Dict, NamedTuple, Optional, Union
 
 import open_clip
+from mmengine.logging import print_log
 
 from ...assets import resolve_asset
+from ...checkpoint import told_activation
 
-__all__ = ['ModelConfig', 'read_model_config', 'tag_settings']
+__all__ = [
+    'Activation',
+    'ModelConfig',
+    'read_model_config',
+    'say_unchecked',
+    'settle_activation',
+    'tag_settings',
+]
 
 #: Anything that names a CLIP architecture.
 ModelConfig = Union[str, Dict[str, Any]]
@@ -99,10 +110,13 @@ def _read_json(path: Path) -> Dict[str, Any]:
 
 
 def _from_hub_layout(content: Dict[str, Any]) -> Dict[str, Any]:
-    """``open_clip_config.json`` of a hub repository -> one flat dict."""
+    """``open_clip_config.json`` of a hub repository -> one flat dict.
+
+    It says all of its model: without ``quick_gelu`` it means GELU.
+    """
     pixels = content.get('preprocess_cfg', {})
     config = dict(
-        content['model_cfg'],
+        {'quick_gelu': False, **content['model_cfg']},
         pixel_mean=pixels.get('mean'),
         pixel_std=pixels.get('std'),
         token_ids=content.get('token_ids'),
@@ -127,3 +141,74 @@ def tag_settings(model: ModelConfig, tag: str) -> Dict[str, Any]:
             f'tag of model {model!r}. Tags: {", ".join(tags) or "none"}.'
         )
     return open_clip.get_pretrained_cfg(model, tag)
+
+
+class Activation(NamedTuple):
+    """Which activation an OpenAI-type tower gets, and why.
+
+    Attributes:
+        quick_gelu: None where there is nothing to choose, as in EVA-02, or
+            nothing that tells: GELU.
+        by: ``'quick_gelu'`` or ``'the model config'`` where it was given, the
+            tag, what tells it of the file, or ``''``.
+    """
+
+    quick_gelu: Optional[bool]
+    by: str
+
+    @property
+    def name(self) -> str:
+        return 'quick_gelu' if self.quick_gelu else 'gelu'
+
+
+def settle_activation(
+    model: ModelConfig,
+    pretrained: Optional[str] = None,
+    quick_gelu: Optional[bool] = None,
+) -> Activation:
+    """The activation that a model's weights want, for either tower.
+
+    Args:
+        model: As :func:`read_model_config` takes it.
+        pretrained: Weight file or open_clip tag.
+        quick_gelu: As the user has it.
+
+    Raises:
+        ValueError: What is given contradicts what the file says.
+    """
+    config = read_model_config(model)
+    if config['vision_cfg'].get('timm_model_name'):
+        return Activation(quick_gelu, 'quick_gelu' * (quick_gelu is not None))
+    given = Activation(quick_gelu, 'quick_gelu')
+    if quick_gelu is None:
+        given = Activation(config.get('quick_gelu'), 'the model config')
+    name = model if isinstance(model, str) else None
+    if not pretrained or not os.path.isfile(pretrained):
+        tag = tag_settings(model, pretrained) if pretrained else {}
+        if given.quick_gelu is None and 'quick_gelu' in tag:
+            return Activation(tag['quick_gelu'], f'tag {pretrained}')
+        return given if given.quick_gelu is not None else Activation(None, '')
+    told = told_activation(pretrained, name)
+    if given.quick_gelu is None:
+        return Activation(*told) if told else Activation(None, '')
+    if told and told.quick_gelu != given.quick_gelu:
+        raise ValueError(
+            f'{pretrained} wants {told.activation} ({told.by}), {given.by} '
+            f'says {given.name}. Every layer would be off without any error: '
+            f'leave quick_gelu out, or set it to {told.quick_gelu}'
+            f'{told.unless}.'
+        )
+    return given
+
+
+@lru_cache(maxsize=None)
+def say_unchecked(path: str, tower: str) -> None:
+    """Warn, once a file, that nothing tells its activation."""
+    print_log(
+        f'{tower}: nothing in {path} or its name tells whether it wants GELU '
+        'or QuickGELU, and no error would show; GELU is taken, unchecked. '
+        'Weights of OpenAI, DFN and MetaCLIP want quick_gelu=True; setting '
+        'quick_gelu to either silences this.',
+        logger='current',
+        level=30,
+    )

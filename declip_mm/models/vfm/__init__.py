@@ -2,11 +2,17 @@
 
 from typing import Any, Dict, Optional, Union
 
-from .mmpretrain_source import MMPretrainSource
+from .mmpretrain_source import MMPretrainSource, fetch_mmpretrain
 from .source import VFMSource
-from .timm_source import TimmSource
+from .timm_source import TimmSource, fetch_timm
 
-__all__ = ['MMPretrainSource', 'TimmSource', 'VFMSource', 'open_source']
+__all__ = [
+    'MMPretrainSource',
+    'TimmSource',
+    'VFMSource',
+    'fetch_published',
+    'open_source',
+]
 
 _MMPRETRAIN = 'mmpretrain:'
 
@@ -37,3 +43,18 @@ def open_source(
     if isinstance(model, str):
         model = model[len(_MMPRETRAIN) :]
     return MMPretrainSource(model, layer)
+
+
+def fetch_published(model: str) -> str:
+    """File of the library's own weights of a named model; may download it.
+
+    Args:
+        model: timm model name or ``'mmpretrain:NAME'``.
+
+    Raises:
+        DownloadError: It is not here and cannot be fetched.
+        ValueError: There are none.
+    """
+    if isinstance(model, str) and model.startswith(_MMPRETRAIN):
+        return fetch_mmpretrain(model[len(_MMPRETRAIN) :])
+    return fetch_timm(model)

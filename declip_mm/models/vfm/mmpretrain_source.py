@@ -8,9 +8,10 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from ..download import fetch_url
 from .source import VFMSource
 
-__all__ = ['MMPretrainSource']
+__all__ = ['MMPretrainSource', 'fetch_mmpretrain']
 
 _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _PROBE = 224
@@ -89,8 +90,25 @@ class MMPretrainSource(VFMSource):
                 f'{self.name} is given as a config, which has no published '
                 'weights: set pretrained to a file.'
             )
-        whole = _import().get_model(self.published_name, pretrained=True)
+        path = fetch_mmpretrain(self.published_name)
+        whole = _import().get_model(self.published_name, pretrained=path)
         return whole.backbone.state_dict()
+
+
+def fetch_mmpretrain(name: str) -> str:
+    """File of mmpretrain's own weights of a model.
+
+    Raises:
+        DownloadError: It is not here and cannot be fetched.
+        ValueError: There are none.
+    """
+    url = _known(_import(), name).weights
+    if not url:
+        raise ValueError(
+            f'mmpretrain has no published weights of {name!r}; set '
+            'pretrained to a file.'
+        )
+    return fetch_url(url, f'VFMTeacher(mmpretrain:{name})')
 
 
 def _import() -> Any:
@@ -106,14 +124,18 @@ def _import() -> Any:
     return package
 
 
-def _read_named(package: Any, name: str) -> tuple:
+def _known(package: Any, name: str) -> Any:
     try:
-        config = package.ModelHub.get(name).config
+        return package.ModelHub.get(name)
     except ValueError as error:
         raise ValueError(
             f'mmpretrain knows no model {name!r}; mmpretrain.list_models() '
             'has the names.'
         ) from error
+
+
+def _read_named(package: Any, name: str) -> tuple:
+    config = _known(package, name).config
     pixels = config.model.get('data_preprocessor')
     pixels = pixels or config.get('data_preprocessor') or {}
     return config.model.backbone.to_dict(), pixels

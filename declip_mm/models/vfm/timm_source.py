@@ -8,15 +8,19 @@ import timm
 import torch.nn as nn
 from torch import Tensor
 
+from ..download import fetch_from_hub, fetch_url
 from .source import VFMSource
 
-__all__ = ['TimmSource']
+__all__ = ['TimmSource', 'fetch_timm']
 
 #: Coarsest useful level of a hierarchical network.
 _STRIDE = 16
 
 #: What lets a network take any picture size, most specific first.
 _ANY_SIZE = (dict(dynamic_img_size=True), dict(strict_img_size=False), {})
+
+#: How timm calls weights on the hub, best first.
+_HUB_NAMES = ('model.safetensors', 'pytorch_model.bin')
 
 #: Where published files put the network that a teacher needs.
 _PREFIXES = ('image_encoder.trunk.', 'backbone.', 'trunk.')
@@ -148,7 +152,12 @@ class TimmSource(VFMSource):
         return own
 
     def published(self) -> Dict[str, Tensor]:
-        source = timm.create_model(self.name, pretrained=True, **self.options)
+        source = timm.create_model(
+            self.name,
+            pretrained=True,
+            pretrained_cfg_overlay=dict(file=fetch_timm(self.name)),
+            **self.options,
+        )
         return source.state_dict()
 
     def classifier(self) -> Tuple[str, ...]:
@@ -162,3 +171,25 @@ def _number(reduction: Any) -> int:
     if isinstance(reduction, (tuple, list)):
         return int(max(reduction))
     return int(reduction)
+
+
+def fetch_timm(name: str) -> str:
+    """File of timm's own weights of a model.
+
+    Raises:
+        DownloadError: It is not here and cannot be fetched.
+        ValueError: There are none.
+    """
+    config = timm.get_pretrained_cfg(name)
+    wanted_by = f'VFMTeacher({name})'
+    if config is not None and config.hf_hub_id:
+        repository, _, revision = config.hf_hub_id.partition('@')
+        own = config.hf_hub_filename
+        names = (own,) if own else _HUB_NAMES
+        return fetch_from_hub(repository, names, wanted_by, revision or None)
+    if config is not None and config.url:
+        return fetch_url(config.url, wanted_by)
+    raise ValueError(
+        f'timm has no published weights of {name!r}; set pretrained to a '
+        'file, or take a name with a tag: timm.list_pretrained() has them.'
+    )

@@ -12,7 +12,8 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ...evaluation.label_files import no_class_label
-from ...models.pairing import check_text_tower
+from ...models.pairing import check_text_tower, check_text_weights
+from ...models.pixels import complete_pixels, fit_pixels
 from ...models.zero_shot.arg_max import best_of_class
 from ...models.zero_shot.resizing import resize
 from ..segmentor import write_sample
@@ -55,7 +56,9 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
             to hand out all probabilities, ``threshold`` below which a pixel
             gets ``below`` (a class name or a label; None: no class, 255 or
             65535).
-        data_preprocessor: Config of mmseg's ``SegDataPreProcessor``.
+        data_preprocessor: Config of mmseg's ``SegDataPreProcessor``; mean,
+            std and ``bgr_to_rgb`` may be left out. Others than the backbone's
+            need ``foreign_pixels='why'`` in it.
         init_cfg: Initialisation config.
     """
 
@@ -77,21 +80,20 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
     ) -> None:
         # Built here: mmengine's base class would not look in mmseg's registry
         # unless the default scope were mmseg.
+        image = MODELS.build(image_encoder)
         if isinstance(data_preprocessor, dict):
-            data_preprocessor = MODELS.build(data_preprocessor)
+            data_preprocessor = MODELS.build(
+                complete_pixels(data_preprocessor, image, MODELS)
+            )
+        else:
+            fit_pixels(data_preprocessor, image)
         super().__init__(data_preprocessor, init_cfg)
-        self._image_cfg = image_encoder
-        self.image_encoder = MODELS.build(image_encoder)
+        self._image_cfg, self.image_encoder = image_encoder, image
         check_text_tower(self.image_encoder, text_encoder)
         self.text_encoder = MODELS.build(text_encoder)
-        dims = self.image_encoder.visual.out_dim, self.text_encoder.embed_dim
-        if dims[0] != dims[1]:
-            raise ValueError(
-                f'image_encoder has joint dimension {dims[0]}, text_encoder '
-                f'{dims[1]}: they belong to different CLIPs.'
-            )
         sizes = dict(
-            embed_dim=dims[0], tap_dim=self.image_encoder.visual.width
+            embed_dim=self.text_encoder.embed_dim,
+            tap_dim=self.image_encoder.visual.width,
         )
         self.decode_head = MODELS.build({**sizes, **decode_head})
         self.taps, self.input_size = tuple(taps), input_size
@@ -112,7 +114,11 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
             twin = MODELS.build(self._image_cfg)
             twin.init_weights()
             image.load_state_dict(twin.state_dict())
-            image._is_init = True
+            image._is_init, image.file_says = True, twin.file_says
+        image.init_weights()
+        if self.text_encoder.pretrained is not None:
+            # the frozen reader of the file, before it is gone
+            check_text_weights(image, self.text_encoder.source)
         super().init_weights()
 
     def _set_test_cfg(

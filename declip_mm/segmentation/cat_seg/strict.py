@@ -4,6 +4,8 @@ from typing import Dict, List
 
 import torch.nn as nn
 
+from ...checkpoint import consumer_of, refuse_consumer
+
 __all__ = ['StrictLoad']
 
 
@@ -31,6 +33,9 @@ class StrictLoad:
         found = {
             key[len(prefix) :] for key in state_dict if key.startswith(prefix)
         }
+        whose, kind = consumer_of(wanted), type(module).__name__
+        if consumer_of(found) is not None:  # else its parts are named below
+            refuse_consumer(found, 'the checkpoint', whose, kind)
         complaints = [
             f'{part}: {len(missing)} of {len(own)} weights are missing'
             + (f', such as {missing[0]}' if missing else '')

@@ -70,6 +70,11 @@ class TrainableTextEncoder(BaseModule):
         self.chunk_size, self.with_cp = chunk_size, with_cp
         self._tokens: dict[Tuple[str, ...], TokenBatch] = {}
 
+    @property
+    def source(self) -> DeCLIPTextEncoder:
+        """The frozen twin that reads files."""
+        return self._source[0]
+
     def _split(self) -> None:
         split_attention(self.blocks)
 

@@ -74,7 +74,14 @@ def test_each_stage_has_the_names_of_its_data_set():
 
 def test_probe_measures_raw_cosines(monkeypatch):
     """With the colour of a patch as its feature, and texts that name it."""
-    model = segmentor(names=['grey', 'red'])
+    raw = dict(
+        type='SegDataPreProcessor',
+        mean=[0.0] * 3,
+        std=[1.0] * 3,
+        bgr_to_rgb=False,
+        foreign_pixels='raw colours are the features',
+    )
+    model = segmentor(names=['grey', 'red'], data_preprocessor=raw)
     items = [Data(['grey', 'red'])[i] for i in range(3)]
     colours = torch.tensor([[1.0, 1, 1], [3, 0.5, 0.5]])
     units = torch.nn.functional.normalize(colours, dim=-1)
