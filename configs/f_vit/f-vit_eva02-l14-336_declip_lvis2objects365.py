@@ -32,6 +32,4 @@ test_evaluator = dict(
     type='CocoMetric',
     ann_file='data/objects365v1/annotations/objects365_val.json',
     metric='bbox',
-    # its categories are not in the order of their ids
-    sort_categories=True,
 )

@@ -1,21 +1,30 @@
-"""Reading COCO json files that may be anything."""
+"""Reading json files that may be anything, and saying what is wrong."""
 
+import gc
 import json
+import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from mmengine.logging import print_log
 
 from .decoding import printable
 
 __all__ = [
+    'check_box',
     'clip_box',
-    'images_by_id',
+    'log_skipped',
     'read_json',
     'some',
     'typed',
     'unique',
+    'without_collecting',
 ]
+
+_NUMBERS = (int, float)
 
 
 def some(names: Iterable[Any], most: int = 3) -> str:
@@ -25,8 +34,45 @@ def some(names: Iterable[Any], most: int = 3) -> str:
     return ', '.join(names[:most]) + (f' and {more} more' * (more > 0))
 
 
-def read_json(path: str | Path, keys: Sequence[str]) -> dict:
+def log_skipped(source: Any, skipped: Mapping[str, Sequence[Any]]) -> None:
+    """One warning for each reason: how many were left out, and which.
+
+    Args:
+        source: File that they are in.
+        skipped: Reason -> names.
+    """
+    for reason, names in skipped.items():
+        print_log(
+            f'{source}: {len(names)} left out, {reason}: {some(names)}.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Millions of small objects that all stay need no garbage collection.
+
+    It would look at all of them, over and over.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def read_json(
+    path: str | Path, keys: Sequence[str], optional: Sequence[str] = ()
+) -> dict:
     """A json file that must hold an object with some lists.
+
+    Args:
+        path: Of the file, in UTF-8, with a byte order mark or without.
+        keys: Of the lists.
+        optional: Those of them that may be missing; they become empty.
 
     Raises:
         FileNotFoundError, ValueError: Names the file and what is wrong.
@@ -38,17 +84,26 @@ def read_json(path: str | Path, keys: Sequence[str]) -> dict:
             'ann_file.'
         )
     try:
-        content = json.loads(path.read_text('utf-8'))
+        with without_collecting():
+            text = path.read_text('utf-8').removeprefix('\ufeff')
+            content = json.loads(text)
     except ValueError as error:
         raise ValueError(
             f'{path} is no json file in UTF-8: {error}.'
         ) from error
+    except RecursionError:
+        raise ValueError(
+            f'{path} is nested deeper than any COCO file; expected an object '
+            f'with {", ".join(keys)}.'
+        ) from None
     if not isinstance(content, dict):
         raise ValueError(
             f'{path} holds a {type(content).__name__}; expected an object '
             f'with {", ".join(keys)} as COCO has it.'
         )
     for key in keys:
+        if key in optional and key not in content:
+            content[key] = []
         if not isinstance(content.get(key), list):
             there = some(sorted(content), 6) or 'nothing'
             kind = type(content.get(key)).__name__
@@ -81,44 +136,28 @@ def unique(path: Any, seen: Any, key: Any, what: str) -> None:
         )
 
 
-def images_by_id(path: Any, entries: list) -> dict[int, dict]:
-    """``images`` of a COCO json: id -> name, size and an empty ``regions``."""
-    keys = dict(id=int, file_name=str, height=int, width=int)
-    found: dict[int, dict] = {}
-    for index, entry in enumerate(entries):
-        entry = typed(path, entry, f'images[{index}]', keys)
-        unique(path, found, entry['id'], 'images with id')
-        for key in ('height', 'width'):
-            if entry[key] < 1:
-                raise ValueError(
-                    f'{path}: images[{index}] has {key}={entry[key]}; '
-                    'expected 1 or more.'
-                )
-        if not entry['file_name']:
-            raise ValueError(
-                f"{path}: images[{index}] has file_name=''; expected the "
-                'name of a picture.'
-            )
-        found[entry['id']] = dict(
-            file_name=entry['file_name'],
-            height=entry['height'],
-            width=entry['width'],
-            regions=[],
+def check_box(path: Any, name: str, bbox: Any) -> None:
+    """Refuse what is not the four finite numbers of COCO's ``bbox``."""
+    if (
+        not isinstance(bbox, list)
+        or len(bbox) != 4
+        or not all(type(v) in _NUMBERS for v in bbox)
+        or not all(map(math.isfinite, bbox))
+    ):
+        raise ValueError(
+            f'{path}: {name} has bbox={bbox!r:.60}; expected four numbers x, '
+            'y, width, height.'
         )
-    return found
 
 
 def clip_box(
-    path: Any,
-    name: str,
-    bbox: Any,
+    bbox: Sequence[float],
     size: tuple[int, int],
-    area: tuple[float, float],
+    area: tuple[float, float] = (0, math.inf),
 ) -> tuple[list, str]:
     """A box of COCO on its picture.
 
     Args:
-        path, name: Of the file and the region, for the message.
         bbox: x, y, width, height.
         size: (height, width) of the picture.
         area: Least and most of the clipped box, in pixels.
@@ -126,20 +165,7 @@ def clip_box(
     Returns:
         x0 y0 x1 y1 clipped to the picture, and an empty string; or an empty
         list and why the box is of no use.
-
-    Raises:
-        ValueError: These are not four finite numbers.
     """
-    if (
-        not isinstance(bbox, list)
-        or len(bbox) != 4
-        or not all(type(v) in (int, float) for v in bbox)
-        or not all(map(math.isfinite, bbox))
-    ):
-        raise ValueError(
-            f'{path}: {name} has bbox={bbox!r:.60}; expected four numbers x, '
-            'y, width, height.'
-        )
     x, y, width, height = bbox
     if width <= 0 or height <= 0:
         return [], 'without area'

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-__all__ = ['UnreadableImage', 'printable', 'read_image', 'read_labelled']
+__all__ = [
+    'UnreadableImage',
+    'printable',
+    'read_image',
+    'read_labelled',
+    'read_size',
+]
 
 _DEEP_GREY = {'I', 'I;16', 'I;16L', 'I;16B', 'I;16N'}
 _ALPHA = {'RGBA', 'RGBa', 'LA', 'La', 'PA'}
@@ -139,3 +145,23 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = Image.new('RGBA', rgba.size, 'white')
         image.alpha_composite(rgba)
     return image.convert('RGB')
+
+
+def read_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) of :func:`read_image`, from the header alone.
+
+    Raises:
+        UnreadableImage: Names the file and why.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            with Image.open(path) as image:
+                turned = _orientation(image) >= 5
+                size = image.height, image.width
+    except Exception as error:
+        raise UnreadableImage(
+            f'{printable(path)} is no picture that can be read '
+            f'({type(error).__name__}: {_reason(error)}). {_remedy(error)}'
+        ) from error
+    return size[::-1] if turned else size

@@ -95,12 +95,10 @@ class DeCLIPImageDataset(BaseDataset):
         if not self.ann_file:
             return [dict(file_name=name) for name in list_folder(root)]
         if self.proposals:
-            images = read_proposals(self.ann_file, self.proposal_area)
-        else:
-            images = [dict(file_name=n) for n in list_json(self.ann_file)]
-        names = [image['file_name'] for image in images]
-        check_files(root, names, f'that {self.ann_file} lists')
-        return images
+            return read_proposals(self.ann_file, self.proposal_area, root)
+        names = list_json(self.ann_file)
+        names = check_files(root, names, f'that {self.ann_file} lists')
+        return [dict(file_name=name) for name in names]
 
     def full_init(self) -> None:
         """Read the list, if that has not been done yet."""

@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from mmengine.logging import print_log
 
@@ -13,6 +14,7 @@ __all__ = [
     'IMAGE_SUFFIXES',
     'check_files',
     'check_folder',
+    'image_name',
     'list_folder',
     'list_json',
 ]
@@ -83,24 +85,40 @@ def list_folder(root: Path) -> list[str]:
     return sorted(found)
 
 
+def image_name(path: Any, index: int, entry: Any) -> str:
+    """File name of an entry of ``images`` in a COCO json.
+
+    LVIS has ``coco_url`` instead, for its pictures lie in two folders: of
+    that the last two parts.
+
+    Raises:
+        ValueError: It has neither.
+    """
+    name = url = None
+    if isinstance(entry, dict):
+        name, url = entry.get('file_name'), entry.get('coco_url')
+    if name is None and isinstance(url, str):
+        name = '/'.join(PurePosixPath(url).parts[-2:])
+    if not isinstance(name, str) or not name.strip():
+        lacks = not isinstance(entry, dict) or 'file_name' not in entry
+        got = 'no file_name' if lacks else f'file_name={name!r:.60}'
+        raise ValueError(
+            f'{path}: images[{index}] has {got}, got {entry!r:.100}; expected '
+            'the name of a picture.'
+        )
+    return name
+
+
 def list_json(path: str | Path) -> list[str]:
     """File names of ``images`` in a COCO json, in its order, each once.
 
-    Labels are not looked at.
+    Neither labels nor ids are looked at.
 
     Raises:
         ValueError: No image, or one without a file name.
     """
     images = read_json(path, ['images'])['images']
-    names = []
-    for index, image in enumerate(images):
-        name = image.get('file_name') if isinstance(image, dict) else None
-        if not isinstance(name, str) or not name:
-            raise ValueError(
-                f'{path}: images[{index}] has no file_name, got '
-                f'{image!r:.100}. Each image needs one.'
-            )
-        names.append(name)
+    names = [image_name(path, i, entry) for i, entry in enumerate(images)]
     if not names:
         raise ValueError(
             f'{path} lists no image. List pictures under images, or leave '
@@ -117,28 +135,36 @@ def list_json(path: str | Path) -> list[str]:
     return unique
 
 
-def check_files(root: Path, names: Iterable[str], why: str) -> None:
-    """Every file has to exist.
+def check_files(root: Path, names: Sequence[str], why: str) -> list[str]:
+    """Every file has to exist; returns the names, as the files are called.
 
-    Reads each folder once, which takes network disks less than asking for
-    every file.
+    Back-slashes separate folders where no file has them in its name. Reads
+    each folder once, which takes network disks less than asking for every
+    file.
 
     Raises:
         FileNotFoundError: How many are missing, and the first of them.
     """
     there: dict[str, set[str]] = {}
-    missing = []
-    total = 0
-    for name in names:
-        total += 1
+
+    def exists(name: str) -> bool:
         folder, base = os.path.split(os.path.join(root, name))
         if folder not in there:
-            exists = os.path.isdir(folder)
-            there[folder] = set(os.listdir(folder)) if exists else set()
-        if base not in there[folder]:
-            missing.append(name)
+            found = os.path.isdir(folder)
+            there[folder] = set(os.listdir(folder)) if found else set()
+        return base in there[folder]
+
+    found, missing = [], []
+    for name in names:
+        if not exists(name):
+            other = name.replace('\\', '/')
+            if other == name or not exists(other):
+                missing.append(name)
+            name = other
+        found.append(name)
     if missing:
         raise FileNotFoundError(
-            f'{len(missing)} of {total} files {why} are missing below {root}: '
-            f'{some(missing)}.'
+            f'{len(missing)} of {len(found)} files {why} are missing below '
+            f'{root}: {some(missing)}.'
         )
+    return found

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .coco_json import images_by_id, read_json, typed
+from .coco_file import check_images
+from .coco_json import read_json, typed
 from .grid import rng_for
 from .images import DeCLIPImageDataset
 
@@ -32,20 +33,17 @@ class CaptionedImages(DeCLIPImageDataset):
     def _list(self, root: Path) -> list[dict]:
         path = self.ann_file
         content = read_json(path, ['images', 'annotations'])
-        images = images_by_id(path, content['images'])
+        images = check_images(path, content['images'], root)
+        captions = {number: [] for number in images}
         for index, entry in enumerate(content['annotations']):
             what = f'annotations[{index}]'
-            typed(path, entry, what, dict(image_id=int, caption=str))
-            if entry['image_id'] not in images:
-                raise ValueError(
-                    f'{path}: {what} belongs to image {entry["image_id"]}, '
-                    'which is not in its images.'
-                )
-            images[entry['image_id']]['regions'].append(entry['caption'])
+            typed(path, entry, what, dict(caption=str))
+            image = images.find(what, what, entry, 'image_id')
+            captions[image].append(entry['caption'])
         return [
-            dict(file_name=image['file_name'], captions=image['regions'])
-            for image in images.values()
-            if image['regions']
+            dict(file_name=images[image]['file_name'], captions=texts)
+            for image, texts in captions.items()
+            if texts
         ]
 
 

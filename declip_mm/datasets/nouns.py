@@ -9,9 +9,9 @@ from mmengine.registry import DATASETS, TRANSFORMS
 from PIL import Image
 from torch import Tensor
 
-from .coco_json import read_json, typed, unique
+from .coco_file import read_coco
 from .images import DeCLIPImageDataset
-from .proposals import read_proposals
+from .proposals import pictures_with_boxes
 from .views import DeCLIPViews
 
 __all__ = ['DeCLIPNounDataset', 'NounViews']
@@ -63,23 +63,11 @@ class DeCLIPNounDataset(DeCLIPImageDataset):
             )
 
     def _list(self, root: Path) -> list[dict]:
-        names = _nouns(self.ann_file)
-        order = {number: row for row, number in enumerate(sorted(names))}
-        self._metainfo['classes'] = tuple(names[n] for n in sorted(names))
-        images = read_proposals(
-            self.ann_file, self.proposal_area, categories=order
+        content = read_coco(self.ann_file, root)
+        nouns = sorted(content['categories'], key=lambda c: c['id'])
+        self._metainfo['classes'] = tuple(noun['name'] for noun in nouns)
+        labels = {noun['id']: label for label, noun in enumerate(nouns)}
+        images = pictures_with_boxes(
+            self.ann_file, content, self.proposal_area, labels
         )
-        return [image for image in images if len(image['boxes'])]
-
-
-def _nouns(path: str) -> dict[int, str]:
-    """Category id -> name."""
-    found: dict[int, str] = {}
-    content = read_json(path, ['images', 'annotations', 'categories'])
-    for index, entry in enumerate(content['categories']):
-        what = f'categories[{index}]'
-        entry = typed(path, entry, what, dict(id=int, name=str))
-        unique(path, found, entry['id'], 'categories with id')
-        unique(path, found.values(), entry['name'], 'categories called')
-        found[entry['id']] = entry['name']
-    return found
+        return [image for image in images if image['boxes']]

@@ -1,77 +1,80 @@
 """Boxes of a COCO file in the place of grid cells; classes are ignored."""
 
-import logging
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from mmengine.logging import print_log
+from .coco_file import read_coco
+from .coco_json import clip_box, log_skipped, without_collecting
 
-from .coco_json import clip_box, images_by_id, read_json, some, typed
-
-__all__ = ['read_proposals']
+__all__ = ['pictures_with_boxes', 'read_proposals']
 
 
+@without_collecting()
 def read_proposals(
     path: str | Path,
     area: tuple[float, float],
-    categories: dict[int, int] | None = None,
+    root: str | Path | None = None,
 ) -> list[dict]:
     """Pictures and their boxes.
 
     Args:
-        path: COCO json with ``images`` and ``annotations``; of these only
-            ``image_id`` and ``bbox`` are read.
+        path: COCO json; it may lack ``categories``.
         area: Least and most of a box, in pixels of the picture; others are
             left out, counted and named in the log.
-        categories: Label by category id; then every box ends in its label.
+        root: Folder of the pictures, which all have to be there.
 
     Returns:
         Per picture ``file_name``, ``height``, ``width`` and ``boxes`` (x0 y0
         x1 y1 in pixels).
 
     Raises:
-        ValueError: The file contradicts itself; names the entry.
+        FileNotFoundError, ValueError: See
+            :func:`~declip_mm.datasets.coco_file.read_coco`; or no box is
+            left.
     """
-    content = read_json(path, ['images', 'annotations'])
-    images = images_by_id(path, content['images'])
-    left_out = defaultdict(list)
-    for index, entry in enumerate(content['annotations']):
-        name = f'annotations[{index}]'
-        entry = typed(path, entry, name, dict(image_id=int))
-        if entry['image_id'] not in images:
-            raise ValueError(
-                f'{path}: {name} belongs to image {entry["image_id"]}, which '
-                'is not in its images.'
-            )
-        image = images[entry['image_id']]
-        size = image['height'], image['width']
-        box, problem = clip_box(path, name, entry.get('bbox'), size, area)
-        if problem:
-            left_out[problem].append(name)
-        else:
-            if categories is not None:
-                box = [*box, _label(path, name, entry, categories)]
-            image['regions'].append(box)
-    for reason, names in left_out.items():
-        print_log(
-            f'{path}: {len(names)} boxes left out, {reason}: {some(names)}.',
-            logger='current',
-            level=logging.WARNING,
+    content = read_coco(path, root, optional=['categories'])
+    return pictures_with_boxes(path, content, area)
+
+
+def pictures_with_boxes(
+    path: str | Path,
+    content: dict,
+    area: tuple[float, float],
+    labels: Mapping[Any, int] | None = None,
+) -> list[dict]:
+    """As :func:`read_proposals`, of a file that was read.
+
+    Args:
+        path: Of the file, for messages.
+        content: Of the file, checked.
+        area: As there.
+        labels: Label by category id; then every box ends in its label.
+    """
+    pictures = {
+        image['id']: dict(
+            file_name=image['file_name'],
+            height=image['height'],
+            width=image['width'],
+            boxes=[],
         )
-    if not any(image['regions'] for image in images.values()):
+        for image in content['images']
+    }
+    left_out = defaultdict(list)
+    for entry in content['annotations']:
+        picture = pictures[entry['image_id']]
+        size = picture['height'], picture['width']
+        box, problem = clip_box(entry['bbox'], size, area)
+        if problem:
+            left_out[problem].append(f'annotation {entry["id"]}')
+            continue
+        if labels is not None:
+            box = [*box, labels[entry['category_id']]]
+        picture['boxes'].append(box)
+    log_skipped(path, left_out)
+    if not any(picture['boxes'] for picture in pictures.values()):
         raise ValueError(
             f'{path} has no box with an area of {area[0]:g} to {area[1]:g} px.'
         )
-    for image in images.values():
-        image['boxes'] = image.pop('regions')
-    return list(images.values())
-
-
-def _label(path: str | Path, name: str, entry: dict, known: dict) -> int:
-    number = entry.get('category_id')
-    if not isinstance(number, int) or number not in known:
-        raise ValueError(
-            f'{path}: {name} has category_id={number!r:.60}, which is not in '
-            'its categories.'
-        )
-    return known[number]
+    return list(pictures.values())

@@ -14,7 +14,7 @@ from mmengine.structures import BaseDataElement
 from PIL import Image
 from torch import Tensor
 
-from .coco_json import some
+from .coco_json import log_skipped
 from .coco_regions import RegionFile, read_regions
 from .decoding import read_labelled
 from .grid import enlarge
@@ -36,9 +36,10 @@ class DeCLIPRegionDataset(BaseDataset):
     """Regions of a COCO instances or panoptic file, and class maps.
 
     The picture's longest side becomes ``image_size``, the rest of the square
-    is black. A stuff region's box is that of its mask. What is left out is
-    counted and named in the log; a file or picture that contradicts the rest
-    is an error, for a score over other data would be no score.
+    is black. A stuff region's box is that of its mask; boxes stand alone where
+    no region of the file has a mask. What is left out is counted and named in
+    the log; a file or picture that contradicts the rest is an error, for a
+    score over other data would be no score.
 
     Args:
         ann_file: COCO json; panoptic if ``panoptic_dir`` is given.
@@ -97,8 +98,18 @@ class DeCLIPRegionDataset(BaseDataset):
             self.min_area,
             self.max_area,
             classes,
+            check_folder(self.data_prefix['img'], 'img folder'),
         )
-        self._metainfo.update(classes=found.classes, isthing=found.isthing)
+        self._metainfo.update(
+            classes=found.classes, isthing=found.isthing, masks=found.masks
+        )
+        if not found.masks:
+            print_log(
+                f'{self.ann_file} has no segmentation: boxes stand alone, and '
+                'figures of masks are left out.',
+                logger='current',
+                level=logging.WARNING,
+            )
         images = found.images
         skipped = dict(found.skipped)
         if 'seg' in self.data_prefix:
@@ -108,7 +119,7 @@ class DeCLIPRegionDataset(BaseDataset):
             if bare:
                 skipped['pictures without a region'] = bare
             images = [i for i in images if i['regions']]
-        _log_skipped(self.ann_file, skipped)
+        log_skipped(self.ann_file, skipped)
         if not images:
             raise ValueError(
                 f'{self.ann_file} has no picture with a region to classify.'
@@ -118,13 +129,13 @@ class DeCLIPRegionDataset(BaseDataset):
 
     def _check_files(self, images: list[dict]) -> None:
         wanted = dict(
-            img=[i['file_name'] for i in images],
             panoptic=[i['png'] for i in images if 'png' in i],
             seg=[_png(i['file_name']) for i in images],
         )
-        for key, folder in self.data_prefix.items():
-            root = check_folder(folder, f'{key} folder')
-            check_files(root, wanted[key], f'for {self.ann_file}')
+        for key, names in wanted.items():
+            if key in self.data_prefix:
+                root = check_folder(self.data_prefix[key], f'{key} folder')
+                check_files(root, names, f'for {self.ann_file}')
 
     def prepare_data(self, idx: int) -> dict:
         """The square view, its regions and the class map.
@@ -132,10 +143,10 @@ class DeCLIPRegionDataset(BaseDataset):
         Returns:
             ``inputs``: ``image`` (3, S, S) uint8, on request ``crops`` (n, 3,
             c, c). ``data_samples``: ``boxes`` (n, 4) in [0, 1] of the square,
-            ``masks`` (n, S, S) bool, ``region_labels`` (n,) int64,
-            ``region_isthing`` (n,) bool, ``valid_hw`` (2,), with a ``seg_dir``
-            ``gt_sem_seg`` (H, W) at the original size; metainfo ``img_path``,
-            ``img_id``, ``ori_shape``.
+            ``masks`` (n, S, S) bool if the file has some, ``region_labels``
+            (n,) int64, ``region_isthing`` (n,) bool, ``valid_hw`` (2,), with
+            a ``seg_dir`` ``gt_sem_seg`` (H, W) at the original size; metainfo
+            ``img_path``, ``img_id``, ``ori_shape``.
         """
         info = self.get_data_info(idx)
         path = str(Path(self.data_prefix['img']) / info['file_name'])
@@ -151,7 +162,6 @@ class DeCLIPRegionDataset(BaseDataset):
                 img_path=path, img_id=info['sample_idx'], ori_shape=size
             ),
             boxes=boxes,
-            masks=square_masks(masks, size, self.view.side),
             region_labels=torch.tensor(
                 [r['label'] for r in regions], dtype=torch.int64
             ),
@@ -160,6 +170,8 @@ class DeCLIPRegionDataset(BaseDataset):
             ),
             valid_hw=valid,
         )
+        if masks is not None:
+            sample.masks = square_masks(masks, size, self.view.side)
         if 'seg' in self.data_prefix:
             folder = Path(self.data_prefix['seg'])
             file = folder / _png(info['file_name'])
@@ -168,13 +180,16 @@ class DeCLIPRegionDataset(BaseDataset):
 
     def _regions(
         self, info: dict
-    ) -> tuple[list[dict], list[np.ndarray], np.ndarray]:
-        """Regions, masks (H, W) and boxes (n, 4) in pixels."""
-        regions, boxes = [], []
-        masks = []
+    ) -> tuple[list[dict], list[np.ndarray] | None, np.ndarray]:
+        """Regions, masks (H, W) or None, and boxes (n, 4) in pixels."""
+        regions, masks, boxes = [], [], []
+        if not self._metainfo['masks']:
+            regions, masks = info['regions'], None
+            boxes = [region['box'] for region in regions]
+            return regions, masks, np.array(boxes, np.float64).reshape(-1, 4)
         for region, mask in zip(info['regions'], self._masks(info)):
             if not mask.any():
-                _log_skipped(
+                log_skipped(
                     info['file_name'], {'empty masks': [region['name']]}
                 )
                 continue
@@ -229,12 +244,3 @@ def _check_crops(crops: Any) -> tuple[int, float] | None:
             'dict(size=224, thing_scale=1.5), both 1 or more.'
         )
     return size, scale
-
-
-def _log_skipped(source: str, skipped: dict[str, list[str]]) -> None:
-    for reason, names in skipped.items():
-        print_log(
-            f'{source}: {len(names)} left out, {reason}: {some(names)}.',
-            logger='current',
-            level=logging.WARNING,
-        )

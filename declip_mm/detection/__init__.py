@@ -10,6 +10,10 @@ require('mmcv', 'mmdet')
 # The check comes first: without mmcv's ops or with another mmdet the imports
 # below would fail with a message that names neither the package nor a remedy.
 from .classifier import FViTTextClassifier  # noqa: E402
+from .coco_metric import (  # noqa: E402
+    ByNameCocoMetric,
+    ByNameOVCocoMetric,
+)
 from .datasets import (  # noqa: E402
     OpenVocabDetDataset,
     OVCocoDataset,
@@ -26,6 +30,8 @@ from .rpn_head import FViTRPNHead  # noqa: E402
 from .vocabulary import DetectorVocabulary  # noqa: E402
 
 __all__ = [
+    'ByNameCocoMetric',
+    'ByNameOVCocoMetric',
     'DetVocabularyHook',
     'DetectorVocabulary',
     'FViT',

@@ -1,14 +1,20 @@
 """Open-vocabulary detection data, straight from the official json files."""
 
-from pathlib import PurePosixPath
-from typing import Dict, List
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Dict, List, Optional
 
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
-from mmengine.fileio import load
+from mmengine.logging import print_log
 
+from ..datasets.coco_file import read_coco
+from ..datasets.coco_json import log_skipped, some, without_collecting
+from ..datasets.listing import check_folder
 from .names import OV_COCO_BASE, OV_COCO_CLASSES, OV_COCO_NOVEL, VOC_PHRASES
+from .truth import coco_api, leave_out
 
 __all__ = ['OVCocoDataset', 'OVVOCDataset', 'OpenVocabDetDataset']
 
@@ -21,7 +27,13 @@ class OpenVocabDetDataset(CocoDataset):
     order of their ids (so no list of names can disagree with the file). Novel
     are ``metainfo['novel_classes']``, else the categories that the file marks
     with ``frequency='r'`` (LVIS) or ``novel=true``. For training, annotations
-    of novel classes are dropped before anything else sees them.
+    of novel classes are dropped before anything else sees them. Labels are
+    positions in the names; the metainfo says so (``labels_follow_classes``).
+
+    The file is checked as :func:`~declip_mm.datasets.coco_file.read_coco`
+    says, and all of its pictures have to be there. Boxes of no use are
+    counted and named in the log; where the pipeline loads masks, also objects
+    without.
 
     Args:
         skip_unlabelled: In test mode, leave out images without any object of
@@ -33,30 +45,69 @@ class OpenVocabDetDataset(CocoDataset):
 
     def __init__(self, *args, skip_unlabelled: bool = False, **kwargs) -> None:
         self.skip_unlabelled = skip_unlabelled
+        self.masks_wanted = any(
+            isinstance(step, dict) and step.get('with_mask')
+            for step in kwargs.get('pipeline', ())
+        )
         super().__init__(*args, **kwargs)
+
+    @without_collecting()
+    def load_data_list(self) -> List[dict]:
+        """mmdet's records of all pictures."""
+        return super().load_data_list()
 
     def COCOAPI(self, path: str) -> COCO:
         """Read a file; mmdet's loader calls this in the place of a class."""
-        content = load(path, file_format='json')
-        categories = self._order(content['categories'])
-        content['categories'] = categories
+        content = read_coco(
+            path,
+            self._image_root(),
+            # test-dev files have none
+            optional=['annotations'] if self.test_mode else [],
+        )
+        categories = content['categories'] = self._order(content['categories'])
         self._split_classes(categories)
-        novel = set(self._metainfo['novel_classes'])
-        if not self.test_mode and novel:
-            ids = {c['id'] for c in categories if c['name'] in novel}
-            content['annotations'] = [
-                a
-                for a in content['annotations']
-                if a['category_id'] not in ids
-            ]
-        for image in content['images']:
-            if 'file_name' not in image:
-                image['file_name'] = _path_of_url(image['coco_url'])
-        api = COCO()
-        api.dataset = content
-        api.createIndex()
-        api.img_ann_map, api.cat_img_map = api.imgToAnns, api.catToImgs
-        return api
+        self._metainfo['labels_follow_classes'] = True
+        novel = (
+            set() if self.test_mode else set(self._metainfo['novel_classes'])
+        )
+        ids = {c['id'] for c in categories if c['name'] not in novel}
+        content['annotations'] = [
+            a for a in content['annotations'] if a['category_id'] in ids
+        ]
+        count = len(content['annotations'])
+        # mmdet would drop the same, without a word
+        leave_out(self.ann_file, content, least=1, masks=self.masks_wanted)
+        if not content['annotations']:
+            self._complain(count)
+        return coco_api(content)
+
+    def _image_root(self) -> Optional[Path]:
+        """Folder of the pictures, None if it is not on this machine."""
+        folder = self.data_prefix.get('img', '')
+        if self.backend_args is not None or '://' in folder:
+            return None
+        return check_folder(folder, 'image folder')
+
+    def _complain(self, count: int) -> None:
+        """No object is left of those that the file has of the classes."""
+        names = self._metainfo['classes']
+        text = (
+            f'{self.ann_file} has {count} objects of the {len(names)} classes '
+            f'{some(names)}'
+            + ('' if self.test_mode else ' (not counting novel ones)')
+            + (', none of use.' if count else '.')
+        )
+        if self.masks_wanted:
+            text += ' Objects need a mask here: LoadAnnotations has with_mask.'
+        if not self.test_mode:
+            raise ValueError(
+                f'{text} Training needs some: check annotations and classes.'
+            )
+        print_log(
+            f'{text} Nothing can be measured on it.',
+            logger='current',
+            level=logging.WARNING,
+        )
 
     def _order(self, categories: List[dict]) -> List[dict]:
         """Categories in class order; labels are positions in it."""
@@ -67,6 +118,12 @@ class OpenVocabDetDataset(CocoDataset):
             return ordered
         by_name = {c['name']: c for c in ordered}
         missing = [n for n in names if n not in by_name]
+        twice = [name for name, k in Counter(names).items() if k > 1]
+        if twice:
+            raise ValueError(
+                f'metainfo.classes has {twice[:8]} twice. Each class '
+                'has one label: remove one.'
+            )
         if missing:
             raise ValueError(
                 f'{self.ann_file} has no category {missing[:8]}; it has '
@@ -95,15 +152,36 @@ class OpenVocabDetDataset(CocoDataset):
         )
 
     def filter_data(self) -> List[dict]:
+        """mmdet's, saying how many pictures are left out."""
+        every = self.data_list
         found = super().filter_data()
         if self.test_mode and self.skip_unlabelled:
             found = [d for d in found if d['instances']]
+        least = (self.filter_cfg or {}).get('min_size', 0)
+        if not self.test_mode and least:
+            small = [
+                d['img_path']
+                for d in every
+                if min(d['height'], d['width']) < least
+            ]
+            if small:
+                reason = f'pictures with a side below min_size={least}'
+                log_skipped(self.ann_file, {reason: small})
+        if not found:
+            raise ValueError(
+                f'{self.ann_file}: none of its {len(every)} pictures is left '
+                f'by filter_cfg={self.filter_cfg} and '
+                f'skip_unlabelled={self.skip_unlabelled}. Check annotations '
+                'and classes.'
+            )
+        if len(found) < len(every):
+            print_log(
+                f'{self.ann_file}: {len(found)} of {len(every)} pictures are '
+                'taken; the others have no object of the classes, or are too '
+                'small.',
+                logger='current',
+            )
         return found
-
-
-def _path_of_url(url: str) -> str:
-    """LVIS names files by url; val images lie in train2017 too."""
-    return '/'.join(PurePosixPath(url).parts[-2:])
 
 
 @DATASETS.register_module()

@@ -1,12 +1,14 @@
 """AP of LVIS (rare, common, frequent), without the lvis package."""
 
 from collections import OrderedDict, defaultdict
-from typing import Dict, List, Sequence, Union
+from typing import Any, Dict, List, Sequence, Union
 
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
-from mmengine.fileio import get_local_path
 from mmengine.logging import MMLogger
+
+from .coco_metric import CheckedTruth
+from .truth import check_numbers
 
 __all__ = ['FasterLVISMetric']
 
@@ -25,7 +27,7 @@ _ITEMS = dict(
 
 
 @METRICS.register_module()
-class FasterLVISMetric(CocoMetric):
+class FasterLVISMetric(CheckedTruth, CocoMetric):
     """LVIS v1's federated AP (Gupta et al., CVPR 2019), by faster-coco-eval.
 
     A class counts in an image only if the image is labelled for it: it has
@@ -40,8 +42,8 @@ class FasterLVISMetric(CocoMetric):
         Others: Of :class:`mmdet.evaluation.CocoMetric`.
 
     Raises:
-        ValueError: The file has no frequencies, or another metric is asked
-            for.
+        ValueError: The file contradicts itself, has no frequencies, or
+            another metric is asked for.
     """
 
     default_prefix = 'lvis'
@@ -53,36 +55,46 @@ class FasterLVISMetric(CocoMetric):
         max_dets: int = 300,
         **kwargs,
     ) -> None:
-        from faster_coco_eval import COCO
-
         metric = [metric] if isinstance(metric, str) else list(metric)
         wrong = [m for m in metric if m not in ('bbox', 'segm')]
         if wrong:
             raise ValueError(f"metric {wrong}: allowed are 'bbox', 'segm'.")
-        super().__init__(metric=metric, **kwargs)
-        with get_local_path(
-            ann_file, backend_args=self.backend_args
-        ) as local_path:
-            self._coco_api = COCO(local_path)
+        super().__init__(ann_file, metric, **kwargs)
         self.max_dets = max_dets
+
+    def _index(self, content: dict) -> Any:
+        from faster_coco_eval import COCO
+
+        check_numbers(self.ann_file, content)
         bare = [
             c['name']
-            for c in self._coco_api.dataset['categories']
+            for c in content['categories']
             if c.get('frequency') not in ('r', 'c', 'f')
         ]
         if bare:
             raise ValueError(
-                f'{ann_file} says no frequency of {len(bare)} categories, '
-                f'such as {bare[:5]}: it is no LVIS file. Use OVCocoMetric '
-                'for files in COCO format.'
+                f'{self.ann_file} says no frequency of {len(bare)} '
+                f'categories, such as {bare[:5]}: it is no LVIS file. Use '
+                'OVCocoMetric for files in COCO format.'
             )
+        #: Classes that each image is labelled for.
+        self._labelled = {
+            image['id']: set(image.get('neg_category_ids') or ())
+            for image in content['images']
+        }
+        for entry in content['annotations']:
+            self._labelled[entry['image_id']].add(entry['category_id'])
+        return COCO(content)
+
+    def _by_name(self, meta: dict) -> bool:
+        return bool(meta)
 
     def compute_metrics(self, results: list) -> Dict[str, float]:
         """AP of all (image, prediction) pairs, in [0, 1]; -1: no object."""
         from faster_coco_eval import COCOeval_faster
 
         logger = MMLogger.get_current_instance()
-        self.cat_ids = self._category_ids()
+        self._fill_sizes(results)
         files = None
         if self.outfile_prefix is not None:
             files = self.results2json(
@@ -105,6 +117,7 @@ class FasterLVISMetric(CocoMetric):
                 lvis_style=True,
                 print_function=logger.info,
             )
+            evaluator.params.catIds = self.cat_ids
             evaluator.params.maxDets = [self.max_dets]
             evaluator.run()
             stats = evaluator.stats_as_dict
@@ -112,27 +125,18 @@ class FasterLVISMetric(CocoMetric):
                 found[f'{kind}_{item}'] = round(float(stats[theirs]), 4)
         return found
 
-    def _category_ids(self) -> List[int]:
-        """Ids in the order of the labels."""
-        categories = self._coco_api.dataset['categories']
-        ids = {c['name']: c['id'] for c in categories}
-        names = self.dataset_meta['classes']
-        missing = [n for n in names if n not in ids]
-        if missing:
-            raise ValueError(
-                f'classes {missing[:5]} of the data set are not in the '
-                'annotation file of the metric; give both the same file.'
-            )
-        return [ids[n] for n in names]
-
     def _detections(self, results: list, masks: bool) -> List[dict]:
-        """COCO records of the best ``max_dets`` of every image."""
+        """COCO records of the best ``max_dets`` of every image.
+
+        Without those of classes that it is not labelled for: the evaluator
+        drops them as well, but stumbles over their masks first.
+        """
         by_image = defaultdict(list)
         for _, pred in results:
             for index, label in enumerate(pred['labels']):
                 record = dict(
                     image_id=pred['img_id'],
-                    category_id=self.cat_ids[label],
+                    category_id=self.label_ids[label],
                     score=float(pred['scores'][index]),
                 )
                 if masks:
@@ -144,7 +148,12 @@ class FasterLVISMetric(CocoMetric):
                     record['bbox'] = self.xyxy2xywh(pred['bboxes'][index])
                 by_image[pred['img_id']].append(record)
         best = []
-        for records in by_image.values():
+        for image, records in by_image.items():
             records.sort(key=lambda r: -r['score'])
-            best += records[: self.max_dets]
+            labelled = self._labelled[image]
+            best += [
+                record
+                for record in records[: self.max_dets]
+                if record['category_id'] in labelled
+            ]
         return best

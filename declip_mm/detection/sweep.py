@@ -10,6 +10,7 @@ from mmengine.config import ConfigDict
 
 from .fusion import fuse_scores
 from .scores import DumpedScores
+from .truth import check_numbers, ids_of_classes, read_truth
 
 __all__ = ['detections', 'evaluate', 'grid', 'sweep']
 
@@ -56,9 +57,8 @@ def evaluate(
     """
     from faster_coco_eval import COCOeval_faster
 
-    categories = {c['name']: c for c in api.dataset['categories']}
-    ids = [categories[n]['id'] for n in scores.about['classes']]
-    lvis = all('frequency' in c for c in categories.values())
+    ids = ids_of_classes(api.dataset, scores.about['classes'], 'ann_file')
+    lvis = all('frequency' in c for c in api.dataset['categories'])
     found = [dict(r, category_id=ids[r['label']]) for r in records]
     most = scores.about['max_per_img']
     if most < 1:  # mmdet's word for no limit
@@ -112,7 +112,10 @@ def sweep(
     """Measure every setting; yields its row as soon as it is known."""
     from faster_coco_eval import COCO
 
-    api = COCO(ann_file)
+    content = read_truth(ann_file)
+    check_numbers(ann_file, content)
+    ids_of_classes(content, scores.about['classes'], ann_file)
+    api = COCO(content)
     for alpha, beta, tau in settings:
         records = detections(scores, alpha, beta, tau)
         found = {}

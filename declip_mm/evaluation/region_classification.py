@@ -92,10 +92,22 @@ class RegionClassificationMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep, of each image, labels and the rank of the right class."""
         classes = dataset_classes(self.dataset_meta, type(self).__name__)
+        self._leave_out_masks()
         # A misspelt name is told after the first image, not after the last.
         class_columns(classes, self.exclude, self.subsets)
         for sample in data_samples:
             self.results.append(self._ranks(sample, len(classes)))
+
+    def _leave_out_masks(self) -> None:
+        """Data whose boxes stand alone have no figures of masks."""
+        if self.dataset_meta.get('masks', True) or 'mask' not in self.features:
+            return
+        if self.features == ('mask',):
+            raise ValueError(
+                "features=('mask',), but no region of the data set has a "
+                "mask. Ask for 'box', or give a file with segmentation."
+            )
+        self.features = tuple(f for f in self.features if f != 'mask')
 
     def _ranks(self, sample: dict, num_classes: int) -> dict:
         """Labels (n,), things (n,), and rank (n,) per feature: -1 is a miss.

@@ -184,7 +184,11 @@ class OpenVocabPredictor:
                 s.get('boxes', content.new_zeros(0, 4)) for s in data_samples
             ]
             features['box'] = box_features(content, boxes)
-        if 'mask' in self.regions:
+        # Boxes may stand alone, in the whole data set.
+        alone = any(
+            'masks' not in s for s in data_samples if len(s.get('boxes', ()))
+        )
+        if 'mask' in self.regions and not alone:
             none = content.new_zeros(0, 1, 1)
             masks = [s.get('masks', none) for s in data_samples]
             features['mask'] = mask_features(content, masks)

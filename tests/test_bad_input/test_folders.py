@@ -114,8 +114,8 @@ def left_out(name, box, reason):
     return Case(
         f'proposal {name}',
         proposals(boxes=(GOOD, box)),
-        'annotations[1]',
-        f'1 boxes left out, {reason}',
+        'annotation 2',
+        f'1 left out, {reason}',
         'skipped',
     )
 
@@ -173,8 +173,8 @@ CASES = [
     Case(
         'proposal: unknown image',
         proposals([image(id=2)]),
-        'belongs to image 1',
-        'not in its images',
+        'image_id=1',
+        'none of its images',
     ),
     Case(
         'proposal: three numbers',

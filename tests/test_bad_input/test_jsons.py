@@ -64,9 +64,9 @@ REFUSED = [
             f'no {key}',
             'images[0]',
         )
-        for key in ('id', 'file_name', 'height', 'width')
+        for key in ('id', 'file_name')
     ),
-    ('id a text', changed(IMAGES, id='x'), "id='x'", 'expected int'),
+    ('one id a text', changed(IMAGES, id='x'), "id='x'", 'expected int'),
     ('height a float', changed(IMAGES, height=4.5), '4.5', 'expected int'),
     ('height 0', changed(IMAGES, height=0), 'height=0', '1 or more'),
     ('width negative', changed(IMAGES, width=-3), 'width=-3', '1 or more'),
@@ -80,7 +80,7 @@ REFUSED = [
             f'no {key}',
             'annotations[0]',
         )
-        for key in ('id', 'image_id', 'category_id')
+        for key in ('image_id', 'category_id')
     ),
     ('regions twice', twice(REGIONS), 'id 1', 'Remove one'),
     ('no such image', changed(REGIONS, image_id=99), '99', 'images'),

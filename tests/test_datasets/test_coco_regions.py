@@ -66,11 +66,11 @@ def wrong(change):
         ),
         (
             lambda d: d['annotations'][0].update(category_id=9),
-            'annotation 1 has category 9',
+            'annotation 1 has category_id=9, .* categories: 3, 7',
         ),
         (
             lambda d: d['annotations'][0].update(image_id=9),
-            'annotation 1 belongs to image 9',
+            'annotation 1 has image_id=9, which is none of its images',
         ),
         (
             lambda d: d['annotations'][0].update(bbox=[1, 2, 3]),
@@ -81,12 +81,12 @@ def wrong(change):
             'expected four numbers',
         ),
         (
-            lambda d: d['annotations'][0].update(id='x'),
-            r"annotations\[0\] has id='x'; expected int",
+            lambda d: d['annotations'][0].update(id=1.5),
+            r'annotations\[0\] has id=1.5; expected int',
         ),
         (
-            lambda d: d['images'][0].pop('height'),
-            r'images\[0\] has no height',
+            lambda d: d['images'][0].update(height='40'),
+            r"images\[0\] has height='40'; expected int",
         ),
         (
             lambda d: d['annotations'].insert(0, 7),
@@ -102,7 +102,7 @@ def wrong(change):
         ),
         (
             lambda d: d['images'][0].update(file_name='gone.png'),
-            '1 of 1 files .* gone.png',
+            '1 of 2 files .* gone.png',
         ),
     ],
 )
@@ -132,6 +132,31 @@ def test_picture_of_another_size_is_refused(world):
     data['annotations'][0]['segmentation'] = whole
     with pytest.raises(ValueError, match='is 40 x 80 .* says 41 x 80'):
         world(data)[0]
+
+
+def test_boxes_alone(world):
+    """No mask in the whole file: boxes are all there is."""
+    bare = [annotation(1), annotation(2, (30, 4, 60, 8), category_id=7)]
+    for entry in bare:
+        del entry['segmentation']
+    found = world(content(*bare))
+    assert found.metainfo['masks'] is False
+    sample = found[0]['data_samples']
+    assert 'masks' not in sample
+    assert sample.region_labels.tolist() == [0, 1]
+    # the box of stuff stays as it is, for there is no mask to take one from
+    assert sample.boxes[1].tolist() == pytest.approx([0.375, 0.05, 0.75, 0.1])
+
+
+def test_regions_without_a_mask_among_others(world):
+    bare = annotation(2)
+    del bare['segmentation']
+    (world.root / 'a.json').write_text(
+        json.dumps(content(annotation(1), bare))
+    )
+    found = read_regions(world.root / 'a.json', False, 64, 1024)
+    assert found.masks
+    assert found.skipped == {'without a mask': ['annotation 2']}
 
 
 def test_classes_select_and_order(world):

@@ -90,5 +90,5 @@ def test_a_caption_of_no_picture(captions):
     content = json.loads((captions / 'c.json').read_text())
     content['annotations'].append(dict(image_id=99, caption='x'))
     (captions / 'c.json').write_text(json.dumps(content))
-    with pytest.raises(ValueError, match='belongs to image 99'):
+    with pytest.raises(ValueError, match='image_id=99, which is none of'):
         load(captions)

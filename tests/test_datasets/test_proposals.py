@@ -71,8 +71,8 @@ def test_area_and_labelled_files(world):
     'change, message',
     [
         (lambda d: d['annotations'][0].pop('bbox'), 'has bbox=None'),
-        (lambda d: d['annotations'][0].update(image_id=9), 'image 9'),
-        (lambda d: d['images'][0].pop('width'), 'has no width'),
+        (lambda d: d['annotations'][0].update(image_id=9), 'image_id=9'),
+        (lambda d: d['images'][0].update(width=0), 'has width=0'),
     ],
 )
 def test_refused_files(world, change, message):

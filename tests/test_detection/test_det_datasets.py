@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from bad_input import logged
 from det_model import BASE, NAMES
 from det_world import annotations, write_world
 from mmdet.datasets import CocoDataset, LVISV1Dataset, Objects365V1Dataset
@@ -13,16 +14,18 @@ from declip_mm.detection.names import OV_COCO_NOVEL
 from declip_mm.models.text import class_phrases
 
 
-def dataset(path, test_mode=False, kind='OpenVocabDetDataset', **options):
+def dataset(
+    path, test_mode=False, kind='OpenVocabDetDataset', steps=(), **options
+):
+    given = dict(data_prefix=dict(img=str(path.parent)))
     return DATASETS.build(
         dict(
             type=kind,
             ann_file=str(path),
-            data_prefix=dict(img=str(path.parent)),
             test_mode=test_mode,
             filter_cfg=dict(filter_empty_gt=True, min_size=32),
-            pipeline=[],
-            **options,
+            pipeline=list(steps),
+            **dict(given, **options),
         )
     )
 
@@ -91,7 +94,7 @@ def test_lvis_finds_pictures_by_url(tmp_path):
 def test_images_without_objects_may_be_skipped_in_test_mode(tmp_path):
     content = annotations()
     content['annotations'] = content['annotations'][:2]
-    path = tmp_path / 'some.json'
+    path = write_world(tmp_path)
     path.write_text(json.dumps(content))
     assert len(dataset(path, test_mode=True)) == 3
     assert len(dataset(path, test_mode=True, skip_unlabelled=True)) == 1
@@ -119,6 +122,8 @@ def coco_file(folder):
             for i in range(80)
         ],
     )
+    for image in images:
+        (folder / image['file_name']).touch()
     path = folder / 'instances.json'
     path.write_text(json.dumps(content))
     return path
@@ -167,7 +172,7 @@ def test_every_benchmark_name_can_be_embedded(names, count):
 def test_objects365_trailing_blank_and_order(tmp_path):
     content = annotations()
     content['categories'][0]['name'] = 'tissue '
-    path = tmp_path / 'objects365.json'
+    path = write_world(tmp_path)
     path.write_text(json.dumps(content))
     data = dataset(path, test_mode=True, metainfo=dict(novel_classes=()))
     # as the file spells it, so that the metric finds it; sorted by id
@@ -179,3 +184,66 @@ def test_voc_names_read_as_words():
     meta = OVVOCDataset.METAINFO
     assert meta['phrases']['tvmonitor'] == ['tv monitor']
     assert set(meta['phrases']) <= set(meta['classes'])
+
+
+def test_lvis_keys_survive(tmp_path):
+    path = write_world(tmp_path, lvis=True)
+    data = dataset(path, test_mode=True)
+    api = data.COCOAPI(str(path))
+    assert api.imgs[1]['neg_category_ids'] == [3]
+    assert api.imgs[1]['not_exhaustive_category_ids'] == [7]
+    assert {c['frequency'] for c in api.cats.values()} == set('rcf')
+
+
+def test_masks_are_asked_for_where_they_are_loaded(tmp_path):
+    content = annotations()
+    del content['annotations'][0]['segmentation']
+    # a polygon of two points beside a good one
+    content['annotations'][3]['segmentation'].append([1, 2, 3, 4])
+    path = write_world(tmp_path)
+    path.write_text(json.dumps(content))
+    assert len(found_names(dataset(path))) == 3
+    data = dataset(path, steps=[dict(type='LoadAnnotations', with_mask=True)])
+    assert found_names(data) == ['green thing', 'red thing']
+    (instance, _) = data.get_data_info(0)['instances']
+    assert [len(p) for p in instance['mask']] == [8]
+
+
+def test_all_missing_pictures_are_found_at_the_start(tmp_path):
+    path = write_world(tmp_path)
+    for number in (1, 3):
+        (tmp_path / f'{number}.png').unlink()
+    with pytest.raises(FileNotFoundError, match='2 of 3 .*1.png, 3.png'):
+        dataset(path)
+
+
+def test_small_pictures_are_named(tmp_path):
+    content = annotations()
+    content['images'][0].update(height=20, width=90)
+    path = write_world(tmp_path)
+    path.write_text(json.dumps(content))
+    with logged() as lines:
+        assert len(dataset(path)) == 1
+    assert 'min_size=32' in lines[-1] and '1.png' in lines[-1]
+    content['images'][2].update(height=20, width=90)
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='none of its 3 pictures is left'):
+        dataset(path)
+
+
+def test_a_test_set_without_annotations_warns(tmp_path):
+    content = annotations()
+    del content['annotations']
+    path = write_world(tmp_path)
+    path.write_text(json.dumps(content))
+    with logged() as lines:
+        assert len(dataset(path, test_mode=True)) == 3
+    assert 'Nothing can be measured' in lines[-1]
+    with pytest.raises(ValueError, match="no list 'annotations'"):
+        dataset(path)
+
+
+def test_remote_pictures_are_not_looked_for(tmp_path):
+    path = write_world(tmp_path)
+    data = dataset(path, data_prefix=dict(img='s3://bucket/train/'))
+    assert len(data) == 2

@@ -110,9 +110,12 @@ def test_proposals_can_be_distilled_from(project, tmp_path, monkeypatch):
         monkeypatch,
         *(config, checkpoint, out, '--min-score', 0, '--max-per-image', 4),
     )
-    images = read_proposals(out, (1, 1e9))
-    # all pictures, labelled or not
-    assert [i['file_name'] for i in images] == ['1.png', '2.png', '3.png']
+    root = config.parent / 'data'
+    images = read_proposals(out, (1, 1e9), root)
+    # all pictures, labelled or not, in their sub-folder
+    folder = 'val2017/' if (root / 'val2017').is_dir() else ''
+    names = [i['file_name'] for i in images]
+    assert names == [f'{folder}{n}.png' for n in (1, 2, 3)]
     assert all(1 <= len(i['boxes']) <= 4 for i in images)
     content = json.loads(out.read_text())
     boxes = np.array([a['bbox'] for a in content['annotations']])

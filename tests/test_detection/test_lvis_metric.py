@@ -121,6 +121,66 @@ def test_only_the_best_detections_of_an_image_count(tmp_path):
     assert found['bbox_APc'] == 1
 
 
+@pytest.mark.parametrize('labelled', [[3], []], ids=['absent', 'unknown'])
+@pytest.mark.parametrize('kind', ['bbox', 'segm'])
+def test_images_without_annotations(tmp_path, kind, labelled):
+    """They say nothing but what they are known not to have."""
+    content = annotations(lvis=True)
+    content['images'].append(
+        dict(content['images'][0], id=9, neg_category_ids=labelled)
+    )
+    content['images'][-1]['coco_url'] = 'http://a.example/val2017/9.png'
+    extra = prediction(
+        9,
+        ('red thing', (0, 0, 30, 30), 0.99),
+        ('green thing', (0, 0, 20, 20), 0.99),
+    )
+    found = metric(tmp_path, content, metric=kind).compute_metrics(
+        [*PERFECT, extra]
+    )
+    assert found[f'{kind}_APf'] == found[f'{kind}_APr'] == 1
+    # a green thing where none is: found before the true one
+    assert found[f'{kind}_APc'] == (0.5 if labelled else 1)
+
+
+def test_flags_areas_and_sizes_may_be_missing(tmp_path):
+    content = annotations(lvis=True)
+    for entry in content['annotations']:
+        del entry['iscrowd'], entry['area']
+    for image in content['images']:
+        del image['height'], image['width']
+    sized = [(dict(gt, height=80, width=96), pred) for gt, pred in PERFECT]
+    found = metric(tmp_path, content).compute_metrics(sized)
+    assert found['bbox_AP'] == found['segm_AP'] == 1
+    assert found['bbox_APs'] == found['bbox_APm'] == 1
+
+
+@pytest.mark.parametrize('names', [CLASSES[::-1], CLASSES[1:]])
+def test_classes_in_any_order_and_number(tmp_path, names):
+    found = metric(tmp_path, metric='bbox')
+    found.dataset_meta = dict(classes=names)
+    results = []
+    for gt, pred in PERFECT:
+        kept = [CLASSES[label] in names for label in pred['labels']]
+        labels = [
+            names.index(CLASSES[label])
+            for label, keep in zip(pred['labels'], kept)
+            if keep
+        ]
+        results.append(
+            (
+                gt,
+                dict(
+                    img_id=pred['img_id'],
+                    bboxes=pred['bboxes'][kept],
+                    scores=pred['scores'][kept],
+                    labels=np.array(labels, int),
+                ),
+            )
+        )
+    assert found.compute_metrics(results)['bbox_AP'] == 1
+
+
 def test_no_detection_at_all(tmp_path):
     empty = [prediction(i) for i in (1, 2, 3)]
     found = metric(tmp_path, metric='bbox').compute_metrics(empty)
@@ -143,9 +203,8 @@ def test_wrong_files_and_metrics_are_refused(tmp_path):
     with pytest.raises(ValueError, match='segm'):
         metric(tmp_path, metric='proposal')
     wrong = metric(tmp_path)
-    wrong.dataset_meta = dict(classes=('cart',))
-    with pytest.raises(ValueError, match='cart'):
-        wrong.compute_metrics(PERFECT)
+    with pytest.raises(ValueError, match='lvis.json, .* lacks .* cart'):
+        wrong.dataset_meta = dict(classes=('cart',))
 
 
 def random_detections():

@@ -61,6 +61,20 @@ def test_by_hand():
     }
 
 
+def test_boxes_alone():
+    """Data without masks have no figures of masks."""
+    metric = RegionClassificationMetric(('box', 'mask'))
+    metric.dataset_meta = {'classes': CLASSES, 'masks': False}
+    metric.process(None, SAMPLES)
+    found = metric.evaluate(len(SAMPLES))
+    assert found['region/box_macc'] == evaluate(SAMPLES)['region/box_macc']
+    assert not [key for key in found if 'mask' in key]
+    metric = RegionClassificationMetric(('mask',))
+    metric.dataset_meta = {'classes': CLASSES, 'masks': False}
+    with pytest.raises(ValueError, match="Ask for 'box'"):
+        metric.process(None, SAMPLES)
+
+
 def test_full_precision():
     found = evaluate([sample([0, 0, 0, 1, 1, 1, 1], [0, 9, 9, 0, 0, 0, 9])])
     expected = 100 * (1 / 3 + 3 / 4) / 2

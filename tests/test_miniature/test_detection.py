@@ -44,7 +44,9 @@ def world_file(folder):
     ]
     for split in ('train', 'val_known'):
         path = folder / split / 'annotations.json'
-        path.parent.mkdir(parents=True)
+        (path.parent / 'images').mkdir(parents=True)
+        for image in images:
+            (path.parent / 'images' / image['file_name']).touch()
         path.write_text(
             json.dumps(
                 dict(

@@ -77,6 +77,16 @@ def test_samples_without_regions():
     assert len(second.region_topk.get('box', ())) == 0
 
 
+def test_boxes_alone():
+    """No mask in the whole data set: no features of masks."""
+    bare = sample()
+    del bare.masks
+    inputs = dict(image=torch.zeros(1, 3, 64, 64))
+    (found,) = predictor().predict(KnownBackbone(), inputs, [bare])
+    assert list(found.region_topk) == ['box']
+    assert found.region_topk['box'][:, 0].tolist() == [0, 1]
+
+
 def test_vocabulary_follows():
     found = predictor()
     found.set_vocabulary(['zero', 'one', 'two'])

@@ -6,13 +6,15 @@
 CONFIG is an F-ViT config, CHECKPOINT a detector trained with it, whose RPN
 saw base classes only. The pictures are those of the config's train (default),
 val or test loader. OUT.json has one class, ``object``, and a score with each
-box. Pre-finetuning takes the boxes in the place of grid cells with
+box; files are named as below the loader's folder of pictures. Pre-finetuning
+takes the boxes in the place of grid cells with
 --cfg-options train_dataloader.dataset.ann_file=OUT.json
 train_dataloader.dataset.proposals=True.
 """
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -71,9 +73,16 @@ def build(args: argparse.Namespace) -> tuple[Any, Any]:
 
 @torch.no_grad()
 def propose(
-    model: Any, data: dict, most: int, least: float
+    model: Any, data: dict, root: str, most: int, least: float
 ) -> Iterator[tuple[dict, list[list[float]]]]:
-    """(image record, rows of x, y, w, h, score) for a batch."""
+    """(image record, rows of x, y, w, h, score) for a batch.
+
+    Args:
+        model: Detector in eval mode.
+        data: Of the loader.
+        root: Folder that file names are relative to.
+        most, least: Number of boxes of a picture, score of each.
+    """
     data = model.data_preprocessor(data, False)
     samples = data['data_samples']
     found = model.rpn_head.predict(
@@ -85,8 +94,8 @@ def propose(
         boxes[:, 2:] -= boxes[:, :2]
         height, width = sample.ori_shape
         image = dict(
-            id=int(sample.img_id),
-            file_name=Path(sample.img_path).name,
+            id=sample.img_id,
+            file_name=Path(os.path.relpath(sample.img_path, root)).as_posix(),
             height=height,
             width=width,
         )
@@ -100,10 +109,11 @@ def main() -> None:
         model, loader = build(args)
     except apis.OptionError as error:
         sys.exit(f'proposals.py: {error}')
+    root = loader.dataset.data_prefix.get('img', loader.dataset.data_root)
     images, notes, start = [], [], time.time()
     for data in loader:
         for image, rows in propose(
-            model, data, args.max_per_image, args.min_score
+            model, data, root, args.max_per_image, args.min_score
         ):
             images.append(image)
             for x, y, w, h, score in rows:

@@ -73,6 +73,5 @@ val_evaluator = dict(
     type='OVCocoMetric',
     ann_file=data_root + 'annotations/instances_val2017.json',
     metric='bbox',
-    sort_categories=True,  # labels are in the order of ids
 )
 test_evaluator = val_evaluator
