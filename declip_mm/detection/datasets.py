@@ -1,13 +1,14 @@
 """Open-vocabulary detection data, straight from the official json files."""
 
 from pathlib import PurePosixPath
-from typing import Dict, List
+from typing import Dict, List, Mapping, Optional
 
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 from mmengine.fileio import load
 
+from ..models.text import list_classes
 from .names import OV_COCO_BASE, OV_COCO_CLASSES, OV_COCO_NOVEL, VOC_PHRASES
 
 __all__ = ['OVCocoDataset', 'OVVOCDataset', 'OpenVocabDetDataset']
@@ -34,6 +35,10 @@ class OpenVocabDetDataset(CocoDataset):
     def __init__(self, *args, skip_unlabelled: bool = False, **kwargs) -> None:
         self.skip_unlabelled = skip_unlabelled
         super().__init__(*args, **kwargs)
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: Optional[Mapping] = None) -> dict:
+        return super()._load_metainfo(list_classes(metainfo))
 
     def COCOAPI(self, path: str) -> COCO:
         """Read a file; mmdet's loader calls this in the place of a class."""
