@@ -29,6 +29,7 @@ def named_classes(kind, value):
         )[kind]
         (folder / 'bom.txt').write_text('\ufeffcat\ndog', 'utf-8')
         (folder / 'utf16.txt').write_text('cat', 'utf-16')
+        (folder / 'classes').write_text('cat')
         given = value.format(folder=folder)
         return owner._load_metainfo(dict(classes=given))['classes']
 
@@ -97,6 +98,8 @@ DATA = [
        "('cat', 'dog')") for kind in ('seg', 'det')),
     *((f'{kind}: UTF-16', named_classes(kind, '{folder}/utf16.txt'),
        'metainfo classes', 'UTF-8') for kind in ('seg', 'det')),
+    *((f'{kind}: another file', named_classes(kind, '{folder}/classes'),
+       '/classes. Convert', 'a name a line') for kind in ('seg', 'det')),
     ('regions: bare string', regions_of('cat,dog'), "'cat,dog'",
      "['cat', 'dog']"),
     *((f'{kind} hook: bare string', handed(kind, None, 'cat'), "'cat'",

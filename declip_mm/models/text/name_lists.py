@@ -75,7 +75,7 @@ def list_classes(metainfo: Mapping[str, Any] | None) -> dict[str, Any]:
     for key in ('classes', 'base_classes', 'novel_classes'):
         value = found.get(key)
         if isinstance(value, str):
-            file = _is_file_name(value)
+            file = _is_file_name(value) or os.path.isfile(value)
             try:
                 names = parse_names(value) if file else class_phrases(value)
             except ValueError as error:
@@ -108,7 +108,8 @@ def read_names(source: str) -> Names:
     if not _is_file_name(source):
         # os.path, for a list may be longer than any path
         foreign = suffix in _FOREIGN.split()
-        if foreign or (suffix and os.path.isfile(source)):
+        path = suffix or os.sep in source
+        if foreign or (path and os.path.isfile(source)):
             raise ValueError(
                 f'class names are read from .txt and .json files, got '
                 f'{source}. Convert it: a name a line.'
