@@ -7,7 +7,8 @@ import torch.nn as nn
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
 
-from ..models.text import read_names
+from ..models.text import parse_names
+from ..models.text.names import Names
 from .weights import fill_model
 
 __all__ = ['DeCLIPDetInferencer']
@@ -26,7 +27,9 @@ class DeCLIPDetInferencer(DetInferencer):
         model: F-ViT config.
         weights: Detector checkpoint.
         names: Class names to begin with: a list, a file of names, or
-            ``'cat,dog'``. None takes those the checkpoint was trained with.
+            ``'cat,dog'``; a class of several texts (``'person; man'``) has
+            the mean of their embeddings. None takes those the checkpoint was
+            trained with.
         base: Those of them that had annotations in training. None: those
             that the checkpoint names as base, where it names any.
         device: Of the model; None takes the best there is.
@@ -37,11 +40,13 @@ class DeCLIPDetInferencer(DetInferencer):
         self,
         model: str,
         weights: str,
-        names: Union[str, Sequence[str], None] = None,
+        names: Union[str, Names, None] = None,
         base: Optional[Sequence[str]] = None,
         device: Optional[str] = None,
         show_progress: bool = True,
     ) -> None:
+        if names is not None:  # refused before weights are read
+            names = parse_names(names)
         super().__init__(
             model=model,
             weights=weights,
@@ -61,22 +66,22 @@ class DeCLIPDetInferencer(DetInferencer):
 
     def set_names(
         self,
-        names: Union[str, Sequence[str]],
+        names: Union[str, Names],
         base: Optional[Sequence[str]] = None,
     ) -> None:
         """Detect these from now on; see the constructor."""
-        names = read_names(names) if isinstance(names, str) else list(names)
+        texts = parse_names(names)
         if base is None:
             known = self._trained_with.get('base_classes')
-            base = known and [n for n in names if n in set(known)]
-        self.model.set_vocabulary(names, base)
-        self.model.dataset_meta = dict(classes=tuple(names), palette='random')
+            base = known and [n for n in texts if n in set(known)]
+        self.model.set_vocabulary(texts, base)
+        self.model.dataset_meta = dict(classes=tuple(texts), palette='random')
         self.visualizer.dataset_meta = self.model.dataset_meta
 
     def __call__(
         self,
         inputs: Any,
-        names: Union[str, Sequence[str], None] = None,
+        names: Union[str, Names, None] = None,
         **options: Any,
     ) -> dict:
         """Detect in pictures.

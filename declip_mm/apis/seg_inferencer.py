@@ -55,6 +55,9 @@ class DeCLIPSegInferencer:
         device: Optional[str] = None,
         show_progress: bool = True,
     ) -> None:
+        if names is not None:
+            # refused before weights are read
+            names = build_vocabulary(names)
         cfg = load_config(model) if isinstance(model, str) else model
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -79,8 +82,9 @@ class DeCLIPSegInferencer:
                 ``'stuff'`` for a single name, which would else have nothing
                 to be told from, and None for several.
         """
+        names = build_vocabulary(names)
         if background == 'auto':
-            single = len(build_vocabulary(names).classes) == 1
+            single = len(names.classes) == 1
             background = 'stuff' if single else None
         self.model.set_vocabulary(names, background=background)
 

@@ -92,6 +92,12 @@ class DeCLIPRegionDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Pictures with their regions, masks still encoded."""
         classes = self.classes or self._metainfo.get('classes')
+        if isinstance(classes, str):
+            raise ValueError(
+                f'classes must be a list of names, got the one string '
+                f'{classes!r}, which would become letters. Write '
+                f'{[c.strip() for c in classes.split(",")]}.'
+            )
         found = read_regions(
             self.ann_file,
             'panoptic' in self.data_prefix,

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Mapping, Optional
 
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmdet.datasets.api_wrappers import COCO
@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from ..datasets.coco_file import read_coco
 from ..datasets.coco_json import log_skipped, some, without_collecting
 from ..datasets.listing import check_folder
+from ..models.text import list_classes
 from .names import OV_COCO_BASE, OV_COCO_CLASSES, OV_COCO_NOVEL, VOC_PHRASES
 from .truth import coco_api, leave_out
 
@@ -50,6 +51,10 @@ class OpenVocabDetDataset(CocoDataset):
             for step in kwargs.get('pipeline', ())
         )
         super().__init__(*args, **kwargs)
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: Optional[Mapping] = None) -> dict:
+        return super()._load_metainfo(list_classes(metainfo))
 
     @without_collecting()
     def load_data_list(self) -> List[dict]:

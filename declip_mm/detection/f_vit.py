@@ -8,6 +8,8 @@ from mmdet.registry import MODELS
 from torch import Tensor
 
 from ..models.pixels import CLIP, IMAGENET, complete_pixels
+from ..models.text import class_phrases, parse_names, tidy
+from ..models.text.names import Names, Phrases
 from .fusion import unit
 from .vocabulary import DetectorVocabulary
 
@@ -80,30 +82,42 @@ class FViT(TwoStageDetector):
         self.vocabulary = DetectorVocabulary(**vocabulary)
         self.vocabulary.check(self.backbone)
         self.names: List[str] = []
-        self._set_with: tuple = ()
+        #: Arguments of the last :meth:`set_vocabulary`.
+        self.set_with: tuple = ()
 
     def set_vocabulary(
         self,
-        names: Sequence[str],
+        names: Union[str, Names],
         base: Optional[Sequence[str]] = None,
         phrases: Optional[Mapping[str, Sequence[str]]] = None,
     ) -> None:
         """Detect these classes from now on.
 
         Args:
-            names: K class names; labels are positions in this list.
+            names: K class names (see :func:`~declip_mm.models.text
+                .parse_names`); labels are positions in this list. A class of
+                several texts has the mean of their embeddings.
             base: Those that had annotations in training. None: all, so that
                 one exponent (alpha) fuses the scores of every class.
             phrases: What stands for some names before the text tower
                 (``{'tvmonitor': ['tv monitor']}``).
 
         Raises:
-            ValueError: ``base`` names other classes.
+            ValueError: ``base`` or ``phrases`` name other classes.
         """
-        names = list(names)
+        texts = parse_names(names)
+        names = list(texts)
+        texts = _replaced(texts, phrases or {})
+        if isinstance(base, str):
+            raise ValueError(
+                f'base must be a list of class names, got the one string '
+                f'{base!r}. Write [{base!r}].'
+            )
         device = next(self.parameters()).device
-        wanted = (names, None if base is None else list(base), phrases, device)
-        if wanted == self._set_with:
+        base = None if base is None else [tidy(name) for name in base]
+        # items: the order of names is the order of labels
+        wanted = (list(texts.items()), base, device)
+        if wanted == self.set_with:
             return
         strangers = sorted(set(base or ()) - set(names))
         if strangers:
@@ -111,13 +125,13 @@ class FViT(TwoStageDetector):
                 f'base classes {strangers[:8]} are not among the '
                 f'{len(names)} class names.'
             )
-        matrix = self.vocabulary.matrix(names, phrases, device)
+        matrix = self.vocabulary.matrix(names, texts, device)
         self.vocabulary.check(self.backbone)  # its file is known by now
         base = set(names if base is None else base)
         self.roi_head.set_vocabulary(
             names, [name in base for name in names], matrix
         )
-        self.names, self._set_with = names, wanted
+        self.names, self.set_with = names, wanted
 
     def train(self, mode: bool = True) -> 'FViT':
         super().train(mode)
@@ -159,3 +173,15 @@ def _statistics(pixel_stats: Union[str, Mapping], beside: Mapping) -> dict:
         )
     mean, std = PIXEL_STATS[pixel_stats]
     return dict(mean=mean, std=std)
+
+
+def _replaced(texts: Phrases, phrases: Mapping[str, Sequence[str]]) -> Phrases:
+    """Texts of each class, of some classes others."""
+    own = {tidy(name): list(own) for name, own in phrases.items()}
+    strangers = [name for name in own if name not in texts]
+    if strangers:
+        raise ValueError(
+            f'phrases are given for {strangers[:8]}, which are no class '
+            f'names. The {len(texts)} classes begin with {list(texts)[:5]}.'
+        )
+    return class_phrases({**texts, **own})

@@ -6,6 +6,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ..engine.unwrap import unwrap
+from ..engine.vocabulary import mark_names, settle_names
 
 __all__ = ['DetVocabularyHook', 'take_names']
 
@@ -14,17 +15,23 @@ def take_names(model: nn.Module, dataset: Dataset) -> None:
     """Give a detector the class names of a data set.
 
     Raises:
-        ValueError: The data set has none.
+        ValueError: The data set has none, or others than those that were set
+            by hand.
     """
+    names = settle_names(model, model.names, model.set_with, dataset)
     meta = dataset.metainfo
-    if not meta.get('classes'):
-        raise ValueError(
-            f'{type(dataset).__name__} has no class names in its '
-            "metainfo['classes']; nothing can be detected."
-        )
+    if names is None:
+        own, base, _ = model.set_with
+        if base is None:  # which classes had annotations, the data know
+            model.set_vocabulary(dict(own), meta.get('base_classes'))
+        return
+    phrases = meta.get('phrases') or {}
     model.set_vocabulary(
-        meta['classes'], meta.get('base_classes'), meta.get('phrases')
+        names,
+        meta.get('base_classes'),
+        {name: own for name, own in phrases.items() if name in names},
     )
+    mark_names(model, model.set_with)
 
 
 @HOOKS.register_module()

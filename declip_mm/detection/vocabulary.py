@@ -18,6 +18,7 @@ from ..models.text import (
     ClassEmbeddings,
     build_class_embeddings,
     cached_class_embeddings,
+    tidy,
 )
 
 __all__ = ['DetectorVocabulary']
@@ -92,6 +93,7 @@ class DetectorVocabulary:
         if self.file is not None:
             found = self._from_file(names)
             if found is not None:
+                self._say_whose_texts(names, phrases or {})
                 return found.to(device)
         phrases = phrases or {}
         wanted = {n: list(phrases.get(n, (n,))) for n in names}
@@ -112,8 +114,22 @@ class DetectorVocabulary:
             )
         return found.with_background().to(device)
 
+    def _say_whose_texts(self, names: Sequence[str], phrases: Phrases) -> None:
+        own = [n for n in names if tuple(phrases.get(n, (n,))) != (n,)]
+        if own:
+            print_log(
+                f'{len(own)} classes have texts of their own, such as '
+                f'{own[0]!r}: {list(phrases[own[0]])}; the file of class '
+                'embeddings has rows for their names, which are taken as '
+                'they are.',
+                logger='current',
+                level=logging.WARNING,
+            )
+
     def _from_file(self, names: Sequence[str]) -> Optional[Tensor]:
-        rows: Dict[str, int] = {n: i for i, n in enumerate(self.file.names)}
+        rows: Dict[str, int] = {
+            tidy(n): i for i, n in enumerate(self.file.names)
+        }
         index = [rows.get(n, rows.get(_ALIASES.get(n, n))) for n in names]
         missing = [n for n, i in zip(names, index) if i is None]
         if not missing:

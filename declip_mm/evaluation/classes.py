@@ -14,14 +14,23 @@ def dataset_classes(meta: Mapping[str, Any] | None, metric: str) -> list[str]:
     """Class names of ``dataset_meta``.
 
     Raises:
-        ValueError: The data set names no classes.
+        ValueError: The data set names no classes, or one string.
     """
     classes = (meta or {}).get('classes')
     if not classes:
         raise ValueError(
-            f'{metric} needs the class names of the data set: its metainfo '
-            f'has no classes (got {dict(meta or {})!r:.200}). Set '
-            "metainfo=dict(classes=(...)) in the data set's config."
+            f'{metric} needs the class names of the data set: there are no '
+            f"class names in its metainfo['classes'] (metainfo: "
+            f'{dict(meta or {})!r:.200}). Set metainfo=dict(classes=(...)) '
+            "in the data set's config."
+        )
+    if isinstance(classes, str):
+        raise ValueError(
+            f'{metric} needs the class names of the data set and got the one '
+            f'string {classes!r}, which would become letters. Set '
+            'metainfo=dict(classes='
+            f'{tuple(c.strip() for c in classes.split(","))}); a tuple of '
+            'one name needs its comma.'
         )
     return list(classes)
 

@@ -19,8 +19,9 @@ from .text import (
     build_class_embeddings,
     cached_class_embeddings,
     expected_fingerprint,
-    read_names,
+    parse_names,
 )
+from .text.names import Names, Phrases
 from .zero_shot.arg_max import best_query
 from .zero_shot.windows import PictureFeatures
 
@@ -38,7 +39,8 @@ class OpenVocabPredictor:
 
     Args:
         text_encoder: Config of the CLIP's own text tower.
-        classes: Names (see :func:`read_names`), in the order of the labels.
+        classes: Names (see :func:`parse_names`), in the order of the labels.
+            A class of several texts has the mean of their embeddings.
             None takes those of the data set (:class:`VocabularyHook`).
         prompts: Prompt set or own templates.
         synonyms: Further names by class name.
@@ -50,13 +52,14 @@ class OpenVocabPredictor:
         cache_dir: Folder for class embeddings, verified by fingerprint; None
             computes them anew in every run.
         embeddings: File of class embeddings to take instead. It must have
-            been made by this text tower, of these names and prompts.
+            been made by this text tower, of these names and prompts; an
+            imported one only names its model, which must be the same.
     """
 
     def __init__(
         self,
         text_encoder: dict,
-        classes: Union[str, Sequence[str], None] = None,
+        classes: Union[str, Names, None] = None,
         prompts: Union[str, Sequence[str]] = 'vild',
         synonyms: Optional[Dict[str, List[str]]] = None,
         regions: Sequence[str] = ('box', 'mask'),
@@ -78,14 +81,20 @@ class OpenVocabPredictor:
         self.embeddings = embeddings
         self.names: List[str] = []
         self._matrix: Optional[Tensor] = None
+        self.phrases: Phrases = {}
         if classes is not None:
-            file = isinstance(classes, str)
-            self.set_vocabulary(read_names(classes) if file else classes)
+            self.set_vocabulary(classes)
 
-    def set_vocabulary(self, names: Sequence[str]) -> None:
-        """Classify into other names from now on."""
-        if list(names) != self.names:
-            self.names, self._matrix = list(names), None
+    def set_vocabulary(self, names: Union[str, Names]) -> None:
+        """Classify into other names from now on; see ``classes``."""
+        phrases = parse_names(names)
+        if list(phrases.items()) != list(self.phrases.items()):
+            self.phrases, self._matrix = phrases, None
+            self.names = list(phrases)
+
+    def forget_names(self) -> None:
+        """Have no names until others are set."""
+        self.names, self.phrases, self._matrix = [], {}, None
 
     def class_matrix(self, like: Tensor) -> Tensor:
         """(K, C) unit class embeddings on the device of ``like``."""
@@ -107,16 +116,27 @@ class OpenVocabPredictor:
         return self._encoder
 
     def _embed_names(self) -> Tensor:
-        arguments = (self.encoder, self.names, self.prompts, self.synonyms)
         if self.embeddings is not None:
-            return ClassEmbeddings.load(
-                self.embeddings, expected_fingerprint(*arguments), self.names
-            ).matrix
+            found = ClassEmbeddings.load(self.embeddings, names=self.names)
+            if found.declared is None:
+                found.verify(
+                    expected_fingerprint(*self._recipe()),
+                    origin=self.embeddings,
+                )
+            else:
+                found.verify_declared(
+                    self.text_encoder.get('model'), self.embeddings
+                )
+            return found.matrix
+        arguments = self._recipe()
         if self.cache_dir is None:
             return build_class_embeddings(*arguments).matrix
         return cached_class_embeddings(
             *arguments, cache_dir=self.cache_dir
         ).matrix
+
+    def _recipe(self) -> tuple:
+        return self.encoder, self.phrases, self.prompts, self.synonyms
 
     def classify(self, features: Tensor) -> Tensor:
         """(R, C) -> (R, topk) labels, best first."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..models.predictor import OpenVocabPredictor
-from ..models.text import clean_name
+from ..models.text import name_key
 from .vocabulary import SegVocabulary
 
 __all__ = ['QueryEmbeddings']
@@ -44,12 +44,14 @@ class QueryEmbeddings:
         """Embed other texts from now on, or the same in other prompts."""
         if prompts is not None and prompts != self.predictor.prompts:
             self.predictor.prompts = prompts
-            self.predictor.set_vocabulary([])
+            self.predictor.forget_names()
         # A text that several classes share is embedded once.
-        keys = [_key(query) for query in vocabulary.queries]
+        keys = [name_key(query) for query in vocabulary.queries]
         unique = dict(zip(reversed(keys), reversed(vocabulary.queries)))
         order = {key: row for row, key in enumerate(unique)}
-        self.predictor.set_vocabulary(list(unique.values()))
+        self.predictor.set_vocabulary(
+            {text: [text] for text in unique.values()}
+        )
         self._rows = torch.tensor([order[key] for key in keys])
         self.vocabulary = vocabulary
 
@@ -73,8 +75,3 @@ class QueryEmbeddings:
                 'model.'
             )
         return matrix[self._rows.to(matrix.device)]
-
-
-def _key(text: str) -> str:
-    """What the text tower makes of a text: equal keys, equal embeddings."""
-    return ' '.join(clean_name(text).split())

@@ -4,21 +4,25 @@ T classes, Q texts (queries).
 """
 
 import logging
+import re
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from mmengine.logging import print_log
 
-from ..models.text import class_phrases, clean_name, read_names
+from ..models.text import (
+    class_phrases,
+    clean_name,
+    name_key,
+    parse_names,
+    tidy,
+)
+from ..models.text.names import Phrases
 from ..visualization.colours import Colour, class_palette
 from .names import STUFF_BACKGROUND
 
 __all__ = ['SegVocabulary', 'Source', 'build_vocabulary', 'read_vocabulary']
-
-#: Between the texts of one class, in a list or file of names.
-SEPARATOR = '; '
 
 #: Names, name -> texts, file, comma-separated list, registered data set, or
 #: anything with ``metainfo``.
@@ -69,21 +73,21 @@ def build_vocabulary(
     Args:
         source: Class names in the order of the labels; name -> texts; a file
             (see :func:`read_vocabulary`); ``'cat,dog'``; the name of a data
-            set registered in mmseg; a data set or its ``metainfo``.
+            set registered in mmseg; a data set or its ``metainfo``; a
+            vocabulary.
         texts: Texts of some classes, instead of their names.
         palette: Colours; None takes the data set's, else makes them.
         background: Texts of one more class ``'background'``, which becomes
             label 0. ``'stuff'``: 26 words for what surrounds objects.
 
     Raises:
-        ValueError: Names that are empty or occur twice, texts of no class, a
-            palette of another length.
+        ValueError: Names that are empty or occur twice, texts of no class or
+            the same texts for two classes, a palette of another length.
     """
-    names, meta = read_vocabulary(source)
-    explicit = dict(names) if isinstance(names, Mapping) else {}
-    explicit.update(meta.get('texts') or {})
-    explicit.update(texts or {})
-    names = list(names)
+    explicit, meta = read_vocabulary(source)
+    names = list(explicit)
+    for own in (meta.get('texts') or {}, texts or {}):
+        explicit.update((tidy(name), phrases) for name, phrases in own.items())
     if background is not None:
         if 'background' in names:
             raise ValueError(
@@ -98,10 +102,8 @@ def build_vocabulary(
             f'texts are given for {strangers[:8]}, which are no class names. '
             f'The {len(names)} classes begin with {names[:5]}.'
         )
-    phrases = class_phrases({n: explicit.get(n, (n,)) for n in names})
-    # A mapping would have swallowed a name that occurs twice.
-    class_phrases(names)
-    _warn_of_shared_texts(phrases)
+    phrases = class_phrases({name: explicit[name] for name in names})
+    _check_shared_texts(phrases)
     if palette is None and background is None:
         palette = meta.get('palette')
     palette = palette or class_palette(names)
@@ -117,12 +119,13 @@ def build_vocabulary(
     )
 
 
-def read_vocabulary(source: Source) -> Tuple[Any, Mapping[str, Any]]:
-    """Names (or name -> texts) of a source, and metainfo if it has any.
-
-    In a list or a ``.txt`` file an entry ``'person; man; woman'`` is one
-    class of three texts, called by the first.
-    """
+def read_vocabulary(
+    source: Union[Source, SegVocabulary],
+) -> Tuple[Phrases, Mapping[str, Any]]:
+    """Name -> texts of a source, and metainfo if it has any."""
+    if isinstance(source, SegVocabulary):
+        texts = dict(zip(source.classes, source.texts))
+        return texts, dict(palette=source.palette)
     meta = getattr(source, 'metainfo', None)
     if meta is None and isinstance(source, Mapping) and 'classes' in source:
         meta = source
@@ -134,30 +137,13 @@ def read_vocabulary(source: Source) -> Tuple[Any, Mapping[str, Any]]:
                 f'{type(source).__name__} has no class names in its '
                 "metainfo['classes'], so that labels have no meaning."
             )
-        return list(meta['classes']), meta
-    names = read_names(source) if isinstance(source, str) else source
-    if isinstance(names, Mapping):
-        return names, {}
-    return _split_texts(list(names)), {}
-
-
-def _split_texts(names: List[Any]) -> Any:
-    several = [n for n in names if isinstance(n, str) and SEPARATOR in n]
-    if not several:
-        return names
-    split = [
-        [part.strip() for part in name.split(SEPARATOR)]
-        if isinstance(name, str)
-        else [name]
-        for name in names
-    ]
-    class_phrases([own[0] for own in split])
-    return {own[0]: own for own in split}
+        return class_phrases(meta['classes']), meta
+    return parse_names(source), {}
 
 
 def _registered(name: str) -> Optional[Mapping[str, Any]]:
     """Metainfo of a data set that is registered under this name."""
-    if Path(name).suffix or ',' in name:
+    if not re.fullmatch(r'(\w+\.)?\w+', name):
         return None
     import mmseg.datasets  # noqa: F401  (registers them)
     from mmseg.registry import DATASETS
@@ -177,18 +163,29 @@ def _background(
     return list(texts)
 
 
-def _warn_of_shared_texts(phrases: Mapping[str, Sequence[str]]) -> None:
+def _check_shared_texts(phrases: Phrases) -> None:
     """Of classes with one text in common only the first can win it."""
-    owners = defaultdict(list)
+    owners: Dict[str, List[str]] = defaultdict(list)
+    whole: Dict[frozenset, List[str]] = defaultdict(list)
     for name, own in phrases.items():
-        for text in own:
-            owners[clean_name(text)].append(name)
+        keys = frozenset(map(name_key, own))
+        whole[keys].append(name)
+        for key in keys:
+            owners[key].append(name)
+    same = [names for names in whole.values() if len(names) > 1]
+    if same:
+        raise ValueError(
+            f'these classes have the same texts, so that no pixel could get '
+            f'the second: {same[:8]}. Give them others, or remove all but '
+            'one of each.'
+        )
     shared = {t: names for t, names in owners.items() if len(names) > 1}
     if shared:
-        text, names = next(iter(shared.items()))
+        shown = ', '.join(f'{t!r} for {n}' for t, n in [*shared.items()][:5])
         print_log(
             f'{len(shared)} texts stand for several classes, of which the '
-            f'first gets the pixels: {text!r} for {names}, for instance.',
+            f'first gets the pixels: {shown}'
+            f'{" and more" if len(shared) > 5 else ""}.',
             logger='current',
             level=logging.WARNING,
         )

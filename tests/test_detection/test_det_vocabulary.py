@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from bad_input import logged
 from det_model import NAMES, build, text_encoder
 from mmengine.registry import MODELS
 from tiny import tiny_openai
@@ -130,8 +131,14 @@ class Runner:
         self.val_dataloader = self.test_dataloader = self.train_dataloader
 
 
+def nameless():
+    model = build()
+    model.names, model.set_with = [], ()
+    return model
+
+
 def test_the_hook_takes_the_names_of_the_data_set():
-    model, hook = build(), DetVocabularyHook()
+    model, hook = nameless(), DetVocabularyHook()
     hook.before_train_epoch(
         Runner(model, classes=('cat', 'dog'), base_classes=('cat',))
     )
@@ -143,3 +150,53 @@ def test_the_hook_takes_the_names_of_the_data_set():
     assert model.roi_head.is_base.all()
     with pytest.raises(ValueError, match='no class names'):
         hook.before_val_epoch(Runner(model))
+
+
+def test_the_hook_keeps_equal_names_with_their_own_texts():
+    model, hook = nameless(), DetVocabularyHook()
+    model.set_vocabulary(['cat; kitten', 'dog'])
+    own = model.set_with
+    hook.before_test_epoch(Runner(model, classes=('cat', 'dog')))
+    assert model.set_with is own
+    # which of them had annotations, the data know
+    meta = dict(classes=('cat', 'dog'), base_classes=('cat',))
+    hook.before_test_epoch(Runner(model, **meta))
+    assert model.set_with[0] == own[0]
+    assert model.roi_head.is_base.tolist() == [True, False, True]
+    with pytest.raises(ValueError, match="only in the data set .*'bus'"):
+        hook.before_test_epoch(Runner(model, classes=('cat', 'bus')))
+
+
+def test_names_of_several_texts_have_their_mean():
+    model = build(vocabulary=dict(text_encoder=text_encoder(), prompts='name'))
+    model.set_vocabulary('person; man,dog')
+    assert model.names == ['person', 'dog']
+    vocabulary = model.vocabulary
+    person, man, dog, _ = vocabulary.matrix(['person', 'man', 'dog'])
+    mean = torch.nn.functional.normalize(person + man, dim=0)
+    found = model.roi_head.bbox_head.fc_cls.embeddings
+    assert torch.allclose(found[0], mean, atol=1e-6)
+    assert torch.allclose(found[1], dog, atol=1e-6)
+
+
+def test_order_of_names_is_order_of_labels():
+    model = nameless()
+    model.set_vocabulary(['cat', 'dog'])
+    model.set_vocabulary(dict(dog=['dog'], cat=['cat']))
+    assert model.names == ['dog', 'cat']
+
+
+def test_phrases_and_base_are_about_the_names():
+    model = nameless()
+    with pytest.raises(ValueError, match=r"\['bus'\], which are no class"):
+        model.set_vocabulary(['cat'], phrases=dict(bus=['coach']))
+    with pytest.raises(ValueError, match=r"one string 'cat'. Write \['cat'\]"):
+        model.set_vocabulary(['cat'], base='cat')
+
+
+def test_rows_of_a_file_win_over_texts_and_it_is_said(dumped):
+    vocabulary = DetectorVocabulary(embeddings=dumped[1])
+    with logged() as lines:
+        found = vocabulary.matrix(NAMES[:1], {NAMES[0]: ['scarlet thing']})
+    assert torch.equal(found[0], dumped[0].matrix[0])
+    assert 'which are taken as they are' in lines[0]

@@ -102,11 +102,13 @@ def loader(names):
 
 def test_vocabulary_comes_from_the_data_set():
     seen = []
-    head = SimpleNamespace(names=[])
-    head.set_vocabulary = lambda names: (
-        seen.append(names),
-        setattr(head, 'names', names),
-    )
+    head = SimpleNamespace(names=[], phrases={})
+
+    def set_vocabulary(names):
+        seen.append(names)
+        head.names, head.phrases = names, dict.fromkeys(names)
+
+    head.set_vocabulary = set_vocabulary
     runner = SimpleNamespace(
         model=SimpleNamespace(predictor=head),
         val_dataloader=loader(['a', 'b']),
@@ -116,8 +118,8 @@ def test_vocabulary_comes_from_the_data_set():
     hook.before_val_epoch(runner)
     hook.before_test_epoch(runner)
     assert seen == [['a', 'b'], ['c']]
-    head.names = ['c', 'd']  # given by hand
-    with pytest.raises(ValueError, match='predictor .*data set'):
+    set_vocabulary(['c', 'd'])  # given by hand
+    with pytest.raises(ValueError, match="only in the model: 'd'"):
         hook.before_test_epoch(runner)
     runner.test_dataloader = loader(())
     with pytest.raises(ValueError, match='no class names'):

@@ -1,12 +1,17 @@
 """Predictions from dense features, with class embeddings that are known."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from tiny import backbone_cfg, tiny_eva
 
-from declip_mm.models import DenseFeatures
+from declip_mm.checkpoint import FingerprintError
+from declip_mm.models import DenseFeatures, OpenVocabPredictor
+from declip_mm.models.text.importing import import_class_embeddings
 
 
 class KnownBackbone(torch.nn.Module):
@@ -133,3 +138,39 @@ def test_evaluator_modes():
     assert all(k.startswith('backbone.') for k in model.state_dict())
     with pytest.raises(ValueError, match="mode='loss' is unknown"):
         model(inputs, mode='loss')
+
+
+def test_several_texts_of_a_class_have_their_mean():
+    found = predictor()
+    found.set_vocabulary('person; man,dog')
+    assert found.names == ['person', 'dog']
+    matrix = found.class_matrix(torch.zeros(1))
+    rows = found.encoder.encode(['person', 'man', 'dog'])
+    mean = torch.nn.functional.normalize(rows[0] + rows[1], dim=0)
+    torch.testing.assert_close(matrix, torch.stack([mean, rows[2]]))
+
+
+def test_imported_embeddings_need_no_text_tower(tmp_path):
+    """Towers whose tokenizer we do not have, such as SigLIP's."""
+    config = tmp_path / 'tiny.json'
+    config.write_text(json.dumps(tiny_eva()))
+    np.save(tmp_path / 'rows.npy', np.eye(12)[:2])
+    rows, _ = import_class_embeddings(
+        tmp_path / 'rows.npy', 'cat,dog', str(config)
+    )
+    rows.save(tmp_path / 'rows.npz')
+    found = OpenVocabPredictor(
+        dict(type='DeCLIPTextEncoder', model=str(config)),
+        'cat,dog',
+        embeddings=str(tmp_path / 'rows.npz'),
+    )
+    matrix = found.class_matrix(torch.zeros(1))
+    assert torch.equal(matrix, torch.eye(12)[:2])
+    assert found._encoder is None
+    found.text_encoder = dict(found.text_encoder, model='EVA02-B-16')
+    found._matrix = None
+    with pytest.raises(FingerprintError, match='declared to belong to tiny'):
+        found.class_matrix(torch.zeros(1))
+    found.set_vocabulary('dog,cat')
+    with pytest.raises(FingerprintError, match='another order'):
+        found.class_matrix(torch.zeros(1))

@@ -143,14 +143,14 @@ def test_differing_names_are_shown(encoder):
     made = build_class_embeddings(encoder, NAMES, 'name')
     with pytest.raises(
         FingerprintError,
-        match="file has 3, wanted are 3; only in the file: 'couch'; "
-        "only wanted: 'sofa'",
+        match='the file has 3, what is wanted has 3; only in the file: '
+        "'couch'; only in what is wanted: 'sofa'",
     ):
         made.verify(names=['dog', 'traffic_light', 'sofa'])
     with pytest.raises(
         FingerprintError,
-        match="another order; at position 1 file has 'traffic_light', "
-        "wanted is 'couch'",
+        match='another order; at position 1 the file has '
+        "'traffic_light', what is wanted has 'couch'",
     ):
         made.verify(names=['dog', 'couch', 'traffic_light'])
 

@@ -5,7 +5,12 @@ import pytest
 import torch
 from tiny_text import END, START, clip, collect_warnings, save, text_config
 
-from declip_mm.models.text import DeCLIPTextEncoder, TextTokenizer
+from declip_mm.models.text import (
+    DeCLIPTextEncoder,
+    TextTokenizer,
+    build_class_embeddings,
+    tokens_alike,
+)
 
 
 def table_for(text):
@@ -67,3 +72,24 @@ def test_table_and_vocabulary_must_agree():
         DeCLIPTextEncoder(
             dict(text_config(vocab_size=6), token_ids=[0, -1, 7, START, END])
         )
+
+
+def test_alike_are_classes_with_the_same_tokens():
+    tokens = TextTokenizer(5)(['cat', 'CAT', 'one two three four', 'dog',
+                               'one two three five', 'cat'])  # fmt: skip
+    owners = ['a', 'b', 'c', 'd', 'e', 'f']
+    assert tokens_alike(owners, tokens) == [('a', 'b', 'f'), ('c', 'e')]
+    # one text in common is not all
+    assert tokens_alike(['a', 'b', 'c', 'b', 'd', 'd'], tokens) == []
+
+
+def test_words_that_a_small_tower_lacks_are_only_warned_of(monkeypatch):
+    warnings_of = collect_warnings(monkeypatch)
+    token_ids = table_for('a cat dog')
+    cfg = dict(text_config(vocab_size=len(token_ids)), token_ids=token_ids)
+    build_class_embeddings(DeCLIPTextEncoder(cfg), ['zebra', 'bus'], 'name')
+    assert any(
+        "same tokens to custom, which lacks words of them: 'zebra', 'bus'"
+        in line
+        for line in warnings_of
+    )

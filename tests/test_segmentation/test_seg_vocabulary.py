@@ -4,7 +4,9 @@ import json
 
 import pytest
 import torch
+from bad_input import logged
 from mmseg.registry import DATASETS, MODELS
+from PIL import Image
 from tiny_dense_seg import dense_segmentor, labels_of, picture, samples_of
 
 from declip_mm.segmentation import build_vocabulary
@@ -35,7 +37,7 @@ def test_names_of_a_registered_data_set():
     found = build_vocabulary('OVVOC21Dataset')
     assert found.palette[1] == (128, 0, 0)
     assert len(found.classes) == 21 and len(found.queries) == 46
-    assert build_vocabulary('ADE20KDataset').classes[7] == 'bed '
+    assert build_vocabulary('ADE20KDataset').classes[7] == 'bed'
 
 
 def test_one_word_is_a_vocabulary():
@@ -171,5 +173,46 @@ def test_hook_keeps_own_texts_and_refuses_other_names():
     hook = SegVocabularyHook()
     hook.before_test_epoch(Loop(model, dict(classes=['cat', 'dog'])))
     assert model.vocabulary.texts[0] == ('cat', 'kitten')
-    with pytest.raises(ValueError, match='the data set has 2'):
+    with pytest.raises(ValueError, match="position 0 the model has 'cat'"):
         hook.before_test_epoch(Loop(model, dict(classes=['dog', 'cat'])))
+
+
+def test_a_second_hook_replaces_what_the_first_gave():
+    model = dense_segmentor(None)
+    SegVocabularyHook().before_test_epoch(Loop(model, dict(classes=['cat'])))
+    meta = dict(classes=['dog', 'sky'])
+    SegVocabularyHook().before_test_epoch(Loop(model, meta))
+    assert model.vocabulary.classes == ('dog', 'sky')
+
+
+def test_shared_texts_are_warned_of_by_name():
+    with logged() as lines:
+        build_vocabulary(dict(a=['cat', 'dog'], b=['Dog', 'sky']))
+    assert "'dog' for ['a', 'b']" in lines[0]
+    with pytest.raises(ValueError, match='the same texts'):
+        build_vocabulary(dict(a=['cat', 'dog'], b=['Dog', 'cat']))
+
+
+def test_classes_file_with_several_texts_a_class(tmp_path):
+    for name in ('images', 'maps'):
+        (tmp_path / name).mkdir()
+    Image.new('RGB', (4, 4)).save(tmp_path / 'images' / 'a.jpg')
+    Image.new('L', (4, 4)).save(tmp_path / 'maps' / 'a.png')
+    (tmp_path / 'classes.txt').write_text('\ufeffperson; man\nsky\n', 'utf-8')
+    data = DATASETS.build(
+        dict(
+            type='OVSegDataset',
+            data_root=str(tmp_path),
+            data_prefix=dict(img_path='images', seg_map_path='maps'),
+            classes_file='classes.txt',
+            pipeline=[],
+        )
+    )
+    assert data.metainfo['classes'] == ('person', 'sky')
+    found = build_vocabulary(data)
+    assert found.texts == (('person', 'man'), ('sky',))
+
+
+def test_a_vocabulary_is_a_source():
+    made = build_vocabulary('person; man,dog', palette=[[1, 2, 3], [4, 5, 6]])
+    assert build_vocabulary(made) == made

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from tiny_text import clip, save, text_config
 from tool_modules import load_tool
@@ -36,4 +37,64 @@ def test_command_line(tool, tmp_path, capsys):
     assert tool.main(['verify', out, *other]) == 1
     assert 'error: class embeddings' in capsys.readouterr().err
     assert tool.main(['verify', out, '--names', 'cat,dog']) == 1
-    assert "only wanted: 'cat'" in capsys.readouterr().err
+    assert "only in what is wanted: 'cat'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'names, words',
+    [
+        ('cat,cat', 'read the same'),
+        ('', 'are empty'),
+        ('cat;dog', "Write 'cat,dog'"),
+        ('nowhere.txt', 'does not exist'),
+        ('{folder}/empty.txt', 'empty.txt: there are no class names'),
+        ('{folder}/numbers.json', 'must be strings'),
+    ],
+)
+def test_names_are_refused_in_one_line(tool, tmp_path, capsys, names, words):
+    (tmp_path / 'empty.txt').write_text('')
+    (tmp_path / 'numbers.json').write_text('[1]')
+    names = names.format(folder=tmp_path)
+    given = ['--names', names, '--model', 'ViT-B-16', '--pretrained', 'x.pt']
+    assert tool.main(['dump', str(tmp_path / 'o.npz'), *given]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('error: ') and words in line
+
+
+def test_import_and_verify(tool, tmp_path, capsys):
+    out, model = str(tmp_path / 'out.npz'), str(tmp_path / 'tiny.json')
+    (tmp_path / 'tiny.json').write_text(json.dumps(text_config()))
+    np.save(tmp_path / 'rows.npy', 2 * np.eye(24)[:3])
+    given = ['--names', 'person; man,dog', '--model', model]
+    source = ['--from', str(tmp_path / 'rows.npy')]
+    assert tool.main(['import', out, *source, *given]) == 1
+    assert '--background background' in capsys.readouterr().err
+    given += ['--background', 'sky']
+    assert tool.main(['import', out, *source, *given]) == 0
+    shown = capsys.readouterr().out
+    assert '2 classes, 24 dimensions' in shown
+    assert 'as declared; imported from rows.npy' in shown
+    assert 'norms 2 to 2, brought to 1' in shown
+    assert 'nearest pairs, look at them: person / dog (0.00)' in shown
+    assert 'not judged, 0 pairs' in shown
+    assert tool.main(['verify', out, *given]) == 0
+    assert 'model name (as declared)' in capsys.readouterr().out
+    given[3] = 'ViT-B-16'
+    assert tool.main(['verify', out, *given]) == 1
+    assert 'declared to belong to tiny.json' in capsys.readouterr().err
+
+
+def test_prompts_and_synonyms_are_read_without_a_byte_order_mark(
+    tool, tmp_path
+):
+    prompts, synonyms = tmp_path / 'p.txt', tmp_path / 's.json'
+    prompts.write_text('\ufeffa {}.\nthe {}.\n', 'utf-8')
+    synonyms.write_text('\ufeff{"cat": ["puss"]}', 'utf-8')
+    args = ['dump', 'o.npz', '--names', 'cat', '--model', 'ViT-B-16']
+    args += ['--prompts', str(prompts), '--synonyms', str(synonyms)]
+    made = tool.recipe(tool.parse_args(args))
+    assert made['prompts'] == ['a {}.', 'the {}.']
+    assert made['synonyms'] == dict(cat=['puss'])
+    synonyms.write_text('["cat"]')
+    with pytest.raises(ValueError, match='must hold a dict'):
+        tool.recipe(tool.parse_args(args))

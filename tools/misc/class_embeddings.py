@@ -1,17 +1,23 @@
-"""Dump class embeddings of a CLIP's text tower, or verify a file of them.
+"""Dump class embeddings of a CLIP's text tower, verify or import a file.
 
     python tools/misc/class_embeddings.py dump OUT.npz \\
         --names names.txt --model EVA02-B-16 --pretrained EVA02_CLIP_B.pt
     python tools/misc/class_embeddings.py verify OUT.npz \\
         --names names.txt --model EVA02-B-16 --pretrained EVA02_CLIP_B.pt
+    python tools/misc/class_embeddings.py import OUT.npz \\
+        --from rows.npy --names names.txt --model EVA02-B-16
 
 ``dump`` takes about one second a name with the 63 ViLD prompts and the text
 tower of a ViT-B on one CPU core. ``verify`` without ``--model`` reads the
-file and prints what it was made of.
+file and prints what it was made of. ``import`` reads what others computed: a
+``.npy`` or ``.pt`` with a row a class in the order of the names, or a ``.pt``
+with a dict name -> vector.
+
+A class may have several texts (``person; man`` in a list or file, a dict in a
+.json): its row is the mean of their embeddings.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -25,7 +31,13 @@ from declip_mm.models.text import (
     DeCLIPTextEncoder,
     build_class_embeddings,
     expected_fingerprint,
-    read_names,
+    parse_names,
+    read_json,
+    read_text,
+)
+from declip_mm.models.text.importing import (
+    import_class_embeddings,
+    judge_order,
 )
 
 
@@ -38,13 +50,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     for name, about in (
         ('dump', 'encode class names and write an .npz'),
         ('verify', 'read an .npz and compare it with what is wanted'),
+        ('import', 'write an .npz of embeddings that others computed'),
     ):
         command = commands.add_parser(name, help=about)
         command.add_argument('file', help='.npz file')
+        if name == 'import':
+            command.add_argument(
+                '--from',
+                dest='source',
+                required=True,
+                help='.npy, .pt or .pth: a row a class, or name -> vector',
+            )
         source = command.add_mutually_exclusive_group(required=name == 'dump')
         source.add_argument(
             '--names',
-            help='.txt, .json or COCO annotation file, or "cat,dog"',
+            help='.txt, .json or COCO annotation file, or "cat,dog"; to '
+            'import, in the order of the rows',
         )
         source.add_argument(
             '--dataset',
@@ -53,9 +74,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         )
         command.add_argument(
             '--model',
-            required=name == 'dump',
+            required=name != 'verify',
             help='open_clip model name or .json config',
         )
+        command.add_argument('--background', help='phrase of a background row')
+        if name == 'import':
+            continue
         command.add_argument(
             '--pretrained', help='weight file or open_clip tag'
         )
@@ -73,7 +97,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         command.add_argument(
             '--synonyms', help='.json file: name -> list of further phrases'
         )
-        command.add_argument('--background', help='phrase of a background row')
         command.add_argument('--device', default='cpu')
     return parser.parse_args(argv)
 
@@ -81,7 +104,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def wanted_names(args: argparse.Namespace):
     """Names or phrases of the command line; None where none are given."""
     if args.names is not None:
-        return read_names(args.names)
+        return parse_names(args.names)
     if args.dataset is None:
         return None
     dataset = DATASETS.get(args.dataset)
@@ -91,17 +114,23 @@ def wanted_names(args: argparse.Namespace):
             f'data set {args.dataset!r} is not registered or has no classes '
             'in its METAINFO. Give --names instead.'
         )
-    return list(classes)
+    return parse_names(classes)
 
 
 def recipe(args: argparse.Namespace) -> dict:
     """Prompts, synonyms and background of the command line."""
     prompts = args.prompts
     if prompts.endswith('.txt'):
-        prompts = Path(prompts).read_text('utf-8').splitlines()
+        lines = read_text(prompts, 'file of prompts').splitlines()
+        prompts = [line.strip() for line in lines if line.strip()]
     synonyms = None
     if args.synonyms:
-        synonyms = json.loads(Path(args.synonyms).read_text('utf-8'))
+        synonyms = read_json(args.synonyms, 'file of synonyms')
+        if not isinstance(synonyms, dict):
+            raise ValueError(
+                f'{args.synonyms} must hold a dict, name -> list of phrases, '
+                f'got {type(synonyms).__name__}.'
+            )
     return {
         'prompts': prompts,
         'synonyms': synonyms,
@@ -115,9 +144,9 @@ def show_progress(done: int, total: int) -> None:
 
 
 def dump(args: argparse.Namespace) -> None:
-    encoder = build_encoder(args)
+    names, how = wanted_names(args), recipe(args)  # first: they are quick
     found = build_class_embeddings(
-        encoder, wanted_names(args), **recipe(args), progress=show_progress
+        build_encoder(args), names, **how, progress=show_progress
     )
     found.save(args.file)
     describe(found, args.file)
@@ -126,7 +155,8 @@ def dump(args: argparse.Namespace) -> None:
 def verify(args: argparse.Namespace) -> None:
     names = wanted_names(args)
     expected = None
-    if args.model is not None:
+    declared = ClassEmbeddings.load(args.file).declared is not None
+    if args.model is not None and not declared:
         encoder = build_encoder(args)
         expected = encoder.fingerprint
         if names is not None:
@@ -134,13 +164,44 @@ def verify(args: argparse.Namespace) -> None:
     found = ClassEmbeddings.load(
         args.file, expected, None if names is None else list(names)
     )
+    if declared and args.model is not None:
+        found.verify_declared(args.model, args.file)
     describe(found, args.file)
+    model = 'model name (as declared)' if declared else 'model'
     compared = [
         what
-        for what, given in (('names', names), ('model', expected))
+        for what, given in (('names', names), (model, args.model))
         if given is not None
     ]
     print(f'verified: {", ".join(["file", *compared])}')
+
+
+def import_file(args: argparse.Namespace) -> None:
+    found, notes = import_class_embeddings(
+        args.source, wanted_names(args), args.model, args.background
+    )
+    order = judge_order(found)
+    found.save(args.file)
+    describe(found, args.file)
+    for note in notes:
+        print(note)
+    near = ', '.join(f'{a} / {b} ({c:.2f})' for c, a, b in order.nearest)
+    print(f'nearest pairs, look at them: {near}')
+    if order.score is None:
+        print(
+            f'order of the rows: not judged, {order.pairs} pairs of names '
+            'with a word in common are too few'
+        )
+        return
+    print(
+        f'order of the rows: {order.pairs} pairs of names with a word in '
+        f'common are {order.score:.1f} standard deviations above chance'
+    )
+    if order.shuffled:
+        print(
+            'warning: the rows look shuffled against the names. Give the '
+            'names in the order in which the file was made.'
+        )
 
 
 def build_encoder(args: argparse.Namespace) -> DeCLIPTextEncoder:
@@ -156,18 +217,21 @@ def build_encoder(args: argparse.Namespace) -> DeCLIPTextEncoder:
 
 def describe(found: ClassEmbeddings, path: str) -> None:
     made_of = found.fingerprint
+    origin = f'weights sha256 {str(made_of.get("weights"))[:12]}'
+    if found.declared is not None:
+        origin = f'as declared; imported from {found.declared}'
     print(
         f'{path}: {len(found)} classes, {found.matrix.shape[1]} dimensions, '
         f'{made_of.get("prompts_label")}, text tower {made_of.get("model")} '
-        f'(weights sha256 {str(made_of.get("weights"))[:12]}), background '
-        f'{made_of.get("background")!r}'
+        f'({origin}), background {made_of.get("background")!r}'
     )
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
-        {'dump': dump, 'verify': verify}[args.command](args)
+        commands = {'dump': dump, 'verify': verify, 'import': import_file}
+        commands[args.command](args)
     except (ValueError, TypeError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -7,9 +7,22 @@ from .build import (
 )
 from .embeddings import ClassEmbeddings
 from .encoder import DeCLIPTextEncoder
-from .names import class_phrases, clean_name, read_names
+from .name_lists import (
+    list_classes,
+    parse_names,
+    read_json,
+    read_names,
+    read_text,
+)
+from .names import (
+    class_phrases,
+    clean_name,
+    name_difference,
+    name_key,
+    tidy,
+)
 from .prompts import PROMPT_SETS, PromptSet, expand, get_prompts
-from .tokenizer import TextTokenizer, TokenBatch
+from .tokenizer import TextTokenizer, TokenBatch, tokens_alike
 
 __all__ = [
     'PROMPT_SETS',
@@ -25,5 +38,13 @@ __all__ = [
     'expand',
     'expected_fingerprint',
     'get_prompts',
+    'list_classes',
+    'name_difference',
+    'name_key',
+    'parse_names',
+    'read_json',
     'read_names',
+    'read_text',
+    'tidy',
+    'tokens_alike',
 ]

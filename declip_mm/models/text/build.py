@@ -17,6 +17,7 @@ from .encoder import DeCLIPTextEncoder
 from .fingerprint import text_fingerprint
 from .names import Names, class_phrases
 from .prompts import Prompts, expand, get_prompts
+from .tokenizer import tokens_alike
 
 __all__ = [
     'build_class_embeddings',
@@ -71,7 +72,8 @@ def build_class_embeddings(
         progress: Called with (texts done, all texts).
 
     Raises:
-        ValueError: Duplicate, empty or non-string names; all are listed.
+        ValueError: Duplicate, empty or non-string names; names of which the
+            text tower sees the same tokens; all are listed.
     """
     encoder, prompts = _built(encoder), get_prompts(prompts)
     phrases = class_phrases(names, synonyms)
@@ -85,6 +87,7 @@ def build_class_embeddings(
             texts += expanded
             owners += [name] * len(expanded)
     tokens = encoder.tokenize(texts)
+    encoder.refuse_alike(tokens_alike(owners, tokens), tokens)
     if tokens.overlong:
         cut = dict.fromkeys(owners[i] for i in tokens.overlong)
         encoder.warn_overlong(list(cut), 'class names in their prompts')
@@ -128,7 +131,9 @@ def cached_class_embeddings(
     path = Path(cache_dir) / _file_name(wanted)
     if path.is_file():
         try:
-            return ClassEmbeddings.load(path, wanted, list(names))
+            return ClassEmbeddings.load(
+                path, wanted, list(class_phrases(names))
+            )
         except ValueError as error:
             print_log(
                 f'{error} Building these class embeddings anew.',

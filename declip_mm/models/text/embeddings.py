@@ -1,6 +1,7 @@
 """Class embeddings: names, one unit vector each, and where they came from."""
 
 import json
+import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
-from ...checkpoint import atomically
+from ...checkpoint import FingerprintError, atomically
 from .fingerprint import compare_text_fingerprints, names_digest
 
 __all__ = ['ClassEmbeddings']
@@ -123,6 +125,37 @@ class ClassEmbeddings:
             ) from e
         found.verify(expected, names, str(path))
         return found
+
+    @property
+    def declared(self) -> str | None:
+        """File these were imported from; None if we computed them."""
+        return self.fingerprint.get('imported_from')
+
+    def verify_declared(self, model: Any, origin: str) -> None:
+        """Compare the model that an imported file was said to belong to.
+
+        Args:
+            model: open_clip name or ``.json`` file of the text tower; a dict
+                is not compared.
+            origin: File name, for the message.
+
+        Raises:
+            FingerprintError: Names both models.
+        """
+        theirs = self.fingerprint.get('model')
+        ours = os.path.basename(model) if isinstance(model, str) else None
+        if ours not in (None, theirs):
+            raise FingerprintError(
+                f'class embeddings {origin}, imported from {self.declared}, '
+                f'were declared to belong to {theirs}; the text tower is '
+                f'{ours}. Name the file that was made for {ours}.'
+            )
+        print_log(
+            f'class embeddings {origin} were imported from {self.declared} '
+            f'and declared to belong to {theirs}; prompts and weights are '
+            'not compared.',
+            logger='current',
+        )
 
     def verify(
         self,

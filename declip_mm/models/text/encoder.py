@@ -193,6 +193,40 @@ class DeCLIPTextEncoder(nn.Module):
                 progress(done, total)
         return out
 
+    def refuse_alike(
+        self, groups: Sequence[Sequence[str]], tokens: TokenBatch
+    ) -> None:
+        """Refuse names that are one to this tower.
+
+        A tower with a cut vocabulary reads all words that it lacks as one;
+        it is no model for use, so that a warning does.
+
+        Args:
+            groups: Of :func:`~declip_mm.models.text.tokenizer.tokens_alike`.
+            tokens: In which they were found.
+
+        Raises:
+            ValueError: There are such groups.
+        """
+        if not groups:
+            return
+        shown = '; '.join(_quoted(group, 4) for group in groups[:5])
+        said = f'these class names give the same tokens to {self.label}'
+        if tokens.unknown:
+            print_log(
+                f'{said}, which lacks words of them: {shown}.',
+                logger='current',
+                level=logging.WARNING,
+            )
+            return
+        limit = self.tokenize.context_length
+        because = f' (texts are cut after {limit} tokens)'
+        raise ValueError(
+            f'{said}{because if tokens.overlong else ""}, so that nothing '
+            f'could tell them apart: {shown}. Rename, shorten or remove all '
+            'but one of each.'
+        )
+
     def warn_overlong(self, items: list[str], what: str) -> None:
         limit = self.tokenize.context_length
         print_log(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...checkpoint import FingerprintError
-from .names import Phrases
+from .names import Phrases, name_difference
 from .prompts import PromptSet
 
 __all__ = ['compare_text_fingerprints', 'names_digest', 'text_fingerprint']
@@ -79,7 +79,10 @@ def compare_text_fingerprints(
     """
     found = []
     if wanted_names is not None and list(names) != list(wanted_names):
-        found.append(_name_difference(list(names), list(wanted_names)))
+        difference = name_difference(
+            names, wanted_names, 'the file', 'what is wanted'
+        )
+        found.append(f'names: {difference}')
     for field, words in _DECISIVE.items():
         if field not in ours or theirs.get(field) == ours[field]:
             continue
@@ -102,25 +105,3 @@ def _side(side: dict[str, Any], field: str, words: str) -> str:
     if field == words or value is None:
         return repr(value)
     return f'{side.get(words)!r} (sha256 {str(value)[:12]})'
-
-
-def _name_difference(theirs: list[str], ours: list[str]) -> str:
-    lacking = [name for name in ours if name not in set(theirs)]
-    extra = [name for name in theirs if name not in set(ours)]
-    if lacking or extra:
-        return (
-            f'names: file has {len(theirs)}, wanted are {len(ours)}; only in '
-            f'the file: {_first(extra)}; only wanted: {_first(lacking)}'
-        )
-    pairs = enumerate(zip(theirs, ours, strict=False))
-    index = next(i for i, (a, b) in pairs if a != b)
-    return (
-        f'names: same {len(ours)} names in another order; at position {index} '
-        f'file has {theirs[index]!r}, wanted is {ours[index]!r}'
-    )
-
-
-def _first(names: list[str], limit: int = 8) -> str:
-    rest = len(names) - limit
-    shown = ', '.join(repr(name) for name in names[:limit]) or 'none'
-    return shown + (f' and {rest} more' if rest > 0 else '')

@@ -1,18 +1,72 @@
-"""Class names: cleaning, checking and reading them from files."""
+"""What a class name is: how it is read, and what is refused.
 
-import json
-import os.path
+Every consumer of names (region predictor, segmentors, detector, inferencers,
+hooks, tools) goes through :func:`class_phrases`; names in a text or a file
+are taken apart in ``name_lists`` first.
+"""
+
+import html
+import logging
+import re
+import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
 
-__all__ = ['Names', 'Phrases', 'class_phrases', 'clean_name', 'read_names']
+from mmengine.logging import print_log
 
-#: Class names, or class name -> the phrases that stand for it.
-Names = Sequence[str] | Mapping[str, Sequence[str]]
+__all__ = [
+    'Names',
+    'Phrases',
+    'class_phrases',
+    'clean_name',
+    'name_difference',
+    'name_key',
+    'separated',
+    'tidy',
+    'unquoted',
+]
+
+#: Class names, or class name -> the phrases that stand for it. An entry of a
+#: sequence may hold several phrases: ``'person; man'`` or a list of them.
+Names = Sequence[str | Sequence[str]] | Mapping[str, Sequence[str]]
 
 #: Class name -> its phrases, in class order.
 Phrases = dict[str, tuple[str, ...]]
+
+#: Between the phrases of one class, in an entry of a list or file.
+BETWEEN_PHRASES = ';'
+
+#: Zero-width space, word joiner, byte order mark, soft hyphen. The joiners
+#: of emoji and of some scripts stay.
+_INVISIBLE = dict.fromkeys(map(ord, '\u200b\u2060\ufeff\xad'))
+
+_DOTS = "' . '"
+#: What other tools put between names, and how to call it. A dot is one where
+#: blanks surround it, or where it ends a word of three small letters or more
+#: (so not in 'St. Bernard').
+_SEPARATORS = (
+    ('line breaks', re.compile(r'\s*[\r\n]+\s*')),
+    ('tabs', re.compile(r'\s*\t\s*')),
+    ("'|'", re.compile(r'\s*(?<!<)\|(?!>)\s*')),
+    (_DOTS, re.compile(r'\s+\.(?:\s+|$)|(?<=[a-z]{3})\.\s+')),
+    ('full-width commas', re.compile('\\s*[\uff0c\u3001]\\s*')),
+)
+_QUOTES = {'"': '"', "'": "'", '\u201c': '\u201d', '\u2018': '\u2019'}
+_NUMBERED = re.compile(r'(\d+)(\s*[:.)]\s*|\s+)(?=\S)')
+_WORDNET = re.compile(r'n\d{8}[\s:,]+(?=\S)')
+
+
+def tidy(text: str) -> str:
+    """A text without what nobody sees.
+
+    Composed characters (NFC), one blank between words, no byte order mark and
+    nothing of zero width, ``&`` for ``&amp;``.
+    """
+    text = html.unescape(text).translate(_INVISIBLE)
+    text = unicodedata.normalize('NFC', text)
+    return ' '.join(text.split())
 
 
 def clean_name(name: str) -> str:
@@ -21,8 +75,38 @@ def clean_name(name: str) -> str:
     ``_`` becomes a blank, ``/`` becomes `` or ``; lower case; trailing dots
     go. Parentheses (LVIS) stay.
     """
-    name = name.replace('_', ' ').replace('/', ' or ').lower()
-    return name.rstrip('.').strip()
+    name = tidy(name).replace('_', ' ').replace('/', ' or ').lower()
+    return ' '.join(name.rstrip('.').split())
+
+
+def name_key(name: str) -> str:
+    """Equal for two names that read the same to every text tower.
+
+    A tower may find more names equal: its tokens are compared where it is at
+    hand (:func:`~declip_mm.models.text.tokenizer.tokens_alike`).
+    """
+    wide = '\uff00', '\uffef'
+    narrow = (
+        unicodedata.normalize('NFKC', c) if wide[0] <= c <= wide[1] else c
+        for c in name
+    )
+    return clean_name(''.join(narrow))
+
+
+def separated(text: str) -> tuple[str, list[str]] | None:
+    """How other tools' separators part a text, if any is in it.
+
+    Returns:
+        What the separator is called, and the parts; None if there is none.
+    """
+    for called, pattern in _SEPARATORS:
+        parts = [p.strip() for p in pattern.split(text.strip())]
+        if called == _DOTS:
+            parts = [p.rstrip('. ') for p in parts]
+        parts = [p for p in parts if p]
+        if len(parts) > 1:
+            return called, parts
+    return None
 
 
 def class_phrases(
@@ -31,167 +115,257 @@ def class_phrases(
     """Phrases that stand for each class.
 
     Args:
-        names: Class names in class order. A mapping gives the phrases of
-            each class instead of its name
-            (``{'wall-other-merged': ['wall']}``).
+        names: Class names in class order; an entry ``'person; man'`` or
+            ``['person', 'man']`` is one class of two phrases, called by the
+            first. A mapping gives the phrases of each class instead of its
+            name (``{'wall-other-merged': ['wall']}``).
         synonyms: Further phrases of some classes, beside those above.
 
     Returns:
         Class name -> phrases without repetition; the keys are the classes.
 
     Raises:
-        ValueError: Names that are empty or occur twice (after cleaning),
-            synonyms of no class; all of them are listed.
-        TypeError: Something is no string.
+        ValueError: Names that are empty, no strings, twice there, or several
+            in one; synonyms of no class; all of them are listed.
     """
-    if isinstance(names, str):
-        raise TypeError(
-            f'class names must be a sequence of strings, got the one string '
-            f'{names!r}. Split it first.'
-        )
-    explicit = names if isinstance(names, Mapping) else {}
-    names = list(names)
-    _check_names(names)
-    synonyms = dict(synonyms or {})
-    strangers = [key for key in synonyms if key not in set(names)]
-    if strangers:
+    given = _entries(names)
+    _check_names([name for name, _ in given])
+    further = {_tidy_if_text(n): own for n, own in (synonyms or {}).items()}
+    table: Phrases = {}
+    for name, phrases in given:
+        name, more = tidy(name), further.pop(tidy(name), ())
+        _check_list(more, name)
+        _check_phrases(name, [*phrases, *more], len(given))
+        table[name] = tuple(dict.fromkeys(map(tidy, (*phrases, *more))))
+    if further:
         raise ValueError(
-            f'synonyms are given for {strangers}, which are no class names. '
-            f'The {len(names)} classes begin with {names[:5]}.'
+            f'phrases are given for {list(further)[:8]}, which are no class '
+            f'names. The {len(table)} classes begin with {list(table)[:5]}.'
         )
-    table = {}
-    for name in names:
-        phrases = [
-            *_as_list(explicit.get(name, (name,)), name),
-            *_as_list(synonyms.get(name, ()), name),
-        ]
-        _check_phrases(name, phrases)
-        table[name] = tuple(dict.fromkeys(phrases))
     return table
 
 
-def _check_names(names: list[str]) -> None:
+def _entries(names: Any) -> list[tuple[str, list[str]]]:
+    """(name, phrases) of every class, not yet checked."""
+    if isinstance(names, str | bytes):
+        raise ValueError(
+            f'class names must be a sequence of strings, got the one string '
+            f'{names!r}, which would become letters. Split it first: '
+            f'{_as_tuple(names)} (a tuple of one name needs its comma).'
+        )
+    if isinstance(names, AbstractSet) and not isinstance(names, Mapping):
+        raise ValueError(
+            f'class names have an order, a set has none: got {names!r:.80}. '
+            'Give a list.'
+        )
+    if isinstance(names, Mapping):
+        for name, phrases in names.items():
+            _check_list(phrases, name)
+        return [(name, list(own)) for name, own in names.items()]
+    if not isinstance(names, Iterable):
+        raise ValueError(
+            f'class names must be a sequence of strings, got {names!r:.80} '
+            f'of type {type(names).__name__}.'
+        )
+    entries = [_phrases_of(entry) for entry in names]
+    entries = _without_numbers(entries)
+    return [(own[0] if own else '', own) for own in entries]
+
+
+def _as_tuple(text: Any) -> str:
+    text = text.decode(errors='replace') if isinstance(text, bytes) else text
+    return repr(tuple(part.strip() for part in text.split(',')))
+
+
+def _tidy_if_text(name: Any) -> Any:
+    return tidy(name) if isinstance(name, str) else name
+
+
+def _phrases_of(entry: Any) -> list[Any]:
+    """Phrases of an entry of a list; what separates names inside stays."""
+    if isinstance(entry, list | tuple):
+        return list(entry)
+    if not isinstance(entry, str):
+        return [entry]
+    text = unquoted(html.unescape(entry).strip())
+    if not text:
+        return [entry]  # the message shows what was given
+    text = text.replace('\uff1b', BETWEEN_PHRASES)
+    parts = text.rstrip(f'{BETWEEN_PHRASES} ').split(BETWEEN_PHRASES)
+    return [part.strip() for part in parts]
+
+
+def unquoted(text: str) -> str:
+    """Without the pair of quotes around the whole."""
+    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+        return text[1:-1].strip()
+    return text
+
+
+def _without_numbers(entries: list[list]) -> list[list]:
+    """Names without the numbers of their lines, where all have one.
+
+    They go if they run 0, 1, 2 ... or 1, 2, 3 ... and the names differ
+    without them; else only a warning says that they are part of the names.
+    """
+    firsts = [own[0] if own else '' for own in entries]
+    if not all(isinstance(name, str) for name in firsts):
+        return entries
+    ids = [_WORDNET.match(name) for name in firsts]
+    found = ids if all(ids) else [_NUMBERED.match(name) for name in firsts]
+    if not firsts or not all(found):
+        return entries
+    rest = [n[m.end() :] for n, m in zip(firsts, found, strict=True)]
+    numbers = [] if found is ids else [int(m[1]) for m in found]
+    marked = found is ids or all(m[2].strip() for m in found)
+    count = len(numbers)
+    runs = any(numbers == [*range(i, i + count)] for i in (0, 1))
+    differ = len(set(map(name_key, rest))) == len(rest)
+    if differ and (runs or found is ids) and (marked or count > 1):
+        _say(f'class names: the numbers before them are left out: {rest[:3]}')
+        return [[n, *own[1:]] for n, own in zip(rest, entries, strict=True)]
+    if count > 1 and marked and not runs:
+        raise ValueError(
+            f'class names begin with numbers that do not run 0, 1, 2 ... '
+            f'({firsts[:3]}), so that their order is in doubt. Leave the '
+            'numbers out and give the names in the order of the labels.'
+        )
+    if count > 1 and not runs:
+        _say(
+            f'class names begin with numbers, which are taken for parts of '
+            f'the names: {firsts[:3]}. Leave them out if they are not.',
+            logging.WARNING,
+        )
+    return entries
+
+
+def _check_names(names: list) -> None:
     if not names:
         raise ValueError('there are no class names; at least one is needed.')
     others = [n for n in names if not isinstance(n, str)]
     if others:
-        raise TypeError(
+        raise ValueError(
             f'class names must be strings; these are not: {others[:10]}.'
         )
     empty = [i for i, n in enumerate(names) if not clean_name(n)]
     if empty:
         raise ValueError(
-            f'class names at positions {empty} (from 0) are empty: '
-            f'{[names[i] for i in empty]}. Name or remove them.'
+            f'class names at positions {empty[:10]} (from 0) are empty: '
+            f'{[names[i] for i in empty[:10]]}. Name or remove them.'
         )
     same = defaultdict(list)
     for name in names:
-        same[' '.join(clean_name(name).split())].append(name)
+        same[name_key(name)].append(name)
     twice = [group for group in same.values() if len(group) > 1]
     if twice:
+        # what looks the same is written out
+        shown = ', '.join(
+            f'[{", ".join(map(ascii if _look_alike(g) else repr, g))}]'
+            for g in twice[:10]
+        )
         raise ValueError(
             'these class names read the same to the text tower, so that no '
-            f'region could be told apart: {twice}. Rename or remove all but '
-            'one of each.'
+            f'region could be told apart: {shown}. Rename or remove all '
+            'but one of each.'
         )
 
 
-def _as_list(phrases: str | Sequence[str], name: str) -> list[str]:
-    if isinstance(phrases, str):
-        raise TypeError(
-            f'phrases of class {name!r} must be a list of strings, got the '
-            f'string {phrases!r}. Write [{phrases!r}].'
+def _look_alike(names: list[str]) -> bool:
+    return len(set(names)) > 1 and len(set(map(tidy, names))) == 1
+
+
+def _check_list(phrases: Any, name: Any) -> None:
+    if isinstance(phrases, str) or not isinstance(phrases, Iterable):
+        raise ValueError(
+            f'phrases of class {name!r} must be a list of strings, got '
+            f'{phrases!r}. Write [{phrases!r}].'
         )
-    return list(phrases)
 
 
-def _check_phrases(name: str, phrases: list[str]) -> None:
+def _check_phrases(name: str, phrases: list, classes: int) -> None:
     bad = [p for p in phrases if not isinstance(p, str) or not clean_name(p)]
     if bad or not phrases:
         raise ValueError(
             f'class {name!r} has no phrase, or empty or non-string ones: '
             f'{bad}. Every phrase must be a non-empty string.'
         )
+    for text in phrases:
+        found = _hidden_list(text)
+        if found is not None:
+            called, parts = found
+            if len(parts) == 1:
+                raise ValueError(
+                    f'class name {text!r} holds {called}, which belong to a '
+                    f'list and not to a name. Write {parts[0]!r}.'
+                )
+            raise ValueError(
+                f'class name {text!r} looks like several: it holds {called}. '
+                f'Write the names apart: {parts[:8]}, on the command line '
+                f'{",".join(parts[:8])!r}; several texts of one class are '
+                f'{"; ".join(parts[:3])!r} in a list or file, or '
+                f'{{{parts[0]!r}: {parts[:3]}}}.'
+            )
+    if classes == 1 and ', ' in name:
+        _say(
+            f'the only class name is {name!r}, with its comma. If it is '
+            f'several, give {[p.strip() for p in name.split(",")]}.',
+            logging.WARNING,
+        )
 
 
-def read_names(source: str) -> Names:
-    """Read class names from a file or a comma-separated list.
+def _hidden_list(text: str) -> tuple[str, list[str]] | None:
+    """What says that a name was meant to be several, and these."""
+    text = html.unescape(text).strip()
+    found = separated(text)
+    if found is not None:
+        return found
+    if BETWEEN_PHRASES in text:
+        parts = text.split(BETWEEN_PHRASES)
+        return "';'", [p.strip() for p in parts if p.strip()] or [text]
+    if text[0] in '[{' or text[-1] in ']}':
+        parts = [unquoted(p.strip()) for p in text.strip('[]{} ').split(',')]
+        return 'brackets', [p for p in parts if p] or [text]
+    # '1,000 dollars' is a name, 'rug, carpet' is ADE20K's way of writing
+    tight = re.split(r'(?<=\D),(?=\S)|,(?=[^\s\d])', text)
+    if len(tight) > 1:
+        return 'commas', [p.strip() for p in tight]
+    if text[0] in '"\u201c':
+        return 'half a pair of quotes', [text[1:].strip()]
+    return None
+
+
+def _say(text: str, level: int = logging.INFO) -> None:
+    print_log(text, logger='current', level=level)
+
+
+def name_difference(
+    theirs: Sequence[str], ours: Sequence[str], they: str, we: str
+) -> str:
+    """In words, how two lists of names differ; empty if they do not.
 
     Args:
-        source: A ``.txt`` file (a name a line; blank lines and lines that
-            begin with ``#`` are skipped), a ``.json`` file (a list of names;
-            a dict name -> phrases; a COCO file, whose ``categories`` are
-            taken in the order of their ids; a dict with ``classes``), or
-            ``'cat,dog,fire hydrant'``.
-
-    Returns:
-        List of names, or the dict of phrases.
+        theirs, ours: Class names.
+        they, we: Whose they are: ``'the file'``.
     """
-    path = Path(source)
-    if path.suffix not in ('.txt', '.json'):
-        # os.path, for a list may be longer than any path
-        if path.suffix and os.path.isfile(source):
-            raise ValueError(
-                f'class names are read from .txt and .json files, got '
-                f'{path}. Rename or convert it.'
-            )
-        return [name.strip() for name in source.split(',')]
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'file of class names {path} does not exist. Check the path.'
+    theirs, ours = list(theirs), list(ours)
+    lacking = [name for name in ours if name not in set(theirs)]
+    extra = [name for name in theirs if name not in set(ours)]
+    if lacking or extra or len(theirs) != len(ours):
+        return (
+            f'{they} has {len(theirs)}, {we} has {len(ours)}; only in '
+            f'{they}: {_first(extra)}; only in {we}: {_first(lacking)}'
         )
-    try:
-        text = path.read_text('utf-8')
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f'{path} is no text in UTF-8: {error}. Save it in UTF-8.'
-        ) from error
-    if path.suffix == '.txt':
-        lines = (line.strip() for line in text.splitlines())
-        return [line for line in lines if line and line[0] != '#']
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f'{path} is no JSON: {error}. Correct it, or give a .txt file '
-            'with a name a line.'
-        ) from error
-    return _names_of_json(content, path)
-
-
-def _names_of_json(content: object, path: Path) -> Names:
-    if isinstance(content, list):
-        return content
-    if isinstance(content, dict) and isinstance(
-        content.get('categories'), list
-    ):
-        return _names_of_coco(content['categories'], path)
-    if isinstance(content, dict) and isinstance(content.get('classes'), list):
-        return content['classes']
-    if isinstance(content, dict) and all(
-        isinstance(phrases, list) for phrases in content.values()
-    ):
-        return content
-    raise ValueError(
-        f'{path} has no class names: allowed are a list of strings, a dict '
-        'name -> list of phrases, a COCO file with "categories", or a dict '
-        f'with "classes"; got {type(content).__name__}.'
+    pairs = enumerate(zip(theirs, ours, strict=True))
+    index = next((i for i, (a, b) in pairs if a != b), None)
+    if index is None:
+        return ''
+    return (
+        f'same {len(ours)} names in another order; at position {index} '
+        f'{they} has {theirs[index]!r}, {we} has {ours[index]!r}'
     )
 
 
-def _names_of_coco(categories: list, path: Path) -> list[str]:
-    wrong = [
-        c
-        for c in categories
-        if not isinstance(c, dict)
-        or not isinstance(c.get('id'), int)
-        or not isinstance(c.get('name'), str)
-    ]
-    if wrong:
-        raise ValueError(
-            f'{path}: {len(wrong)} of {len(categories)} categories are wrong, '
-            f'such as {wrong[0]!r}; each needs an id and a name (a whole '
-            'number, a text).'
-        )
-    # Category ids are the class order of COCO and LVIS, files are not.
-    return [c['name'] for c in sorted(categories, key=lambda c: c['id'])]
+def _first(names: list[str], limit: int = 8) -> str:
+    rest = len(names) - limit
+    shown = ', '.join(repr(name) for name in names[:limit]) or 'none'
+    return shown + (f' and {rest} more' if rest > 0 else '')

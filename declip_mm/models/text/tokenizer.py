@@ -1,5 +1,6 @@
 """CLIP's byte-pair tokenizer, with nothing lost in silence."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import torch
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
-__all__ = ['TextTokenizer', 'TokenBatch']
+__all__ = ['TextTokenizer', 'TokenBatch', 'tokens_alike']
 
 #: Position of the unknown token in a compact table.
 _UNKNOWN = 1
@@ -109,3 +110,24 @@ class TextTokenizer:
             ids[index, : len(tokens)] = torch.tensor(tokens)
             lengths[index] = len(tokens)
         return TokenBatch(ids, lengths, tuple(overlong), tuple(unknown))
+
+
+def tokens_alike(
+    owners: Sequence[str], tokens: TokenBatch
+) -> list[tuple[str, ...]]:
+    """Classes that a text tower cannot tell apart.
+
+    Args:
+        owners: Class of each of the N texts.
+        tokens: Of these texts.
+
+    Returns:
+        Groups of classes whose texts give the same sets of tokens.
+    """
+    rows: dict[str, set[bytes]] = defaultdict(set)
+    for owner, row in zip(owners, tokens.ids.numpy(), strict=True):
+        rows[owner].add(row.tobytes())
+    groups = defaultdict(list)
+    for owner, own in rows.items():
+        groups[frozenset(own)].append(owner)
+    return [tuple(names) for names in groups.values() if len(names) > 1]

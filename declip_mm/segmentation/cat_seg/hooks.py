@@ -3,9 +3,11 @@
 from typing import Optional
 
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmseg.registry import HOOKS
 
 from ...engine.unwrap import unwrap
+from ...engine.vocabulary import mark_names, settle_names
 
 __all__ = ['CATSegVocabularyHook']
 
@@ -16,7 +18,9 @@ class CATSegVocabularyHook(Hook):
 
     Training, validation and test may each have other classes; labels are
     positions in the list of their data set, whose ignore index the model
-    takes, too.
+    takes, too. A model that was given names by hand keeps them, with their
+    texts, if they are the data set's; see
+    :func:`~declip_mm.engine.vocabulary.settle_names`.
 
     Args:
         train: Further arguments of ``set_vocabulary`` in training, such as
@@ -35,8 +39,18 @@ class CATSegVocabularyHook(Hook):
 
     def _hand_over(self, runner, stage: str, dataloader) -> None:
         model = unwrap(runner)
-        meta = dataloader.dataset.metainfo
-        model.set_vocabulary(**{'source': meta, **self.more[stage]})
+        dataset, own = dataloader.dataset, model.queries
+        meta = dataset.metainfo
+        if settle_names(model, own.classes if own else (), own, dataset):
+            model.set_vocabulary(**{'source': meta, **self.more[stage]})
+            mark_names(model, model.queries)
+        elif self.more[stage]:
+            print_log(
+                f'CATSegVocabularyHook: {stage}={self.more[stage]} is not '
+                'used, the names that were set by hand stay as they are.',
+                logger='current',
+                level=30,
+            )
         model.ignore_index = meta.get('ignore_index', model.ignore_index)
 
     def before_train(self, runner) -> None:

@@ -6,10 +6,11 @@ several texts, and a text several words and prompts.
 """
 
 from dataclasses import dataclass
-from typing import Sequence, Tuple, Union
+from typing import List, Sequence, Tuple, Union
 
 from mmengine.logging import print_log
 
+from ...models.text import TokenBatch, name_key, tokens_alike
 from ..vocabulary import SegVocabulary
 
 __all__ = ['SYNONYMS', 'TEMPLATE', 'TextQueries', 'build_queries']
@@ -62,6 +63,24 @@ class TextQueries:
         """How many of :attr:`texts` belong to each query."""
         return tuple(len(w) * len(self.templates) for w in self.queries)
 
+    def alike(self, tokens: TokenBatch) -> List[Tuple[str, ...]]:
+        """Classes with different words that give the same tokens.
+
+        Args:
+            tokens: Of :attr:`texts`.
+        """
+        labels = [str(i) for i, n in enumerate(self.sizes) for _ in range(n)]
+        groups = []
+        for group in tokens_alike(labels, tokens):
+            # equal words are warned of: ADE20K's own list has some
+            words = {
+                tuple(map(name_key, self.queries[int(i)])): self.owner[int(i)]
+                for i in group
+            }
+            if len(set(words.values())) > 1:
+                groups.append(tuple(self.classes[o] for o in words.values()))
+        return groups
+
     @property
     def one_to_one(self) -> bool:
         """Whether query and class are the same thing."""
@@ -89,7 +108,7 @@ def build_queries(
         )
     queries, owner = [], []
     for index, text in zip(vocabulary.owner, vocabulary.queries):
-        words = tuple(w for w in text.split(separator) if w.strip())
+        words = tuple(w.strip() for w in text.split(separator) if w.strip())
         parts = [words]
         if synonyms == 'first':
             parts = [words[:1]]

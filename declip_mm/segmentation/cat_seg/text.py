@@ -118,6 +118,12 @@ class TrainableTextEncoder(BaseModule):
             self._tokens[key] = tokens
         return self._tokens[key]
 
+    def refuse_alike(
+        self, groups: Sequence[Sequence[str]], tokens: TokenBatch
+    ) -> None:
+        """See :class:`~declip_mm.models.text.DeCLIPTextEncoder`."""
+        self._source[0].refuse_alike(groups, tokens)
+
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Embed N texts, with gradient where the tower trains.
 

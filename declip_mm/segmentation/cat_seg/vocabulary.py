@@ -26,6 +26,8 @@ class TextQueriesMixin:
     ) -> None:
         self.templates = templates
         self.queries: Optional[TextQueries] = None
+        #: Queries whose tokens were compared.
+        self._told_apart: Optional[TextQueries] = None
         self.dataset_meta: dict = {}
         self._text_cache: Tuple[Optional[tuple], Optional[Tensor]]
         self.forget_texts()
@@ -91,6 +93,10 @@ class TextQueriesMixin:
         return self._text_cache[1]
 
     def _embed(self, queries: TextQueries) -> Tensor:
+        if self._told_apart is not queries:
+            tokens = self.text_encoder.tokenize(queries.texts)
+            self.text_encoder.refuse_alike(queries.alike(tokens), tokens)
+            self._told_apart = queries
         rows = self.text_encoder(queries.texts)  # (all prompts, C)
         if len(rows) != len(queries.queries):
             means = [part.mean(dim=0) for part in rows.split(queries.sizes)]

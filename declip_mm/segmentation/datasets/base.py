@@ -10,7 +10,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from ...evaluation.label_files import read_labels
-from ...models.text import read_names
+from ...models.text import list_classes, parse_names
 from ...visualization.colours import class_palette
 
 __all__ = ['LoadOVAnnotations', 'OVSegDataset']
@@ -30,8 +30,8 @@ class OVSegDataset(BaseSegDataset):
 
     Args:
         classes_file: File of class names in the order of the labels (see
-            ``read_names``), relative to ``data_root``; for sets whose names
-            come with the files.
+            ``parse_names``), relative to ``data_root``; for sets whose names
+            come with the files. Several texts of a class become ``texts``.
         texts: Texts of some classes, instead of their names, over those of
             the class; ``'field'`` takes the lists that work on training-free
             segmentation shares.
@@ -63,7 +63,10 @@ class OVSegDataset(BaseSegDataset):
         metainfo = dict(metainfo or {})
         if classes_file is not None:
             path = os.path.join(data_root or '', classes_file)
-            metainfo.setdefault('classes', tuple(read_names(path)))
+            found = parse_names(path)
+            metainfo.setdefault('classes', tuple(found))
+            several = {n: own for n, own in found.items() if own != (n,)}
+            metainfo['texts'] = {**several, **(metainfo.get('texts') or {})}
         super().__init__(
             *args,
             ignore_index=ignore_index,
@@ -87,6 +90,10 @@ class OVSegDataset(BaseSegDataset):
             )
         if not lazy_init:
             self.full_init()
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: Optional[Mapping] = None) -> dict:
+        return super()._load_metainfo(list_classes(metainfo))
 
     def _texts(
         self, texts: Union[str, Mapping[str, Sequence[str]], None]

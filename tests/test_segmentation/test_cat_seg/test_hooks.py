@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from bad_input import logged
 from mmengine.logging import MMLogger
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
@@ -70,6 +71,20 @@ def test_each_stage_has_the_names_of_its_data_set():
     run.train_dataloader.dataset.metainfo['ignore_index'] = 65535
     hook.before_train(run)
     assert model.ignore_index == 65535
+
+
+def test_equal_names_that_were_set_by_hand_keep_their_texts():
+    model = segmentor(names=None)
+    model.set_vocabulary({'a': ['ant', 'bee'], 'b': ['b']})
+    own = model.queries
+    with logged() as lines:
+        CATSegVocabularyHook(train=dict(synonyms='all')).before_train(
+            runner(model)
+        )
+    assert model.queries is own
+    assert "train={'synonyms': 'all'} is not used" in lines[0]
+    with pytest.raises(ValueError, match="only in the model: 'b'"):
+        CATSegVocabularyHook().before_train(runner(model, train=['a']))
 
 
 def test_probe_measures_raw_cosines(monkeypatch):
