@@ -93,7 +93,7 @@ DAMAGED = {
     'broken link.png': link,
     'video.jpg': lambda p: bytes_at(p, b'\0\0\0\x18ftypmp42' + b'\0' * 99),
 }
-REMEDIES = {'bomb.png': 'MAX_IMAGE_PIXELS', 'broken link.png': 'link'}
+REMEDIES = {'bomb.png': 'DECLIP_MAX_PIXELS=3600M', 'broken link.png': 'link'}
 
 
 def refused(name, make):
