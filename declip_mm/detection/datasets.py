@@ -8,13 +8,14 @@ from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 from mmengine.fileio import load
 
+from ..datasets.readings import LabelledPictures
 from .names import OV_COCO_BASE, OV_COCO_CLASSES, OV_COCO_NOVEL, VOC_PHRASES
 
 __all__ = ['OVCocoDataset', 'OVVOCDataset', 'OpenVocabDetDataset']
 
 
 @DATASETS.register_module()
-class OpenVocabDetDataset(CocoDataset):
+class OpenVocabDetDataset(LabelledPictures, CocoDataset):
     """A COCO, LVIS or Objects365 file, with base and novel classes.
 
     Names are those of ``metainfo['classes']``, else all of the file in the
@@ -121,7 +122,7 @@ class OVCocoDataset(OpenVocabDetDataset):
 
 
 @DATASETS.register_module()
-class OVVOCDataset(VOCDataset):
+class OVVOCDataset(LabelledPictures, VOCDataset):
     """Pascal VOC whose names read as words to a text tower."""
 
     METAINFO = dict(VOCDataset.METAINFO, phrases=VOC_PHRASES)

@@ -8,6 +8,8 @@ import numpy as np
 from mmengine import fileio
 from PIL import Image
 
+from ..datasets.class_maps import decode_labels
+
 __all__ = ['NO_CLASS', 'no_class_label', 'read_labels', 'write_labels']
 
 #: What stands for "no class" where labels need 8 bits, and where they need 16.
@@ -36,21 +38,14 @@ def read_labels(path: str, backend_args: Optional[dict] = None) -> np.ndarray:
         turns class 256 into class 0 and says nothing.
 
     Raises:
-        ValueError: The file is a colour picture or has labels beyond 65535.
+        UnreadableImage: The file is damaged.
+        ContradictingImage: It is no class map; see
+            :func:`~declip_mm.datasets.class_maps.decode_labels`.
     """
+    if backend_args is None and '://' not in path:
+        return decode_labels(path)
     data = fileio.get(path, backend_args=backend_args)
-    labels = np.asarray(Image.open(io.BytesIO(data)))
-    if labels.ndim != 2 or labels.dtype.kind not in 'uib':
-        raise ValueError(
-            f'{path} is no class map: it has shape {labels.shape} and type '
-            f'{labels.dtype}; wanted is one channel of integers.'
-        )
-    if labels.size and (labels.min() < 0 or labels.max() > NO_CLASS[1]):
-        raise ValueError(
-            f'{path} has labels from {labels.min()} to {labels.max()}; '
-            f'allowed are 0 to {NO_CLASS[1]}.'
-        )
-    return labels.astype(np.uint16)
+    return decode_labels(path, io.BytesIO(data))
 
 
 def write_labels(path: str, labels: np.ndarray) -> None:
