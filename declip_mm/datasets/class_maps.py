@@ -1,10 +1,12 @@
 """Class maps in picture files: one label a pixel."""
 
+import io
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from mmengine import fileio
 from PIL import Image
 
 from .coco_json import some
@@ -16,7 +18,7 @@ from .decoding import (
     printable,
 )
 
-__all__ = ['check_labels', 'decode_labels', 'suspicious_labels', 'values_of']
+__all__ = ['check_labels', 'read_labels', 'suspicious_labels', 'values_of']
 
 #: Change labels when they are written, so that no map can be in them.
 _LOSSY = ('AVIF', 'JPEG', 'MPO', 'WEBP')
@@ -25,31 +27,34 @@ _MOST = 65535
 _GROUND = ('background', 'bg', 'none', 'other', 'unlabel', 'void', 'ignore')
 
 
-def decode_labels(path: Any, file: Any = None) -> np.ndarray:
+def read_labels(path: Any, backend_args: dict | None = None) -> np.ndarray:
     """Read a class map of 1, 8 or 16 bits.
 
     Palettes keep their indices. Grey that was saved in colour or with an
     opaque alpha channel is read as grey.
 
     Args:
-        path: Of the file, for messages.
-        file: What to read instead: a binary stream.
+        path: File, or address that mmengine's file backends know.
+        backend_args: Of the file backend.
 
     Returns:
-        (H, W) uint16.
+        (H, W) uint16. mmseg's own loader keeps the low 8 bits alone, which
+        turns class 256 into class 0 and says nothing.
 
     Raises:
         UnreadableImage: The file is damaged.
         ContradictingImage: A picture in colours, of a lossy kind, or with
             labels that are none.
     """
-    file = path if file is None else file
+    file: Any = path
+    if backend_args is not None or '://' in str(path):
+        file = io.BytesIO(fileio.get(path, backend_args=backend_args))
     obey_pixel_limit()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             check_sums(file)
-            if hasattr(file, 'seek'):
+            if file is not path:
                 file.seek(0)
             with Image.open(file) as image:
                 kind, mode = image.format, image.mode

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from mmengine.utils import track_iter_progress
 
-from .class_maps import decode_labels
+from .class_maps import read_labels
 from .coco_json import some
 from .decoding import ContradictingImage, printable
 
@@ -41,7 +41,7 @@ def read_byte_labels(path: Any) -> np.ndarray:
     Raises:
         UnreadableImage, ContradictingImage: Names the file.
     """
-    labels = decode_labels(path)
+    labels = read_labels(path)
     if labels.max(initial=0) > 255:
         raise ContradictingImage(
             f'{printable(path)} has label {labels.max()}; the maps of this '

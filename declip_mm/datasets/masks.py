@@ -8,7 +8,7 @@ import torch
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
-from .class_maps import check_labels, decode_labels
+from .class_maps import check_labels, read_labels
 from .decoding import ContradictingImage
 from .views import fit_size
 
@@ -156,7 +156,7 @@ def read_class_map(
     """(H, W) class indices as stored, uint8 or int32.
 
     Args:
-        path: See :func:`~declip_mm.datasets.class_maps.decode_labels`.
+        path: See :func:`~declip_mm.datasets.class_maps.read_labels`.
         size: (height, width) of the picture.
         count: Classes, to refuse labels that are none (beside 255, or 65535
             where 255 is a class); None allows all.
@@ -165,7 +165,7 @@ def read_class_map(
         UnreadableImage: The file is damaged.
         ContradictingImage: It has another size, or is no class map.
     """
-    labels = decode_labels(path)
+    labels = read_labels(path)
     if labels.shape != tuple(size):
         raise ContradictingImage(
             f'class map {path} has shape {labels.shape}, the picture {size}; '

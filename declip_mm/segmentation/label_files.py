@@ -1,16 +1,11 @@
 """Class maps in files, with as many classes as 16 bits tell apart."""
 
-import io
 import os
-from typing import Optional
 
 import numpy as np
-from mmengine import fileio
 from PIL import Image
 
-from ..datasets.class_maps import decode_labels
-
-__all__ = ['NO_CLASS', 'no_class_label', 'read_labels', 'write_labels']
+__all__ = ['NO_CLASS', 'no_class_label', 'write_labels']
 
 #: What stands for "no class" where labels need 8 bits, and where they need 16.
 NO_CLASS = (255, 65535)
@@ -24,28 +19,6 @@ def no_class_label(num_classes: int) -> int:
             f'{num_classes}.'
         )
     return NO_CLASS[num_classes > NO_CLASS[0]]
-
-
-def read_labels(path: str, backend_args: Optional[dict] = None) -> np.ndarray:
-    """Read a class map of 8 or 16 bits (PNG, TIFF).
-
-    Args:
-        path: File, or address that mmengine's file backends know.
-        backend_args: Of the file backend.
-
-    Returns:
-        (H, W) uint16. mmseg's own loader keeps the low 8 bits alone, which
-        turns class 256 into class 0 and says nothing.
-
-    Raises:
-        UnreadableImage: The file is damaged.
-        ContradictingImage: It is no class map; see
-            :func:`~declip_mm.datasets.class_maps.decode_labels`.
-    """
-    if backend_args is None and '://' not in path:
-        return decode_labels(path)
-    data = fileio.get(path, backend_args=backend_args)
-    return decode_labels(path, io.BytesIO(data))
 
 
 def write_labels(path: str, labels: np.ndarray) -> None:

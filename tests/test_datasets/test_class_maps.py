@@ -1,14 +1,12 @@
 """Labels of maps, and what they tell about mistakes."""
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from declip_mm.datasets.class_maps import (
     check_labels,
-    decode_labels,
+    read_labels,
     suspicious_labels,
     values_of,
 )
@@ -21,14 +19,12 @@ def values(*maps):
     return [np.array(sorted(m)) for m in maps]
 
 
-def test_a_stream_is_read_like_a_file(tmp_path):
+def test_file_backends_read_the_same(tmp_path):
     labels = np.array([[0, 300], [65535, 7]], np.uint16)
     Image.fromarray(labels).save(tmp_path / 'a.png')
-    content = (tmp_path / 'a.png').read_bytes()
-    for found in (
-        decode_labels(tmp_path / 'a.png'),
-        decode_labels('s3://a.png', io.BytesIO(content)),
-    ):
+    path = str(tmp_path / 'a.png')
+    for backend in (None, dict(backend='local')):
+        found = read_labels(path, backend)
         assert found.dtype == np.uint16 and (found == labels).all()
     assert values_of(labels).tolist() == [0, 7, 300, 65535]
 
@@ -42,7 +38,7 @@ def test_altered_labels_are_noticed(tmp_path):
     content[len(content) // 2] ^= 255
     path.write_bytes(bytes(content))
     with pytest.raises(UnreadableImage, match='a.png is no picture'):
-        decode_labels(path)
+        read_labels(path)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image
 from tool_modules import load_tool
 
 import declip_mm.segmentation  # noqa: F401  (registers the data sets)
-from declip_mm.segmentation.label_files import read_labels
+from declip_mm.datasets.class_maps import read_labels
 
 coco_object = load_tool('dataset_converters/coco_object.py')
 pas20b = load_tool('dataset_converters/pas20b.py')

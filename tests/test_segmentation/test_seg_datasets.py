@@ -8,10 +8,10 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
 import declip_mm.segmentation  # noqa: F401  (registers them)
+from declip_mm.datasets.class_maps import read_labels
 from declip_mm.segmentation.datasets.ade847 import read_ade847
 from declip_mm.segmentation.label_files import (
     no_class_label,
-    read_labels,
     write_labels,
 )
 

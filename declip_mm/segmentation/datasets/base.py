@@ -11,7 +11,11 @@ from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
 
-from ...datasets.class_maps import check_labels, suspicious_labels
+from ...datasets.class_maps import (
+    check_labels,
+    read_labels,
+    suspicious_labels,
+)
 from ...datasets.coco_json import some
 from ...datasets.decoding import (
     ContradictingImage,
@@ -21,7 +25,6 @@ from ...datasets.decoding import (
 from ...datasets.readings import LabelledPictures, spread
 from ...models.text import class_phrases, read_names
 from ..colours import class_palette
-from ..label_files import read_labels
 from .pairs import find_pairs
 
 __all__ = ['LoadOVAnnotations', 'OVSegDataset']
