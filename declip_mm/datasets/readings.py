@@ -102,7 +102,9 @@ def spread(count: int, most: int = _LOOKED_AT) -> list[int]:
     return found.astype(int).tolist()
 
 
-def check_some_sizes(items: Iterable[tuple[str, tuple[int, int], Any]]):
+def check_some_sizes(
+    items: Iterable[tuple[str, tuple[int, int], Any]],
+) -> None:
     """Before the first step: do pictures have the size of their labels?
 
     Args:
@@ -180,14 +182,10 @@ class LabelledPictures(NotedPictures):
     def check_some(self) -> None:
         """Look at some pictures before the first step."""
         infos = [self.get_data_info(i) for i in spread(len(self))]
-        try:
-            sizes = [self.label_size(info) for info in infos]
-        except UnreadableImage:
-            sizes = [self._size_or_none(info) for info in infos]
         check_some_sizes(
             (info['img_path'], size, self.label_source(info))
-            for info, size in zip(infos, sizes)
-            if size is not None
+            for info in infos
+            if (size := self._size_or_none(info)) is not None
         )
 
     def _size_or_none(self, info: dict) -> tuple[int, int] | None:

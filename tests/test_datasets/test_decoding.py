@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from orientations import save_turned
 from PIL import Image
 
 from declip_mm.datasets import UnreadableImage, read_image
@@ -68,19 +69,7 @@ def test_cmyk_jpeg(tmp_path):
 def test_exif_orientation(tmp_path, orientation):
     upright = Image.new('RGB', (24, 16), 'white')
     upright.paste((200, 0, 0), (0, 0, 8, 8))  # top left
-    turned = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }.get(orientation)
-    stored = upright if turned is None else upright.transpose(turned)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored.save(tmp_path / 'e.png', exif=exif)
+    stored = save_turned(upright, tmp_path / 'e.png', orientation)
     got = read_image(tmp_path / 'e.png')
     assert np.array_equal(np.asarray(got), np.asarray(upright))
     raw = read_image(tmp_path / 'e.png', orient=False)

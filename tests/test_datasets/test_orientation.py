@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from mmdet.registry import DATASETS
+from orientations import save_turned
 from PIL import Image
 from seg_world import load_set, write_set
 
@@ -16,16 +17,6 @@ from declip_mm.datasets import DeCLIPImageDataset, DeCLIPRegionDataset
 from declip_mm.datasets.decoding import read_size
 
 HEIGHT, WIDTH = 16, 24
-#: What a camera stored, of an upright picture.
-STORED = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 def write_picture(path, orientation, size=(WIDTH, HEIGHT)):
@@ -33,11 +24,7 @@ def write_picture(path, orientation, size=(WIDTH, HEIGHT)):
     noise = np.random.default_rng(0)
     pixels = noise.integers(0, 256, (size[1], size[0], 3), np.uint8)
     upright = Image.fromarray(pixels)
-    turn = STORED.get(orientation)
-    stored = upright if turn is None else upright.transpose(turn)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored.save(path, exif=exif)
+    stored = save_turned(upright, path, orientation)
     return pixels, np.asarray(stored)
 
 
