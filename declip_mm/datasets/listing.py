@@ -84,10 +84,9 @@ def walk_files(root: Path) -> list[str]:
             continue
         seen.add(real)
         below[:] = sorted(n for n in below if not n.startswith('.'))
-        for name in files:
-            if not name.startswith('.'):
-                path = os.path.join(folder, name)
-                found.append(Path(os.path.relpath(path, root)).as_posix())
+        inside = Path(os.path.relpath(folder, root)).as_posix()
+        lead = '' if inside == '.' else f'{inside}/'
+        found += [lead + name for name in files if not name.startswith('.')]
     return sorted(found)
 
 

@@ -196,12 +196,10 @@ class OVSegDataset(LabelledPictures, BaseSegDataset):
             # mmseg's listing asks a file server
             self.img_suffix = self.img_suffix or '.jpg'
             return super().load_data_list()
+        # mmseg takes a folder for no list
+        split = None if Path(self.ann_file).is_dir() else self.ann_file
         pairs = find_pairs(
-            images,
-            maps,
-            self.img_suffix,
-            self.seg_map_suffix,
-            self.ann_file or None,
+            images, maps, self.img_suffix, self.seg_map_suffix, split
         )
         return [
             dict(img_path=image, **({} if m is None else {'seg_map_path': m}))

@@ -106,11 +106,12 @@ def _stems(
 ) -> Dict[str, List[str]]:
     """Name without suffix -> files; in either case of letters."""
     found: Dict[str, List[str]] = {}
+    ends = tuple(suffix.lower() for suffix in suffixes)
     for name in files:
-        for suffix in suffixes:
-            if name.lower().endswith(suffix.lower()):
-                found.setdefault(name[: -len(suffix)], []).append(name)
-                break
+        small = name.lower()
+        if small.endswith(ends):
+            length = next(len(end) for end in ends if small.endswith(end))
+            found.setdefault(name[:-length], []).append(name)
     return found
 
 
