@@ -88,7 +88,7 @@ def write_project(folder, lvis=False, **model):
     cfg = Config.fromfile(base)
     cfg.model = f_vit_cfg(mask=lvis, **model)
     cfg.model.vocabulary = dict(embeddings=text)
-    load = [dict(type='LoadImageFromFile')]
+    load = [dict(type='LoadLabelledImage')]
     resize = dict(type='Resize', scale=(SIZE, SIZE), keep_ratio=True)
     truth = dict(type='LoadAnnotations', with_bbox=True, with_mask=lvis)
     keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')

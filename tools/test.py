@@ -13,7 +13,10 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from mmengine.logging import MessageHub
+
 from declip_mm import apis
+from declip_mm.datasets.decoding import printable
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -124,6 +127,12 @@ def main() -> None:
         sys.exit(f'test.py: {error}')
     apis.run_test(cfg)
     apis.leave_distributed()
+    left_out = MessageHub.get_current_instance().get_info('left_out', None)
+    if left_out:
+        sys.exit(
+            f'test.py: {len(left_out)} damaged pictures could not be '
+            f'measured, such as {printable(left_out[0])}; the log names them.'
+        )
 
 
 if __name__ == '__main__':

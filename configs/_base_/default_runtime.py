@@ -9,6 +9,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     guard=dict(type='RunGuardHook'),
+    damaged=dict(type='DamagedImagesHook'),
 )
 
 env_cfg = dict(

@@ -131,7 +131,7 @@ model = dict(
 )
 data_root = 'data/miniature_cat_seg/'
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabelledImage'),
     dict(type='LoadOVAnnotations'),
     dict(type='ResizeShortestEdge', scale=192, max_size=640),
     dict(type='RandomCrop', crop_size=(168, 168), cat_max_ratio=1.0),
@@ -140,7 +140,7 @@ train_pipeline = [
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabelledImage'),
     dict(type='LoadOVAnnotations'),
     dict(type='PackSegInputs'),
 ]

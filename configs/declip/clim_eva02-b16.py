@@ -52,7 +52,6 @@ param_scheduler = [
 ]
 custom_hooks = [
     dict(type='EpochSyncHook'),
-    dict(type='DamagedImagesHook'),
     dict(type='VocabularyHook'),
     dict(type='WeightEnsembleHook', ensemble_alpha=0.7),
     dict(

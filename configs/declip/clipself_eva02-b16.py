@@ -18,7 +18,6 @@ model = dict(
 train_dataloader = dict(dataset=dict(views=dict(vfm_size=None)))
 custom_hooks = [
     dict(type='EpochSyncHook'),
-    dict(type='DamagedImagesHook'),
     dict(type='VocabularyHook'),
     dict(type='WeightEnsembleHook', ensemble_alpha=0.7),
     dict(

@@ -26,7 +26,6 @@ model = dict(
 )
 custom_hooks = [
     dict(type='EpochSyncHook'),
-    dict(type='DamagedImagesHook'),
     dict(type='VocabularyHook'),
     dict(
         type='FingerprintHook',

@@ -20,7 +20,6 @@ model = dict(
 )
 custom_hooks = [
     dict(type='EpochSyncHook'),
-    dict(type='DamagedImagesHook'),
     dict(type='VocabularyHook'),
     dict(
         type='FingerprintHook',

@@ -18,7 +18,6 @@ model = dict(
 )
 custom_hooks = [
     dict(type='EpochSyncHook'),
-    dict(type='DamagedImagesHook'),
     dict(type='VocabularyHook'),
     dict(
         type='FingerprintHook',

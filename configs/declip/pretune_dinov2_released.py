@@ -28,7 +28,6 @@ val_dataloader = dict(dataset=dict(image_size=560))
 test_dataloader = val_dataloader
 custom_hooks = [
     dict(type='EpochSyncHook'),
-    dict(type='DamagedImagesHook'),
     dict(type='VocabularyHook'),
     dict(type='WeightEnsembleHook', ensemble_alpha=0.7),
     dict(

@@ -26,7 +26,6 @@ test_evaluator = None
 test_cfg = None
 custom_hooks = [
     dict(type='EpochSyncHook'),
-    dict(type='DamagedImagesHook'),
     dict(
         type='FingerprintHook',
         recipe='paper, SigLIP',

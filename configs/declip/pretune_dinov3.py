@@ -13,7 +13,6 @@ model = dict(context_teacher=dict(model='vit_base_patch16_dinov3.lvd1689m'))
 train_dataloader = dict(dataset=dict(views=dict(vfm_size=1024)))
 custom_hooks = [
     dict(type='EpochSyncHook'),
-    dict(type='DamagedImagesHook'),
     dict(type='VocabularyHook'),
     dict(
         type='FingerprintHook',

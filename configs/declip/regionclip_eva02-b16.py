@@ -36,7 +36,6 @@ train_dataloader = dict(
 )
 custom_hooks = [
     dict(type='EpochSyncHook'),
-    dict(type='DamagedImagesHook'),
     dict(type='NounHook'),
     dict(type='VocabularyHook'),
     dict(type='WeightEnsembleHook', ensemble_alpha=0.7),

@@ -5,7 +5,8 @@
 # Other methods: configs/dense_seg/methods, tools/dense_seg_benchmarks.py.
 #
 # Data      5000 pictures of val; maps:
-#           mmseg's tools/dataset_converters/coco_stuff164k.py.
+#           tools/dataset_converters/coco_object.py data/coco_stuff164k \
+#               --stuff
 # Hardware  one GPU or a CPU. Time and memory: not measured on this set.
 # Figure    25.3 mIoU in the paper's Table 5, none measured here.
 # Source    DeCLIP, CVPR 2025.

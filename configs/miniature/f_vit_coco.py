@@ -80,7 +80,7 @@ model = dict(
 )
 data_root = 'data/miniature/'
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabelledImage'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='Resize', scale=size, keep_ratio=True),
     dict(type='RandomFlip', prob=0.5),

@@ -55,7 +55,6 @@ test_cfg = dict(type='TestLoop')
 default_hooks = dict(logger=dict(interval=10))
 custom_hooks = [
     dict(type='EpochSyncHook'),
-    dict(type='DamagedImagesHook'),
     dict(type='VocabularyHook'),
     dict(type='FingerprintHook', recipe='miniature', licence='CC0-1.0'),
 ]

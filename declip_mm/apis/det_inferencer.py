@@ -6,6 +6,7 @@ from typing import Any, Optional, Union
 import torch.nn as nn
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
+from mmengine.dataset import Compose
 
 from ..models.text import parse_names
 from ..models.text.names import Names
@@ -107,6 +108,17 @@ class DeCLIPDetInferencer(DetInferencer):
                     self.model.names[i] for i in prediction['labels']
                 ]
         return found
+
+    def _init_pipeline(self, cfg: Config) -> Compose:
+        """mmdet's looks for mmcv's loader, to put its own in the place."""
+        pipeline = cfg.test_dataloader.dataset.pipeline
+        cfg.test_dataloader.dataset.pipeline = [
+            dict(type='LoadImageFromFile')
+            if step['type'].split('.')[-1] == 'LoadLabelledImage'
+            else step
+            for step in pipeline
+        ]
+        return super()._init_pipeline(cfg)
 
     def _init_model(
         self, cfg: Config, weights: str, device: str = 'cpu'

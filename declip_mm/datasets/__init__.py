@@ -2,6 +2,7 @@
 
 from .decoding import UnreadableImage, read_image
 from .images import DeCLIPImageDataset
+from .loading import LoadLabelledImage
 from .mosaics import DeCLIPMosaicDataset
 from .nouns import DeCLIPNounDataset, NounViews
 from .regions import DeCLIPRegionDataset
@@ -14,6 +15,7 @@ __all__ = [
     'DeCLIPNounDataset',
     'DeCLIPRegionDataset',
     'DeCLIPViews',
+    'LoadLabelledImage',
     'NounViews',
     'PartialSampler',
     'UnreadableImage',

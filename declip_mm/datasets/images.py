@@ -1,32 +1,26 @@
 """Pictures without labels, for the pre-finetuning."""
 
 import hashlib
-import logging
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.dataset import BaseDataset
-from mmengine.logging import print_log
 from mmengine.registry import DATASETS, TRANSFORMS
 from mmengine.structures import BaseDataElement
 from PIL import Image
 
-from .decoding import (
-    UnreadableImage,
-    printable,
-    read_image,
-    read_labelled,
-)
+from .decoding import UnreadableImage, printable, read_image
 from .grid import rng_for
 from .listing import check_files, check_folder, list_folder, list_json
 from .proposals import read_proposals
+from .readings import NotedPictures, Readings, check_some_sizes, spread
 
 __all__ = ['DeCLIPImageDataset']
 
 
 @DATASETS.register_module()
-class DeCLIPImageDataset(BaseDataset):
+class DeCLIPImageDataset(NotedPictures, BaseDataset):
     """A folder of pictures, or those that a COCO json lists; no labels.
 
     Every picture is decoded once, and every draw is a function of (seed,
@@ -102,9 +96,16 @@ class DeCLIPImageDataset(BaseDataset):
 
     def full_init(self) -> None:
         """Read the list, if that has not been done yet."""
+        if self._fully_initialized:
+            return
         super().full_init()
-        self._damaged = torch.zeros(len(self), dtype=torch.bool)
-        self._damaged.share_memory_()
+        self.readings = Readings(len(self), self.ann_file)
+        if self.proposals:
+            infos = [(i, self.get_data_info(i)) for i in spread(len(self))]
+            check_some_sizes(
+                (self.path(i), (info['height'], info['width']), self.ann_file)
+                for i, info in infos
+            )
 
     @property
     def epoch(self) -> int:
@@ -132,11 +133,6 @@ class DeCLIPImageDataset(BaseDataset):
         """File of a picture."""
         name = self.get_data_info(index)['file_name']
         return str(Path(self.data_prefix['img']) / name)
-
-    @property
-    def damaged(self) -> list[str]:
-        """Files that no worker could read so far."""
-        return [self.path(i) for i in self._damaged.nonzero()[:, 0].tolist()]
 
     def prepare_data(self, idx: int) -> dict:
         """Views and boxes of a picture.
@@ -170,12 +166,12 @@ class DeCLIPImageDataset(BaseDataset):
         """The picture, or the next one that can be read."""
         for step in range(len(self)):
             index = (wanted + step) % len(self)
-            if self._damaged[index]:
+            if self.readings.left_out(index):
                 continue
             try:
                 return index, self._read(index)
             except UnreadableImage as error:
-                self._note(index, error)
+                self.readings.leave_out(index, error)
         raise RuntimeError(
             f'none of the {len(self)} pictures below '
             f'{printable(self.data_prefix["img"])} can be read. The log has '
@@ -188,16 +184,7 @@ class DeCLIPImageDataset(BaseDataset):
             return read_image(self.path(index))
         info = self.get_data_info(index)
         size = info['height'], info['width']
-        return read_labelled(self.path(index), size, self.ann_file)
-
-    def _note(self, index: int, error: UnreadableImage) -> None:
-        self._damaged[index] = True
-        print_log(
-            f'damaged picture skipped ({int(self._damaged.sum())} of '
-            f'{len(self)} so far): {error}',
-            logger='current',
-            level=logging.WARNING,
-        )
+        return self.readings.read(index, self.path(index), size)
 
 
 def _list_mark(root: Path, names: list[str]) -> str:

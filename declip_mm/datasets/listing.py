@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mmengine.logging import print_log
+from PIL import features
 
 from .coco_json import read_json, some
 
@@ -17,20 +18,38 @@ __all__ = [
     'image_name',
     'list_folder',
     'list_json',
+    'walk_files',
 ]
 
+#: What a folder is searched for: still pictures that Pillow decodes here.
 IMAGE_SUFFIXES = (
+    '.apng',
     '.bmp',
+    '.dib',
     '.gif',
     '.jfif',
+    '.jpe',
     '.jpeg',
     '.jpg',
+    '.pbm',
+    '.pgm',
     '.png',
+    '.pnm',
     '.ppm',
+    '.tga',
     '.tif',
     '.tiff',
     '.webp',
+    *(('.avif',) if features.check('avif') else ()),
+    *(('.j2c', '.j2k', '.jp2', '.jpx') if features.check('jpg_2000') else ()),
 )
+#: Pictures that it does not decode; a folder that has some says so.
+_FOREIGN = (
+    '.3fr .arw .avif .bpg .cr2 .cr3 .dng .exr .hdr .heic .heif .hif .j2c .j2k '
+    '.jp2 .jpx .jxl .jxr .nef .npy .nrw .orf .pef .psd .raf .raw .rw2 .srw '
+    '.svg .x3f'
+).split()
+_FOREIGN = frozenset(_FOREIGN) - frozenset(IMAGE_SUFFIXES)
 
 
 def check_folder(path: str, what: str) -> Path:
@@ -53,16 +72,13 @@ def check_folder(path: str, what: str) -> Path:
     )
 
 
-def list_folder(root: Path) -> list[str]:
-    """Pictures below a folder, sorted, relative to it.
+def walk_files(root: Path) -> list[str]:
+    """Files below a folder, sorted, relative to it.
 
     Hidden files and folders are left out. Links are followed, each folder
     is entered once.
-
-    Raises:
-        FileNotFoundError: There are none.
     """
-    found, seen, others = [], set(), 0
+    found, seen = [], set()
     for folder, below, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
@@ -70,19 +86,44 @@ def list_folder(root: Path) -> list[str]:
             continue
         seen.add(real)
         below[:] = sorted(n for n in below if not n.startswith('.'))
-        for name in files:
-            known = name.lower().endswith(IMAGE_SUFFIXES)
-            if name.startswith('.') or not known:
-                others += 1
-                continue
-            path = os.path.join(folder, name)
-            found.append(Path(os.path.relpath(path, root)).as_posix())
+        inside = Path(os.path.relpath(folder, root)).as_posix()
+        lead = '' if inside == '.' else f'{inside}/'
+        found += [lead + name for name in files if not name.startswith('.')]
+    return sorted(found)
+
+
+def list_folder(root: Path) -> list[str]:
+    """Pictures below a folder, sorted, relative to it.
+
+    What looks like a picture and cannot be decoded here is counted and named
+    in the log. See :func:`walk_files`.
+
+    Raises:
+        FileNotFoundError: There are none.
+    """
+    files = walk_files(root)
+    found = [n for n in files if n.lower().endswith(IMAGE_SUFFIXES)]
+    foreign = [n for n in files if _suffix(n) in _FOREIGN]
     if not found:
         raise FileNotFoundError(
-            f'no picture below {root} ({others} other files). Known suffixes: '
-            f'{" ".join(IMAGE_SUFFIXES)}.'
+            f'no picture below {root} ({len(files)} other files'
+            + (f', such as {some(foreign or files)}' if files else '')
+            + f'). Known suffixes: {" ".join(IMAGE_SUFFIXES)}; convert '
+            'others to PNG or JPEG.'
         )
-    return sorted(found)
+    if foreign:
+        print_log(
+            f'{root}: {len(foreign)} files are left out, for their kind '
+            f'cannot be read here: {some(foreign)}. {len(found)} pictures '
+            'are taken. Convert the others to PNG or JPEG to have them, too.',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return found
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 def image_name(path: Any, index: int, entry: Any) -> str:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
+from .class_maps import check_labels, read_labels
+from .decoding import ContradictingImage
 from .views import fit_size
 
 __all__ = [
@@ -149,20 +150,28 @@ def square_masks(
     return square
 
 
-def read_class_map(path: Path, size: tuple[int, int]) -> Tensor:
+def read_class_map(
+    path: Path, size: tuple[int, int], count: int | None = None
+) -> Tensor:
     """(H, W) class indices as stored, uint8 or int32.
 
-    Palettes keep their indices.
+    Args:
+        path: See :func:`~declip_mm.datasets.class_maps.read_labels`.
+        size: (height, width) of the picture.
+        count: Classes, to refuse labels that are none (beside 255, or 65535
+            where 255 is a class); None allows all.
 
     Raises:
-        ValueError: The file has another size, or more than one channel.
+        UnreadableImage: The file is damaged.
+        ContradictingImage: It has another size, or is no class map.
     """
-    with Image.open(path) as image:
-        pixels = np.array(image)
-    if pixels.shape != tuple(size):
-        raise ValueError(
-            f'class map {path} has shape {pixels.shape}, the picture {size}; '
+    labels = read_labels(path)
+    if labels.shape != tuple(size):
+        raise ContradictingImage(
+            f'class map {path} has shape {labels.shape}, the picture {size}; '
             'expected one value per pixel.'
         )
-    kind = np.uint8 if pixels.dtype in (bool, np.uint8) else np.int32
-    return torch.from_numpy(pixels.astype(kind))
+    if count is not None:
+        check_labels(path, labels, count, 255 if count <= 255 else 65535)
+    kind = np.uint8 if labels.max(initial=0) <= 255 else np.int32
+    return torch.from_numpy(labels.astype(kind))

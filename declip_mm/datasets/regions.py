@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .coco_json import log_skipped
 from .coco_regions import RegionFile, read_regions
-from .decoding import read_labelled
+from .decoding import ContradictingImage, UnreadableImage, read_labelled
 from .grid import enlarge
 from .listing import check_files, check_folder
 from .masks import (
@@ -26,20 +26,23 @@ from .masks import (
     segment_ids,
     square_masks,
 )
+from .readings import NotedPictures, Readings
 from .views import SquareView, boxes_in_square, crop_views
 
 __all__ = ['DeCLIPRegionDataset']
 
 
 @DATASETS.register_module()
-class DeCLIPRegionDataset(BaseDataset):
+class DeCLIPRegionDataset(NotedPictures, BaseDataset):
     """Regions of a COCO instances or panoptic file, and class maps.
 
     The picture's longest side becomes ``image_size``, the rest of the square
     is black. A stuff region's box is that of its mask; boxes stand alone where
     no region of the file has a mask. What is left out is counted and named in
     the log; a file or picture that contradicts the rest is an error, for a
-    score over other data would be no score.
+    score over other data would be no score. A damaged picture does not end a
+    run: it is named (:attr:`damaged`), a blank one without regions stands in,
+    and the figures leave it out.
 
     Args:
         ann_file: COCO json; panoptic if ``panoptic_dir`` is given.
@@ -88,6 +91,17 @@ class DeCLIPRegionDataset(BaseDataset):
             test_mode=True,
             **kwargs,
         )
+
+    def full_init(self) -> None:
+        """Read the list, if that has not been done yet."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        self.readings = Readings(len(self), self.ann_file)
+
+    def path(self, index: int) -> str:
+        """File of a picture."""
+        return self._path(self.get_data_info(index))
 
     def load_data_list(self) -> list[dict]:
         """Pictures with their regions, masks still encoded."""
@@ -155,9 +169,25 @@ class DeCLIPRegionDataset(BaseDataset):
             ``img_path``, ``img_id``, ``ori_shape``.
         """
         info = self.get_data_info(idx)
-        path = str(Path(self.data_prefix['img']) / info['file_name'])
+        index, size = info['sample_idx'], (info['height'], info['width'])
+        try:
+            return self._sample(info, self._read(index, info))
+        except ContradictingImage:
+            raise
+        except UnreadableImage as error:
+            self.readings.leave_out(index, error)
+        info['regions'] = []
+        return self._sample(info, Image.new('RGB', size[::-1]))
+
+    def _read(self, index: int, info: dict) -> Image.Image:
         size = info['height'], info['width']
-        image = read_labelled(path, size, self.ann_file)
+        return self.readings.read(index, self._path(info), size)
+
+    def _path(self, info: dict) -> str:
+        return str(Path(self.data_prefix['img']) / info['file_name'])
+
+    def _sample(self, info: dict, image: Image.Image) -> dict:
+        path, size = self._path(info), (info['height'], info['width'])
         regions, masks, pixels = self._regions(info)
         boxes, valid = boxes_in_square(pixels, *size, self.view.side)
         inputs = dict(image=self.view(image))
@@ -179,10 +209,16 @@ class DeCLIPRegionDataset(BaseDataset):
         if masks is not None:
             sample.masks = square_masks(masks, size, self.view.side)
         if 'seg' in self.data_prefix:
-            folder = Path(self.data_prefix['seg'])
-            file = folder / _png(info['file_name'])
-            sample.gt_sem_seg = read_class_map(file, size)
+            sample.gt_sem_seg = self._class_map(info)
         return dict(inputs=inputs, data_samples=sample)
+
+    def _class_map(self, info: dict) -> Tensor:
+        size = info['height'], info['width']
+        count = len(self._metainfo['classes'])
+        if self.readings.left_out(info['sample_idx']):
+            return torch.full(size, 255 if count <= 255 else 65535)
+        file = Path(self.data_prefix['seg']) / _png(info['file_name'])
+        return read_class_map(file, size, count)
 
     def _regions(
         self, info: dict
@@ -211,7 +247,8 @@ class DeCLIPRegionDataset(BaseDataset):
         if 'panoptic' not in self.data_prefix or not encoded:
             return [decode_segmentation(e, *size) for e in encoded]
         path = str(Path(self.data_prefix['panoptic']) / info['png'])
-        ids = segment_ids(np.asarray(read_labelled(path, size, self.ann_file)))
+        png = read_labelled(path, size, self.ann_file).image
+        ids = segment_ids(np.asarray(png))
         return [ids == e for e in encoded]
 
     def _crops(

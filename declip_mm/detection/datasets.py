@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from ..datasets.coco_file import read_coco
 from ..datasets.coco_json import log_skipped, some, without_collecting
 from ..datasets.listing import check_folder
+from ..datasets.readings import LabelledPictures
 from ..models.text import list_classes
 from .names import OV_COCO_BASE, OV_COCO_CLASSES, OV_COCO_NOVEL, VOC_PHRASES
 from .truth import coco_api, leave_out
@@ -21,7 +22,7 @@ __all__ = ['OVCocoDataset', 'OVVOCDataset', 'OpenVocabDetDataset']
 
 
 @DATASETS.register_module()
-class OpenVocabDetDataset(CocoDataset):
+class OpenVocabDetDataset(LabelledPictures, CocoDataset):
     """A COCO, LVIS or Objects365 file, with base and novel classes.
 
     Names are those of ``metainfo['classes']``, else all of the file in the
@@ -204,7 +205,7 @@ class OVCocoDataset(OpenVocabDetDataset):
 
 
 @DATASETS.register_module()
-class OVVOCDataset(VOCDataset):
+class OVVOCDataset(LabelledPictures, VOCDataset):
     """Pascal VOC whose names read as words to a text tower."""
 
     METAINFO = dict(VOCDataset.METAINFO, phrases=VOC_PHRASES)

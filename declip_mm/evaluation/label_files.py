@@ -1,14 +1,11 @@
 """Class maps in files, with as many classes as 16 bits tell apart."""
 
-import io
 import os
-from typing import Optional
 
 import numpy as np
-from mmengine import fileio
 from PIL import Image
 
-__all__ = ['NO_CLASS', 'no_class_label', 'read_labels', 'write_labels']
+__all__ = ['NO_CLASS', 'no_class_label', 'write_labels']
 
 #: What stands for "no class" where labels need 8 bits, and where they need 16.
 NO_CLASS = (255, 65535)
@@ -22,35 +19,6 @@ def no_class_label(num_classes: int) -> int:
             f'{num_classes}.'
         )
     return NO_CLASS[num_classes > NO_CLASS[0]]
-
-
-def read_labels(path: str, backend_args: Optional[dict] = None) -> np.ndarray:
-    """Read a class map of 8 or 16 bits (PNG, TIFF).
-
-    Args:
-        path: File, or address that mmengine's file backends know.
-        backend_args: Of the file backend.
-
-    Returns:
-        (H, W) uint16. mmseg's own loader keeps the low 8 bits alone, which
-        turns class 256 into class 0 and says nothing.
-
-    Raises:
-        ValueError: The file is a colour picture or has labels beyond 65535.
-    """
-    data = fileio.get(path, backend_args=backend_args)
-    labels = np.asarray(Image.open(io.BytesIO(data)))
-    if labels.ndim != 2 or labels.dtype.kind not in 'uib':
-        raise ValueError(
-            f'{path} is no class map: it has shape {labels.shape} and type '
-            f'{labels.dtype}; wanted is one channel of integers.'
-        )
-    if labels.size and (labels.min() < 0 or labels.max() > NO_CLASS[1]):
-        raise ValueError(
-            f'{path} has labels from {labels.min()} to {labels.max()}; '
-            f'allowed are 0 to {NO_CLASS[1]}.'
-        )
-    return labels.astype(np.uint16)
 
 
 def write_labels(path: str, labels: np.ndarray) -> None:

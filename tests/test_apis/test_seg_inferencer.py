@@ -15,7 +15,7 @@ from tool_modules import load_tool
 
 from declip_mm.apis import DeCLIPSegInferencer
 from declip_mm.apis.pictures import find_pictures, in_batches, read_pictures
-from declip_mm.evaluation.label_files import read_labels
+from declip_mm.datasets.class_maps import read_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/miniature/dense_seg.py')

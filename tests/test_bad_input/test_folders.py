@@ -5,7 +5,7 @@ import os
 
 import pytest
 from bad_input import Case, check
-from PIL import Image
+from PIL import Image, features
 
 from declip_mm.datasets import DeCLIPImageDataset, DeCLIPViews
 from declip_mm.datasets.listing import list_folder
@@ -120,7 +120,29 @@ def left_out(name, box, reason):
     )
 
 
+def foreign(folder):
+    """Kinds that Pillow does not decode, beside one that it does."""
+    save(folder / 'a.png')
+    for name in ('x.HEIC', 'y.dng'):
+        (folder / name).write_bytes(b'raw')
+    return 2 * len(data(folder))
+
+
+def kinds(folder):
+    """Suffixes of all kinds, in either case."""
+    names = ['a.JPG', 'b.tga', 'c.PnG']
+    names += ['d.avif'] if features.check('avif') else []
+    names += ['e.jp2'] if features.check('jpg_2000') else []
+    for name in names:
+        save(folder / name)
+    found = data(folder)
+    shown = {found[i]['data_samples'].img_path for i in range(len(found))}
+    return len(shown) == len(names) and not found.damaged
+
+
 CASES = [
+    Case('suffixes of all kinds', kinds, True, outcome='read'),
+    Case('HEIC and raw', foreign, '2 files', 'x.HEIC', 'skipped'),
     Case('no folder', lambda f: data(f / 'no'), '/no', 'Check data_root'),
     Case('a file', as_file, 'a.png is a file', 'name the folder'),
     Case('empty folder', data, '0 other files', 'Known suffixes'),

@@ -9,7 +9,12 @@ import pytest
 from bad_input import Case, check
 from PIL import Image
 
-from declip_mm.datasets import DeCLIPImageDataset, DeCLIPViews, read_image
+from declip_mm.datasets import (
+    DeCLIPImageDataset,
+    DeCLIPViews,
+    LoadLabelledImage,
+    read_image,
+)
 from declip_mm.datasets.decoding import read_labelled
 
 RED = (200, 40, 40)
@@ -93,7 +98,7 @@ DAMAGED = {
     'broken link.png': link,
     'video.jpg': lambda p: bytes_at(p, b'\0\0\0\x18ftypmp42' + b'\0' * 99),
 }
-REMEDIES = {'bomb.png': 'MAX_IMAGE_PIXELS', 'broken link.png': 'link'}
+REMEDIES = {'bomb.png': 'DECLIP_MAX_PIXELS=3600M', 'broken link.png': 'link'}
 
 
 def refused(name, make):
@@ -207,12 +212,60 @@ def of_other_size(folder):
     read_labelled(path, (100, 200), 'instances.json')
 
 
+def allowed(limit, side=40):
+    """Reads a picture of side x side under DECLIP_MAX_PIXELS."""
+
+    def act(folder):
+        path = saved(folder / 'big.png', picture(size=(side, side)))
+        before, most = os.environ.get(LIMIT), Image.MAX_IMAGE_PIXELS
+        os.environ[LIMIT] = limit
+        try:
+            return read_image(path).size
+        finally:
+            Image.MAX_IMAGE_PIXELS = most
+            os.environ.pop(LIMIT)
+            if before is not None:
+                os.environ[LIMIT] = before
+
+    return act
+
+
+def stretched(size, **options):
+    def act(folder):
+        results = dict(
+            img_path=str(saved(folder / 'a.png', picture(size=size)))
+        )
+        return LoadLabelledImage(**options)(results)['img_shape']
+
+    return act
+
+
+LIMIT = 'DECLIP_MAX_PIXELS'
 CASES = [
+    Case('a limit', allowed('1600'), (40, 40), outcome='read'),
+    Case('a limit in M', allowed('0.2m'), (40, 40), outcome='read'),
+    Case('above a limit', allowed('1K'), 'big.png', f'{LIMIT}=1M'),
+    Case('a limit in words', allowed('lots'), "'lots'", '200M'),
+    Case('a limit of 0', allowed('0'), f"{LIMIT}='0'", '200M'),
+    Case('a negative limit', allowed('-5'), f"{LIMIT}='-5'", '200M'),
+    Case('stretched', stretched((10, 1001)), '1001 x 10', 'max_ratio'),
+    Case('stretched wide', stretched((9999, 9)), '9 x 9999', 'max_ratio'),
+    Case(
+        'stretched, allowed',
+        stretched((9999, 9), max_ratio=None),
+        (9, 9999),
+        outcome='read',
+    ),
+    Case('one pixel', stretched((1, 1)), (1, 1), outcome='read'),
+    Case('a ratio of 0', stretched((1, 1), max_ratio=0), 'got 0', '1 or more'),
     *(refused(name, make) for name, make in DAMAGED.items()),
     *(left_out(name, make) for name, make in DAMAGED.items()),
     *MODES,
     *(turned(n) for n in (1, 2, 3, 4, 5, 6, 7, 8, 99)),
-    *(viewed(size) for size in ((1, 1), (1, 900), (900, 1), (2, 3))),
+    *(
+        viewed(size)
+        for size in ((1, 1), (1, 900), (900, 1), (2, 3), (10000, 10))
+    ),
     *map(named, ('ä ß.png', '写真.png', 'a b.png', "it's.png", '%s.png')),
     *(named(name, 'JPEG') for name in ('jpeg as.png', 'UPPER.PNG')),
     Case('16 bits', sixteen_bits, True, outcome='read'),

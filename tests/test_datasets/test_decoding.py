@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from orientations import save_turned
 from PIL import Image
 
 from declip_mm.datasets import UnreadableImage, read_image
+from declip_mm.datasets.decoding import (
+    ContradictingImage,
+    check_size,
+    read_size,
+)
 
 
 def paint(path, size=(48, 32)):
@@ -63,19 +69,7 @@ def test_cmyk_jpeg(tmp_path):
 def test_exif_orientation(tmp_path, orientation):
     upright = Image.new('RGB', (24, 16), 'white')
     upright.paste((200, 0, 0), (0, 0, 8, 8))  # top left
-    turned = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }.get(orientation)
-    stored = upright if turned is None else upright.transpose(turned)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored.save(tmp_path / 'e.png', exif=exif)
+    stored = save_turned(upright, tmp_path / 'e.png', orientation)
     got = read_image(tmp_path / 'e.png')
     assert np.array_equal(np.asarray(got), np.asarray(upright))
     raw = read_image(tmp_path / 'e.png', orient=False)
@@ -113,5 +107,25 @@ def test_damaged_files_are_named(tmp_path):
 def test_bomb_is_refused(tmp_path, monkeypatch):
     paint(tmp_path / 'big.png', (40, 40))
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
-    with pytest.raises(UnreadableImage, match='DecompressionBomb'):
+    remedy = 'DecompressionBomb.*DECLIP_MAX_PIXELS=1M'
+    with pytest.raises(UnreadableImage, match=remedy):
         read_image(tmp_path / 'big.png')
+    monkeypatch.setenv('DECLIP_MAX_PIXELS', '2k')
+    assert read_image(tmp_path / 'big.png').size == (40, 40)
+    monkeypatch.setenv('DECLIP_MAX_PIXELS', '2 k')
+    with pytest.raises(ValueError, match="'2 k' is no number of pixels"):
+        read_image(tmp_path / 'big.png')
+
+
+def test_size_from_the_header(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    paint(tmp_path / 'a.png')
+    Image.open(tmp_path / 'a.png').save(tmp_path / 'b.png', exif=exif)
+    assert read_size(tmp_path / 'b.png') == (48, 32)
+    assert read_size(tmp_path / 'b.png', orient=False) == (32, 48)
+    for size in ((48, 32), (32, 48)):
+        check_size(tmp_path / 'b.png', size, 'a.json')
+    check_size(tmp_path / 'a.png', (32, 48), 'a.json')
+    with pytest.raises(ContradictingImage, match='a.json says 48 x 32'):
+        check_size(tmp_path / 'a.png', (48, 32), 'a.json')

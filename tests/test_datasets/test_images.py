@@ -193,7 +193,7 @@ def test_each_damaged_picture_is_logged_once(tmp_path, monkeypatch):
     (tmp_path / '01.jpg').write_bytes(b'')
     lines = []
     monkeypatch.setattr(
-        'declip_mm.datasets.images.print_log',
+        'declip_mm.datasets.readings.print_log',
         lambda text, **_: lines.append(text),
     )
     found = dataset(tmp_path)

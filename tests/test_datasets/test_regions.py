@@ -138,7 +138,7 @@ def test_palettes_keep_their_indices(world):
 
 
 def test_wrong_class_maps(world):
-    maps(world, np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    maps(world, np.full((HEIGHT, WIDTH, 3), [1, 0, 0], np.uint8))
     data = content(annotation(1))
     with pytest.raises(ValueError, match='one value per pixel'):
         world(data, seg_dir='seg')[0]

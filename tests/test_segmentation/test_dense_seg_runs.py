@@ -10,7 +10,7 @@ import pytest
 from mmengine.config import Config
 from tool_modules import TOOLS, load_tool
 
-from declip_mm.evaluation.label_files import read_labels
+from declip_mm.datasets.class_maps import read_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 SETS = {

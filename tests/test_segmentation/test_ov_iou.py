@@ -7,7 +7,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 
 import declip_mm.segmentation  # noqa: F401  (registers the metric)
-from declip_mm.evaluation.label_files import read_labels
+from declip_mm.datasets.class_maps import read_labels
 
 
 def sample(pred, target, **meta):

@@ -1,5 +1,9 @@
 """Official files in, the maps of the benchmarks out."""
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import mmseg
 import numpy as np
 import pytest
 from mmseg.registry import DATASETS
@@ -7,7 +11,7 @@ from PIL import Image
 from tool_modules import load_tool
 
 import declip_mm.segmentation  # noqa: F401  (registers the data sets)
-from declip_mm.evaluation.label_files import read_labels
+from declip_mm.datasets.class_maps import read_labels
 
 coco_object = load_tool('dataset_converters/coco_object.py')
 pas20b = load_tool('dataset_converters/pas20b.py')
@@ -27,11 +31,48 @@ def test_coco_object_from_both_kinds_of_maps(tmp_path):
     coco_object.main([str(tmp_path)])
     out = folder / '1_instanceTrainIds.png'
     assert read_labels(str(out)).tolist() == [[1, 80, 0, 0]]
-    save(folder / '1_labelTrainIds.png', [[0, 79, 80, 255]])
+    # what mmseg's converter wrote before it was stopped is not all there is
+    save(folder / '2.png', [[12, 90, 181]])
+    save(folder / '1_labelTrainIds.png', [[5, 5, 5, 5]])
+    coco_object.main([str(tmp_path)])
+    assert read_labels(str(out)).tolist() == [[1, 80, 0, 0]]
+    coco_object.main([str(tmp_path), '--stuff'])
+    stuff = [folder / f'{n}_labelTrainIds.png' for n in (1, 2)]
+    assert [read_labels(str(path)).tolist() for path in stuff] == [
+        [[0, 79, 89, 255]],
+        [[11, 255, 170]],
+    ]
     coco_object.main([str(tmp_path)])
     assert read_labels(str(out)).tolist() == [[1, 80, 0, 0]]
     with pytest.raises(SystemExit, match='stuffthingmaps'):
         coco_object.main([str(tmp_path), '--split', 'train2017'])
+
+
+def test_coco_stuff_as_mmseg_converts_it():
+    """Their converter takes nothing but the whole set."""
+    path = Path(mmseg.__file__).parent / '.mim/tools/dataset_converters'
+    spec = spec_from_file_location('stuff', path / 'coco_stuff164k.py')
+    theirs = module_from_spec(spec)
+    spec.loader.exec_module(theirs)
+    wanted = np.full(256, 255)
+    for old, new in theirs.clsID_to_trID.items():
+        wanted[old] = new
+    assert (coco_object.stuff_table() == wanted).all()
+
+
+def test_one_bad_map_costs_no_other(tmp_path, capsys):
+    folder = tmp_path / 'annotations' / 'val2017'
+    for name in 'ac':
+        save(folder / f'{name}.png', [[0, 1]])
+    (folder / 'b.png').write_bytes(b'no picture')
+    save(folder / 'd.png', [[[0, 1, 2], [9, 9, 3]]])
+    with pytest.raises(SystemExit) as end:
+        coco_object.main([str(tmp_path)])
+    said = str(end.value)
+    assert '2 of 4 could not be converted' in said
+    assert 'b.png is no picture' in said and 'd.png is no class map' in said
+    done = sorted(p.name for p in folder.glob('*_instanceTrainIds.png'))
+    assert [name[0] for name in done] == ['a', 'c']
 
 
 def test_gaps_in_coco_ids():
@@ -77,6 +118,29 @@ def test_context459_end_to_end(tmp_path):
     assert data.metainfo['classes'][458] == 'thing459'
 
 
+def test_context459_names_what_is_missing(tmp_path):
+    pytest.importorskip('scipy.io')
+    voc, source, out = (tmp_path / n for n in ('VOC2010', 'pc', 'out'))
+    arguments = [str(voc), str(source), '--out', str(out)]
+    with pytest.raises(SystemExit, match='labels.txt does not exist'):
+        context459.main(arguments)
+    (source / 'trainval').mkdir(parents=True)
+    (source / 'labels.txt').write_text('\ufeff1: a\n2: b\n')
+    with pytest.raises(SystemExit, match='give the list of pictures'):
+        context459.main(arguments)
+    for name in 'bc':
+        save(voc / 'JPEGImages' / f'{name}.jpg', np.zeros((1, 5, 3)))
+    (source / 'trainval' / 'c.mat').write_bytes(b'text')
+    (voc / 'ImageSets' / 'Main').mkdir(parents=True)
+    (voc / 'ImageSets' / 'Main' / 'val.txt').write_bytes(b'a\r\nb\r\nc\r\n')
+    with pytest.raises(SystemExit) as end:
+        context459.main(arguments)
+    said = str(end.value)
+    assert '3 of 3 could not be converted' in said
+    for problem in ('a.jpg', 'b.mat', 'c.mat is no .mat file'):
+        assert problem in said
+
+
 def test_label_names_need_all_numbers(tmp_path):
     path = tmp_path / 'labels.txt'
     path.write_text('1: a\n3: b\n')
@@ -105,5 +169,8 @@ def test_ade847_end_to_end(tmp_path):
     assert (second[256:] == 500).all() and (second[:256] == 65535).all()
     image = Image.open(out / 'images/validation/ADE_val_00000002.jpg')
     assert image.size == (1024, 512)
+    (folder / 'ADE_val_00000002_seg.png').unlink()
+    with pytest.raises(SystemExit, match='1 of 2 .*ADE_val_00000002_seg.png'):
+        ade847.main([str(tmp_path), '--out', str(out)])
     with pytest.raises(SystemExit, match='full release'):
         ade847.main([str(tmp_path / 'elsewhere')])

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.utils import track_iter_progress
 from PIL import Image
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -26,6 +25,8 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.datasets.converting import convert_each
+from declip_mm.datasets.decoding import read_image, read_labelled
 from declip_mm.evaluation.label_files import write_labels
 from declip_mm.segmentation.datasets.ade847 import read_ade847
 
@@ -58,10 +59,14 @@ def target_size(width: int, height: int) -> tuple[int, int]:
 
 
 def convert_one(picture: Path, out: Path, table: np.ndarray) -> None:
-    """Write a picture and its map."""
-    image = Image.open(picture).convert('RGB')
+    """Write a picture and its map.
+
+    Raises:
+        UnreadableImage, ContradictingImage: Names the file.
+    """
     segments = picture.with_name(f'{picture.stem}_seg.png')
-    labels = table[class_ids(np.asarray(Image.open(segments)))]
+    labels = table[class_ids(np.asarray(read_image(segments, orient=False)))]
+    image = read_labelled(picture, labels.shape, segments).image
     target = out / 'images' / 'validation' / picture.name
     size = target_size(*image.size)
     if size == image.size:
@@ -89,7 +94,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('root', type=Path, help='ADE20K_2021_17_01')
     parser.add_argument('--out', type=Path, default=Path('data/ade847'))
     args = parser.parse_args(argv)
-    pictures = sorted(args.root.rglob('ADE_val_*.jpg'))
+    out = args.out.absolute()
+    pictures = sorted(
+        path
+        for path in args.root.rglob('ADE_val_*.jpg')
+        if out not in path.absolute().parents  # of an earlier run
+    )
     if not pictures:
         sys.exit(
             f'ade847.py: {args.root} has no ADE_val_*.jpg; give the folder of '
@@ -97,11 +107,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     (args.out / 'images' / 'validation').mkdir(parents=True, exist_ok=True)
     table = label_table()
-    for picture in track_iter_progress(pictures):
-        convert_one(picture, args.out, table)
+    try:
+        convert_each(pictures, lambda p: convert_one(p, args.out, table))
+    except (OSError, ValueError) as error:
+        sys.exit(f'ade847.py: {error}')
     names = '\n'.join(name for _, name in read_ade847())
     (args.out / 'classes.txt').write_text(names + '\n')
-    print(f'\n{len(pictures)} pictures in {args.out}')
+    print(f'{len(pictures)} pictures in {args.out}')
 
 
 if __name__ == '__main__':

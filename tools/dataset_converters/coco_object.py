@@ -1,11 +1,14 @@
-"""COCO-Object's maps from those of COCO-Stuff 164k.
+"""Maps of COCO-Object and COCO-Stuff from those of COCO-Stuff 164k.
 
     python tools/dataset_converters/coco_object.py data/coco_stuff164k
+    python tools/dataset_converters/coco_object.py data/coco_stuff164k --stuff
 
-Reads ``annotations/val2017``: either ``*_labelTrainIds.png``, as mmseg's
-converter coco_stuff164k.py writes them (80 things are 0 to 79), or the
-official ``stuffthingmaps`` (things have their COCO id minus one). Writes
-``*_instanceTrainIds.png`` beside them: 1 to 80 for things, 0 for all else.
+Reads ``annotations/val2017``: the official ``stuffthingmaps`` (things have
+their COCO id minus one), or ``*_labelTrainIds.png``, as mmseg's converter
+coco_stuff164k.py writes them (80 things are 0 to 79). Writes beside them
+``*_instanceTrainIds.png``: 1 to 80 for things, 0 for all else; with
+``--stuff`` ``*_labelTrainIds.png``: 0 to 170, 255 for all else, as mmseg's
+converter does, which takes nothing but the whole set (both splits).
 """
 
 import argparse
@@ -14,12 +17,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.utils import track_iter_progress
 from PIL import Image
 
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm.datasets.converting import convert_each, read_byte_labels
+
 SUFFIX, TRAIN_IDS = '_instanceTrainIds.png', '_labelTrainIds.png'
-#: COCO ids 1 to 90 that no annotation has.
-_GAPS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+#: COCO ids that no annotation has.
+_GAPS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91}
 
 
 def train_id_table() -> np.ndarray:
@@ -33,33 +42,57 @@ def official_table() -> np.ndarray:
     """(256,) label of the official maps -> label of COCO-Object."""
     table = np.zeros(256, np.uint8)
     things = [i for i in range(1, 91) if i not in _GAPS]
-    for label, coco_id in enumerate(things, 1):
-        table[coco_id - 1] = label
+    table[np.array(things) - 1] = np.arange(1, 81)
     return table
 
 
-def convert(folder: Path) -> int:
+def stuff_table() -> np.ndarray:
+    """(256,) label of the official maps -> label of COCO-Stuff's training."""
+    table = np.full(256, 255, np.uint8)
+    ids = [i for i in range(1, 183) if i not in _GAPS]
+    table[np.array(ids) - 1] = np.arange(171)
+    return table
+
+
+def convert(folder: Path, stuff: bool = False) -> int:
     """Write a map beside each of a folder; how many there were.
+
+    Of two kinds that is taken which there are more of: mmseg's converter may
+    have been stopped.
+
+    Args:
+        folder: Of the maps of a split.
+        stuff: Write those of COCO-Stuff instead of COCO-Object.
 
     Raises:
         FileNotFoundError: The folder has none.
+        ValueError: Some could not be converted.
     """
-    files = sorted(folder.glob(f'*{TRAIN_IDS}'))
-    table, ending = train_id_table(), TRAIN_IDS
-    if not files:
-        files = sorted(
-            f for f in folder.glob('*.png') if not f.name.endswith(SUFFIX)
-        )
-        table, ending = official_table(), '.png'
+    trained = sorted(folder.glob(f'*{TRAIN_IDS}'))
+    official = sorted(
+        f
+        for f in folder.glob('*.png')
+        if not f.name.endswith((SUFFIX, TRAIN_IDS))
+    )
+    files, table, ending, target = (
+        official,
+        stuff_table() if stuff else official_table(),
+        '.png',
+        TRAIN_IDS if stuff else SUFFIX,
+    )
+    if len(trained) >= len(official) and not stuff:
+        files, table, ending = trained, train_id_table(), TRAIN_IDS
     if not files:
         raise FileNotFoundError(
-            f'{folder} has no *{TRAIN_IDS} and no other *.png: unpack '
-            'stuffthingmaps_trainval2017.zip of COCO-Stuff there.'
+            f'{folder} has {len(trained)} *{TRAIN_IDS} and no other *.png: '
+            'unpack stuffthingmaps_trainval2017.zip of COCO-Stuff there.'
         )
-    for file in track_iter_progress(files):
-        found = table[np.asarray(Image.open(file))]
-        out = file.with_name(file.name[: -len(ending)] + SUFFIX)
-        Image.fromarray(found).save(out)
+
+    def convert_one(file: Path) -> None:
+        out = file.with_name(file.name[: -len(ending)] + target)
+        Image.fromarray(table[read_byte_labels(file)]).save(out)
+
+    convert_each(files, convert_one)
     return len(files)
 
 
@@ -70,12 +103,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('root', type=Path, help='folder of COCO-Stuff 164k')
     parser.add_argument('--split', default='val2017')
+    parser.add_argument(
+        '--stuff', action='store_true', help='write the maps of COCO-Stuff'
+    )
     args = parser.parse_args(argv)
     try:
-        count = convert(args.root / 'annotations' / args.split)
-    except FileNotFoundError as error:
+        count = convert(args.root / 'annotations' / args.split, args.stuff)
+    except (OSError, ValueError) as error:
         sys.exit(f'coco_object.py: {error}')
-    print(f'\n{count} maps of {args.split}')
+    print(f'{count} maps of {args.split}')
 
 
 if __name__ == '__main__':

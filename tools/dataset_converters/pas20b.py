@@ -12,8 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.utils import track_iter_progress
 from PIL import Image
+
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm.datasets.converting import convert_each, read_byte_labels
 
 
 def pas20b_table() -> np.ndarray:
@@ -29,6 +35,7 @@ def convert(root: Path) -> int:
 
     Raises:
         FileNotFoundError: There are none.
+        ValueError: Some could not be converted.
     """
     source, target = (
         root / f'SegmentationClass{suffix}' for suffix in ('', 'PAS20b')
@@ -41,9 +48,12 @@ def convert(root: Path) -> int:
         )
     target.mkdir(exist_ok=True)
     table = pas20b_table()
-    for file in track_iter_progress(files):
-        found = table[np.asarray(Image.open(file))]
+
+    def convert_one(file: Path) -> None:
+        found = table[read_byte_labels(file)]
         Image.fromarray(found).save(target / file.name)
+
+    convert_each(files, convert_one)
     return len(files)
 
 
@@ -56,9 +66,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     try:
         count = convert(args.root)
-    except FileNotFoundError as error:
+    except (OSError, ValueError) as error:
         sys.exit(f'pas20b.py: {error}')
-    print(f'\n{count} maps')
+    print(f'{count} maps')
 
 
 if __name__ == '__main__':

@@ -14,18 +14,19 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.utils import track_iter_progress
 
 CLONE = Path(__file__).resolve().parents[2]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.datasets.converting import convert_each
 from declip_mm.evaluation.label_files import write_labels
+from declip_mm.segmentation.datasets.pairs import read_split
 
 #: Where the names of the pictures may be, first found first taken.
 LISTS = (
@@ -38,9 +39,16 @@ def read_label_names(path: Path) -> list[str]:
     """Names in the order of the labels.
 
     Raises:
+        FileNotFoundError: There is no such file.
         ValueError: The labels are not 1 to N.
     """
-    pairs = re.findall(r'^\s*(\d+)\s*:\s*(.+?)\s*$', path.read_text(), re.M)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{path} does not exist; give the folder of the official release '
+            'of Pascal Context, with labels.txt and trainval/*.mat.'
+        )
+    text = path.read_text('utf-8-sig')
+    pairs = re.findall(r'^\s*(\d+)\s*:\s*(.+?)\s*$', text, re.M)
     found = {int(label): name for label, name in pairs}
     if not found or sorted(found) != list(range(1, len(found) + 1)):
         raise ValueError(
@@ -65,28 +73,56 @@ def find_names(voc: Path, given: str | None) -> list[str]:
     for name in [given] if given else LISTS:
         path = voc / name
         if path.is_file():
-            return path.read_text().split()
+            return read_split(str(path))
     raise FileNotFoundError(
         f'{voc} has none of {[given] if given else list(LISTS)}; give the '
         'list of pictures by --list.'
     )
 
 
+def read_mat(path: Path, loadmat: Callable) -> np.ndarray:
+    """``LabelMap`` (H, W) of a file.
+
+    Raises:
+        FileNotFoundError, ValueError: Names the file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no class map {path}')
+    try:
+        return loadmat(str(path))['LabelMap']
+    # scipy raises whatever a damaged file makes it stumble over
+    except Exception as error:
+        raise ValueError(
+            f'{path} is no .mat file with a LabelMap ({error!r:.100})'
+        ) from error
+
+
 def convert(voc: Path, source: Path, out: Path, given: str | None) -> int:
-    """Write the set; how many pictures it has."""
+    """Write the set; how many pictures it has.
+
+    Raises:
+        FileNotFoundError: There are no names of labels or pictures.
+        ValueError: Some pictures could not be converted.
+    """
     from scipy.io import loadmat
 
     classes = read_label_names(source / 'labels.txt')
     images, maps = (out / f / 'validation' for f in ('images', 'annotations'))
     images.mkdir(parents=True, exist_ok=True)
     names = find_names(voc, given)
-    for name in track_iter_progress(names):
-        found = loadmat(str(source / 'trainval' / f'{name}.mat'))['LabelMap']
-        labels = to_train_labels(found, len(classes))
+
+    def convert_one(name: str) -> None:
+        picture = voc / 'JPEGImages' / f'{name}.jpg'
+        if not picture.is_file():
+            raise FileNotFoundError(f'there is no picture {picture}')
+        path = source / 'trainval' / f'{name}.mat'
+        labels = to_train_labels(read_mat(path, loadmat), len(classes))
         write_labels(str(maps / f'{name}.png'), labels)
         link = images / f'{name}.jpg'
         if not link.exists():
-            os.symlink((voc / 'JPEGImages' / f'{name}.jpg').resolve(), link)
+            os.symlink(picture.resolve(), link)
+
+    convert_each(names, convert_one)
     (out / 'classes.txt').write_text('\n'.join(classes) + '\n')
     return len(names)
 
@@ -103,11 +139,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     try:
         count = convert(args.voc, args.source, args.out, args.list)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f'pascal_context459.py: {error}')
     except ImportError:
         sys.exit('pascal_context459.py reads .mat files: pip install scipy')
-    print(f'\n{count} pictures in {args.out}')
+    print(f'{count} pictures in {args.out}')
 
 
 if __name__ == '__main__':

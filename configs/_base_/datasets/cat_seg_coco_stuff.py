@@ -2,7 +2,7 @@
 # validation is the quick look of the reference: whole pictures, one view.
 data_root = 'data/coco_stuff164k'
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabelledImage'),
     dict(type='LoadOVAnnotations'),
     dict(type='ResizeShortestEdge', scale=384, max_size=1333),
     dict(type='RandomCrop', crop_size=(384, 384), cat_max_ratio=1.0),
@@ -11,7 +11,7 @@ train_pipeline = [
     dict(type='PackSegInputs'),
 ]
 val_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabelledImage'),
     dict(type='ResizeShortestEdge', scale=384, max_size=1333),
     dict(type='LoadOVAnnotations'),
     dict(type='PackSegInputs'),

@@ -1,7 +1,7 @@
 # What CAT-Seg's six zero-shot sets have in common; a leaf adds type, root and
 # folders.
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabelledImage'),
     dict(type='ResizeShortestEdge', scale=640, max_size=2560),
     # after the resizing: labels keep the size of the picture
     dict(type='LoadOVAnnotations'),

@@ -1,6 +1,6 @@
 # What the eight sets have in common; a leaf adds type, root and folders.
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabelledImage'),
     dict(type='LoadOVAnnotations'),
     dict(type='PackSegInputs'),
 ]

@@ -2,7 +2,7 @@
 # data/coco/{train2017,val2017,annotations/instances_*2017.json}
 data_root = 'data/coco/'
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabelledImage'),
     dict(type='LoadAnnotations', with_bbox=True),
     # large-scale jitter; padding is the preprocessor's, after normalising
     dict(
@@ -23,7 +23,7 @@ train_pipeline = [
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadLabelledImage'),
     dict(type='Resize', scale=(640, 640), keep_ratio=True),
     dict(
         type='PackDetInputs',
