@@ -163,16 +163,14 @@ def average(found: dict[str, dict]) -> float:
     return sum(values) / len(values)
 
 
+@apis.command
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     found: dict[str, dict] = {}
     apis.use_safe_storage()
-    try:
-        method = apis.load_config(args.method)
-        names = [n for n in SETS if n in (args.sets or SETS)]
-        configs = {name: prepare(args, name, method) for name in names}
-    except apis.OptionError as error:
-        sys.exit(f'dense_seg_benchmarks.py: {error}')
+    method = apis.load_config(args.method)
+    names = [n for n in SETS if n in (args.sets or SETS)]
+    configs = {name: prepare(args, name, method) for name in names}
     for number, (name, cfg) in enumerate(configs.items(), 1):
         found[name] = measure(cfg)
         kept = ' (kept)' * found[name].get('kept', False)

@@ -84,16 +84,15 @@ def prepare(args: argparse.Namespace):
     return cfg
 
 
+@apis.command
 def main() -> None:
     args = parse_args()
-    try:
-        cfg = prepare(args)
-        apis.check_config(cfg)
-        apis.use_safe_storage(args.trust_pickle)
-        apis.init_distributed(cfg, args.launcher)
-    except apis.OptionError as error:
-        sys.exit(f'train.py: {error}')
-    apis.build_runner(cfg).train()
+    cfg = prepare(args)
+    apis.check_config(cfg)
+    apis.use_safe_storage(args.trust_pickle)
+    apis.init_distributed(cfg, args.launcher)
+    with apis.say_what_is_kept(lambda: apis.how_to_go_on(cfg.work_dir)):
+        apis.build_runner(cfg).train()
     apis.leave_distributed()
 
 

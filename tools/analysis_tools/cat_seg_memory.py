@@ -36,6 +36,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 import declip_mm.segmentation  # noqa: F401  (registers the models)
+from declip_mm.apis import command
 
 
 def resident() -> int:
@@ -117,6 +118,7 @@ def measure(model, names: int, side: int, train: bool) -> Peak:
     return peak
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,

@@ -24,6 +24,7 @@ from golden_arrays import Errors
 from golden_towers import check_distill, check_forward, distilled_affinity
 
 import declip_mm  # noqa: F401  (registers the models)
+from declip_mm.apis import command
 
 
 def check(data: Dict[str, np.ndarray], name: str) -> Errors:
@@ -43,6 +44,7 @@ def check(data: Dict[str, np.ndarray], name: str) -> Errors:
     )
 
 
+@command
 def main(arguments: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('files', nargs='+', metavar='FILE.npz')

@@ -169,12 +169,10 @@ def run(args: argparse.Namespace) -> dict:
     return dict(k=args.k, image_size=dataset.view.side, rows=rows)
 
 
+@apis.command
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
-        found = run(args)
-    except apis.OptionError as error:
-        sys.exit(f'proxy_tokens.py: {error}')
+    found = run(args)
     out = Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(found, indent=1), 'utf-8')

@@ -158,12 +158,10 @@ def write(curves: dict, out: Path, title: str) -> None:
     print(f'{table}\n\n{out / "sweep.png"}')
 
 
+@apis.command
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
-        curves = sweep(args)
-    except apis.OptionError as error:
-        sys.exit(f'region_sweep.py: {error}')
+    curves = sweep(args)
     if is_main_process():
         write(curves, Path(args.out), args.title)
     apis.leave_distributed()

@@ -27,6 +27,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 import declip_mm  # noqa: F401  (registers everything)
+from declip_mm.apis import command
 from declip_mm.apis.cached_config import plain_teacher
 
 
@@ -131,6 +132,7 @@ def tell(found: Dict[str, Any], out: Optional[str]) -> None:
             file.write(f'{line}\n')
 
 
+@command
 def main(args: Optional[list] = None) -> int:
     parser = argparse.ArgumentParser(description='One step of a config')
     parser.add_argument('config')

@@ -33,6 +33,7 @@ sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
 from step_configs import optimise, peak_gib, tell, without_weights
 
 import declip_mm.detection  # noqa: F401  (registers the models)
+from declip_mm.apis import command
 from declip_mm.detection.names import OV_COCO_BASE, OV_COCO_CLASSES
 
 LVIS_BASE = 866
@@ -123,6 +124,7 @@ def measure(cfg: Config, side: int) -> Dict[str, Any]:
     return found
 
 
+@command
 def main(args: Optional[list] = None) -> int:
     parser = argparse.ArgumentParser(description='One step of a detector')
     parser.add_argument('config')

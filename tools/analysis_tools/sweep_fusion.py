@@ -169,12 +169,10 @@ def sweep(args: argparse.Namespace) -> None:
     )
 
 
+@apis.command
 def main() -> None:
     args = parse_args()
-    try:
-        (dump if args.command == 'dump' else sweep)(args)
-    except (apis.OptionError, FileNotFoundError, ValueError) as error:
-        sys.exit(f'sweep_fusion.py: {error}')
+    (dump if args.command == 'dump' else sweep)(args)
 
 
 if __name__ == '__main__':

@@ -233,17 +233,12 @@ def draw(pictures, models: dict, vfm, args: argparse.Namespace) -> None:
     print(f'{page}: cosines off by {error:.3f} at most')
 
 
+@apis.command
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
-        pictures = find_pictures(args.pictures)
-        models, vfm = load_models(args)
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f'vis_affinity.py: {error}')
-    try:
-        draw(pictures, models, vfm, args)
-    except apis.OptionError as error:  # any other is a mistake of ours
-        sys.exit(f'vis_affinity.py: {error}')
+    pictures = find_pictures(args.pictures)
+    models, vfm = load_models(args)
+    draw(pictures, models, vfm, args)
 
 
 if __name__ == '__main__':

@@ -39,6 +39,7 @@ from mmseg.registry import DATASETS
 from pas20b import convert as convert_pas20b
 
 import declip_mm.segmentation  # noqa: F401  (registers the data sets)
+from declip_mm.apis import command
 from declip_mm.datasets.miniature import build_world
 from declip_mm.segmentation.label_files import write_labels
 
@@ -204,6 +205,7 @@ def write_sets(world: Path, split: str, out: Path, limit: int) -> None:
     convert_coco_object(out / 'coco_stuff164k' / 'annotations' / 'val2017')
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,

@@ -94,12 +94,10 @@ def propose(
         yield image, rows.tolist()
 
 
+@apis.command
 def main() -> None:
     args = parse_args()
-    try:
-        model, loader = build(args)
-    except apis.OptionError as error:
-        sys.exit(f'proposals.py: {error}')
+    model, loader = build(args)
     images, notes, start = [], [], time.time()
     for data in loader:
         for image, rows in propose(

@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.datasets.miniature import build_world
 from declip_mm.datasets.miniature.features import FEATURES, thumbnail
 from declip_mm.datasets.miniature.vfm import (
@@ -83,6 +84,7 @@ def cosine_error(full: torch.Tensor, small: torch.Tensor) -> dict:
     )
 
 
+@command
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(

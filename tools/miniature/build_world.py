@@ -13,10 +13,12 @@ from pathlib import Path
 CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.datasets.miniature import build_world
 from declip_mm.datasets.miniature.vfm import fetch_vit_s
 
 
+@command
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(

@@ -39,6 +39,7 @@ from ladder_report import finish, interval, show, table
 from ladder_tables import DECOUPLED
 from mmengine.config import Config
 
+from declip_mm.apis import command
 from declip_mm.datasets.miniature import build_world, load_pack
 
 #: Backbone -> affinity of its last block.
@@ -138,6 +139,7 @@ def markdown(rows: Sequence[dict]) -> str:
     return table([h.replace('_', ' ') for h in head], lines)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start, names = time.time(), args.rows or list(BACKBONES)

@@ -38,6 +38,7 @@ from ladder_pool import Progress, run_jobs
 from ladder_report import finish, interval, show, table
 from ladder_tables import DECOUPLED
 
+from declip_mm.apis import command
 from declip_mm.datasets.miniature import build_world
 
 SPLITS = dict(val_known='', val_heldout='heldout_')
@@ -123,6 +124,7 @@ def markdown(rows: Sequence[dict]) -> str:
     return table(head, lines)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args, start = parse_args(argv), time.time()
     world = build_world()

@@ -45,6 +45,7 @@ from ladder_report import finish, interval, show, table
 from ladder_tables import BACKBONE, DECOUPLED, NO_VFM, Row, table_1
 from miniature_detection import write_detection_world
 
+from declip_mm.apis import command
 from declip_mm.datasets.miniature import build_world
 
 SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
@@ -154,6 +155,7 @@ def markdown(rows: Sequence[dict]) -> str:
     return table(head, lines)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start, names = time.time(), args.rows or list(BACKBONES)

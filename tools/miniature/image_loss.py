@@ -27,6 +27,7 @@ from ladder_pool import Progress, run_jobs
 from ladder_report import finish, markdown
 from ladder_tables import ORIGINAL, Row
 
+from declip_mm.apis import command
 from declip_mm.datasets.miniature import build_world
 
 SPLITS = dict(val_known='')
@@ -43,6 +44,7 @@ def rows(weights: Sequence[float]) -> list[Row]:
     ]
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__,

@@ -31,6 +31,7 @@ from ladder_pool import Progress, run_jobs
 from ladder_report import TABLES_1, clashes, finish, interval, markdown
 from ladder_tables import FINAL, TABLES, TUNE, Row
 
+from declip_mm.apis import command
 from declip_mm.apis.caching import fill_caches
 from declip_mm.datasets.miniature import build_world
 
@@ -172,15 +173,13 @@ def as_rows(
     return out
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start = time.time()
     world = build_world(photos=args.photos)
     rows = wanted_rows(args.table, args.rows)
-    try:
-        rows = with_clip(rows, args.clip)
-    except (OSError, ValueError) as error:
-        sys.exit(f'ladder.py: {error}')
+    rows = with_clip(rows, args.clip)
     splits = wanted_splits(args.split, world)
     jobs, of_row = make_jobs(
         rows, args.seeds, list(splits), world, args.work_dir

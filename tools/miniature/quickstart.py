@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 import declip_mm  # noqa: F401  (registers everything)
+from declip_mm.apis import command
 from declip_mm.apis.caching import fill_caches, use_caches
 from declip_mm.checkpoint import export_backbone
 from declip_mm.datasets.miniature import build_world
@@ -203,6 +204,7 @@ def write_table(summary: dict, path: Path) -> str:
     return text
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default='work_dirs/quickstart')

@@ -28,6 +28,7 @@ from clip_growth import count_copies
 from clip_pool import render_pool
 from clip_trainer import Trainer
 
+from declip_mm.apis import command
 from declip_mm.datasets.miniature.pack import ASSETS
 
 
@@ -102,6 +103,7 @@ def work(
     Trainer(args, rank, shared, barrier).run()
 
 
+@command
 def main() -> None:
     """Render the pool, then train."""
     args = parse()

@@ -20,7 +20,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from mmengine.config import DictAction
 
-from declip_mm.apis import OptionError, load_config
+from declip_mm.apis import command, load_config
 from declip_mm.apis.caching import CacheFiller, fill_caches
 
 
@@ -76,12 +76,10 @@ def config_text(args: argparse.Namespace) -> str:
     )
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-    except OptionError as error:
-        sys.exit(f'cache_teachers.py: {error}')
+    cfg = load_config(args.config, args.cfg_options)
     options = (args.vfm, args.crops)
     if args.size_only:
         sizes = CacheFiller(cfg, *options).size()

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.registry import DATASETS
 
+from declip_mm.apis import command
 from declip_mm.models.text import (
     PROMPT_SETS,
     ClassEmbeddings,
@@ -164,6 +165,7 @@ def describe(found: ClassEmbeddings, path: str) -> None:
     )
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:

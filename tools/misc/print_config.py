@@ -17,6 +17,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 from declip_mm import apis
 
 
+@apis.command
 def main() -> None:
     parser = argparse.ArgumentParser(description='Print the whole config')
     parser.add_argument('config', help='config file')
@@ -32,14 +33,11 @@ def main() -> None:
     )
     parser.add_argument('--allow-new-options', action='store_true')
     args = parser.parse_args()
-    try:
-        cfg = apis.load_config(
-            args.config,
-            args.cfg_options,
-            allow_new_options=args.allow_new_options,
-        )
-    except apis.OptionError as error:
-        sys.exit(f'print_config.py: {error}')
+    cfg = apis.load_config(
+        args.config,
+        args.cfg_options,
+        allow_new_options=args.allow_new_options,
+    )
     if args.save_path is None:
         print(cfg.pretty_text)
     elif Path(args.save_path).suffix in ('.py', '.yml', '.yaml', '.json'):

@@ -26,6 +26,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 
 import torch
 
+from declip_mm.apis import command
 from declip_mm.checkpoint import check_whole, read_content
 
 POLL = 0.002
@@ -194,6 +195,7 @@ def soak(config: str, folder: Path, kills: int, seed: int) -> dict:
     return figures
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')

@@ -56,15 +56,13 @@ def build(path: str):
     return MODELS.build(cfg)
 
 
+@apis.command
 def main(args: list[str] | None = None) -> None:
     options = parse_args(args)
-    try:
-        model = build(options.config)
-        counts = load_released(
-            model, options.source, options.text, options.trust_pickle
-        )
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f'cat_seg.py: {error}')
+    model = build(options.config)
+    counts = load_released(
+        model, options.source, options.text, options.trust_pickle
+    )
     if ('head' in counts) == options.towers_only:
         sys.exit(
             f'cat_seg.py: {options.source} has '
@@ -83,10 +81,7 @@ def main(args: list[str] | None = None) -> None:
         licence=options.licence,
         declip_mm=__version__,
     )
-    try:
-        save_weights(model.state_dict(), options.out, fingerprint)
-    except ValueError as error:
-        sys.exit(f'cat_seg.py: {error}')
+    save_weights(model.state_dict(), options.out, fingerprint)
     for part, count in counts.items():
         print(f'{part}: {count} tensors, all of them')
     if options.towers_only:

@@ -54,6 +54,7 @@ def convert(
     return dropped
 
 
+@apis.command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')
@@ -65,12 +66,9 @@ def main() -> None:
         help='run code in the file; only for files from people you trust',
     )
     args = parser.parse_args()
-    try:
-        dropped = convert(
-            args.config, args.checkpoint, args.out, args.trust_pickle
-        )
-    except (apis.OptionError, FileNotFoundError, ValueError) as error:
-        sys.exit(f'f_vit_mmdet2.py: {error}')
+    dropped = convert(
+        args.config, args.checkpoint, args.out, args.trust_pickle
+    )
     print(f'wrote {args.out}; left out on purpose: {", ".join(dropped)}')
 
 
