@@ -75,7 +75,7 @@ def detect(args: argparse.Namespace) -> int:
     check(args)
     detector = apis.DeCLIPDetInferencer(
         args.config,
-        apis.check_checkpoint(args.checkpoint),
+        apis.check_checkpoint(args.checkpoint, folders=False),
         args.names,
         device=args.device,
     )

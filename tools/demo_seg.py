@@ -81,7 +81,9 @@ def segment(args: argparse.Namespace) -> int:
     none = args.checkpoint == 'none'
     segmentor = apis.DeCLIPSegInferencer(
         args.config,
-        None if none else apis.check_checkpoint(args.checkpoint),
+        None
+        if none
+        else apis.check_checkpoint(args.checkpoint, folders=False),
         args.names,
         None if args.background == 'none' else args.background,
         args.device,

@@ -100,7 +100,7 @@ def prepare(args: argparse.Namespace):
     )
     missing = [
         key
-        for key in ('test_dataloader', 'test_evaluator', 'test_cfg')
+        for key in ('model', 'test_dataloader', 'test_evaluator', 'test_cfg')
         if cfg.get(key) is None
     ]
     if missing:
@@ -111,7 +111,9 @@ def prepare(args: argparse.Namespace):
         )
     cfg.load_from = None
     if args.checkpoint != 'none':
-        cfg.load_from = apis.check_checkpoint(args.checkpoint)
+        cfg.load_from = apis.check_checkpoint(
+            args.checkpoint, folders='strategy' in cfg
+        )
     cfg.resume = False
     # an optimizer is not built for testing, but its checks run where it is
     apis.switch_amp(cfg, False)

@@ -4,6 +4,7 @@ Exit codes: 0, all is done; 1, refused, or something is missing, which is
 named; 2, the command line does not parse; 130, Ctrl-C; 143, SIGTERM.
 """
 
+import errno
 import functools
 import logging
 import os
@@ -18,10 +19,18 @@ from typing import Any, NoReturn
 
 from .told import explain
 
-__all__ = ['DEBUG', 'Stopped', 'command', 'say_what_is_kept', 'stop_workers']
+__all__ = [
+    'DEBUG',
+    'Stopped',
+    'command',
+    'say_what_is_kept',
+    'was_stopped',
+]
 
 #: Environment variable: set to 1 it shows the traceback of every error.
 DEBUG = 'DECLIP_DEBUG'
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class Stopped(KeyboardInterrupt):
@@ -72,20 +81,21 @@ def say_what_is_kept(told: Callable[[], str]) -> Iterator[None]:
     """Add to the line what is on disk and how to go on.
 
     Args:
-        told: Called when the block is stopped by Ctrl-C, SIGTERM, or a file
-            that cannot be written or read.
+        told: Called when the block is stopped by Ctrl-C, SIGTERM, or a disk
+            that takes no more.
     """
     try:
         yield
     except (KeyboardInterrupt, OSError) as error:
-        if not hasattr(error, 'kept'):  # the innermost knows best
-            error.kept = told()
+        if was_stopped(error) and not hasattr(error, 'kept'):
+            error.kept = told()  # the innermost knows best
         raise
 
 
-def stop_workers() -> None:
-    """Let processes that this one starts leave Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def was_stopped(error: BaseException | None) -> bool:
+    """Whether work ended in its middle, through no fault of its input."""
+    full = isinstance(error, OSError) and error.errno in _DISK
+    return full or isinstance(error, KeyboardInterrupt)
 
 
 def _line(tool: str, text: str, error: BaseException) -> str:

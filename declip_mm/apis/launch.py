@@ -72,14 +72,25 @@ def _read(path: str) -> Config:
         ) from error
 
 
-def check_checkpoint(path: str) -> str:
+def check_checkpoint(path: str, folders: bool = True) -> str:
     """Returns ``path``; a local file has to be whole (``s3://...`` may not).
+
+    Args:
+        path: Of the checkpoint.
+        folders: Whether it may be a folder, as DeepSpeed writes them.
 
     Raises:
         OptionError: Names the checkpoints that lie beside it, or says that
             it was cut short.
     """
-    if '://' in path or Path(path).is_dir():  # directories: of DeepSpeed
+    if Path(path).is_dir():
+        if not folders:
+            raise OptionError(
+                f'checkpoint {path} is a folder; name one of its files'
+                f'{_beside(Path(path), "*.pth")}'
+            )
+        return path
+    if '://' in path:
         return path
     if not Path(path).is_file():
         raise OptionError(_no_file('checkpoint', Path(path), '*.pth'))

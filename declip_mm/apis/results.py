@@ -1,5 +1,6 @@
 """What was found in many pictures, on disk while it is being found."""
 
+import errno
 import json
 import logging
 import os
@@ -13,8 +14,9 @@ from mmengine.logging import print_log
 
 from ..checkpoint import atomically
 from ..datasets.decoding import UnreadableImage
+from .command import was_stopped
 
-__all__ = ['ResultsFile', 'writable_folder', 'write_json']
+__all__ = ['ResultsFile', 'writable_file', 'writable_folder', 'write_json']
 
 
 def writable_folder(path: str | Path) -> Path:
@@ -33,6 +35,21 @@ def writable_folder(path: str | Path) -> Path:
         error.filename = str(folder)
         raise
     return folder
+
+
+def writable_file(path: str | Path) -> Path:
+    """The same for the folder of a file.
+
+    Raises:
+        OSError: Names the file, which is a folder, or its folder.
+    """
+    path = Path(path)
+    writable_folder(path.parent)
+    if path.is_dir():
+        raise IsADirectoryError(
+            errno.EISDIR, os.strerror(errno.EISDIR), str(path)
+        )
+    return path
 
 
 def write_json(path: str | Path, content: Any, indent: int = 1) -> None:
@@ -120,9 +137,7 @@ class ResultsFile:
             where = f'and in {self.path}'
         except OSError as second:
             where = f'but not all in {self.path} ({second.strerror})'
-        if self.path is not None and isinstance(
-            error, (KeyboardInterrupt, OSError)
-        ):
+        if self.path is not None and was_stopped(error):
             names = [os.path.basename(p) for p in self._left]
             more = f' and {len(names) - 5} more' if len(names) > 5 else ''
             error.kept = (

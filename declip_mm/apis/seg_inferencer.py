@@ -198,16 +198,30 @@ class DeCLIPSegInferencer:
             for transform in self._transforms:
                 item = transform(item)
             items.append(item)
-            del item  # a large picture is there often enough
         # mmseg's preprocessor, CAT-Seg's, stacks pictures of one size alone
         mixed = isinstance(self.model, DenseCLIPSegmentor)
-        groups = groupby(items, lambda item: mixed or item['inputs'].shape)
+        groups = [
+            [*group]
+            for _, group in groupby(
+                items, lambda item: mixed or item['inputs'].shape
+            )
+        ]
+        del item, items  # large pictures are there often enough
+        maps = []
         with torch.no_grad():
-            return [
-                smallest_kind(sample.pred_sem_seg.data[0].cpu().numpy())
-                for _, group in groups
-                for sample in self.model.test_step(pseudo_collate([*group]))
-            ]
+            while groups:
+                data = pseudo_collate(groups.pop(0))
+                maps += [
+                    smallest_kind(sample.pred_sem_seg.data[0].cpu().numpy())
+                    for sample in self._test(data)
+                ]
+        return maps
+
+    def _test(self, data: dict) -> list:
+        """``test_step`` that lets go of what it was given."""
+        ready = self.model.data_preprocessor(data, False)
+        data.clear()
+        return self.model(**ready, mode='predict')
 
     def _keep(
         self,

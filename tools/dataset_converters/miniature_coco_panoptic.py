@@ -29,7 +29,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
-from declip_mm.apis import command
+from declip_mm.apis import at_least, command
 from declip_mm.datasets.miniature import build_world
 
 #: Spreads small numbers over the three bytes of a segment id; odd, hence
@@ -56,7 +56,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='class name that the background gets as stuff (default: no '
         'class, its pixels belong to no segment)',
     )
-    parser.add_argument('--limit', type=int, help='only the first pictures')
+    parser.add_argument(
+        '--limit', type=at_least(1), help='only the first pictures'
+    )
     return parser.parse_args(args)
 
 

@@ -7,8 +7,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 CLONE = Path(__file__).resolve().parents[2]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
@@ -27,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=apis.ConfigOptions,
         metavar='KEY=VALUE',
         help='change the config: a.b=1 c="[1,2]" d="[(a,b),(c,d)]"',
     )
@@ -41,6 +39,7 @@ def main() -> None:
     if args.save_path is None:
         print(cfg.pretty_text)
     elif Path(args.save_path).suffix in ('.py', '.yml', '.yaml', '.json'):
+        apis.writable_file(args.save_path)
         cfg.dump(args.save_path)
     else:
         sys.exit(

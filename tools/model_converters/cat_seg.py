@@ -46,7 +46,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 
 def build(path: str):
     """The model of a config, with random weights and nothing loaded."""
-    cfg = apis.load_config(path).model
+    config = apis.load_config(path)
+    apis.check_kind(config, path, ('OVCATSegmentor',))
+    cfg = config.model
     for encoder in (cfg.image_encoder, cfg.text_encoder):
         encoder.pop('init_cfg', None)
         # A tag also tells the activation; a file, which need not be here,

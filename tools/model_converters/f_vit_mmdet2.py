@@ -33,6 +33,7 @@ def convert(
     from declip_mm.detection.convert import from_mmdet2
 
     cfg = apis.load_config(config)
+    apis.check_kind(cfg, config, ('FViT',))
     init_default_scope('mmdet')
     with torch.device('meta'):  # names and shapes alone
         model = MODELS.build(cfg.model)

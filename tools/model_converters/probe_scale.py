@@ -17,7 +17,7 @@ CLONE = Path(__file__).resolve().parents[2]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
-from declip_mm.apis import command
+from declip_mm.apis import at_least, command
 from declip_mm.apis.probe import judge, probe
 from declip_mm.datasets.listing import check_folder, list_folder
 
@@ -31,7 +31,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('file', help='weight file of any known layout')
     parser.add_argument('pictures', help='folder of pictures')
-    parser.add_argument('--most', type=int, default=200, help='pictures')
+    parser.add_argument(
+        '--most', type=at_least(1), default=200, help='pictures'
+    )
     parser.add_argument(
         '--affinity', nargs='+', default=['qq', 'kk', 'vv', 'csa']
     )
@@ -40,7 +42,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--model', help='open_clip name or .json')
     parser.add_argument(
-        '--size', type=int, help='side of the view (default: twice native)'
+        '--size',
+        type=at_least(1),
+        help='side of the view (default: twice native)',
     )
     return parser.parse_args(args)
 
