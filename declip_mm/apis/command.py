@@ -56,7 +56,7 @@ def command(main: Callable) -> Callable:
     def run(*args: Any, **kwargs: Any) -> Any:
         debug = os.environ.get(DEBUG, '') not in ('', '0')
         # else a log on a full disk prints a traceback for every line of it
-        logging.raiseExceptions = debug
+        before, logging.raiseExceptions = logging.raiseExceptions, debug
         try:
             with _sigterm():
                 return main(*args, **kwargs)
@@ -72,6 +72,8 @@ def command(main: Callable) -> Callable:
             if line is None:
                 raise
             sys.exit(_line(tool, line, error))
+        finally:
+            logging.raiseExceptions = before
 
     return run
 

@@ -54,14 +54,12 @@ def explain(error: Exception) -> str | None:
     A ``ValueError`` that Python or a library raised, also in a line of ours,
     is none of these: it is a mistake of ours and keeps its traceback.
     """
-    if isinstance(error, OSError) and error.errno in _REMEDIES:
-        if not _said_by_us(error):
-            return _of_file(error)
     for cause in _chain(error):
-        if isinstance(cause, OptionError) or _said_by_us(cause):
-            return _text(cause)
+        # one that we wrote a message for has no number
         if isinstance(cause, OSError) and cause.errno in _REMEDIES:
             return _of_file(cause)
+        if isinstance(cause, OptionError) or _said_by_us(cause):
+            return _text(cause)
     if found := _WORKER.match(str(error)):
         ours = _is_ours(found['file']) and found['source'].startswith('raise')
         return found['text'] if ours else None
@@ -101,7 +99,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _said_by_us(error: BaseException) -> bool:
     """Whether a ``raise`` statement of ours ended in this error."""
     last = error.__traceback__
-    if last is None or not str(error):
+    if last is None or not str(error) or isinstance(error, AssertionError):
         return False
     while last.tb_next is not None:
         last = last.tb_next

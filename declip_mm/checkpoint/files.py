@@ -18,9 +18,9 @@ from .fingerprint import FINGERPRINT_KEY
 __all__ = ['SUFFIXES', 'atomically', 'save_atomically', 'save_weights']
 
 #: Of weight files that we write.
+SUFFIXES = ('.pth', '.pt', '.safetensors')
 #: Bytes; a file system that has no more is full.
 _NOTHING = 2**16
-SUFFIXES = ('.pth', '.pt', '.safetensors')
 
 
 @contextmanager
