@@ -1,7 +1,9 @@
 """Pictures and free class names in; boxes, scores and pictures out."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -272,11 +274,14 @@ class DeCLIPDetInferencer(DetInferencer):
             bounded_sample(image[..., ::-1], pred, threshold)
             for image, pred in zip(inputs, preds)
         ]
-        fonts = {
-            'font.sans-serif': families_for(self.model.names),
-            'text.parse_math': False,  # a dollar sign is a letter
-        }
-        with matplotlib.rc_context(fonts), warnings.catch_warnings():
+        # a dollar sign is a letter
+        plain = {'text.parse_math': False}
+        families = families_for(self.visualizer.dataset_meta['classes'])
+        with (
+            matplotlib.rc_context(plain),
+            _fonts(self.visualizer, families),
+            warnings.catch_warnings(),
+        ):
             # of letters that no font has; we have warned of the names
             warnings.filterwarnings('ignore', message='Glyph .* missing')
             return super().visualize(
@@ -299,6 +304,18 @@ class DeCLIPDetInferencer(DetInferencer):
         found = fill_model(model, self._weights, 'backbone')
         meta = found.get('dataset_meta') or {}
         model.dataset_meta = {k.lower(): v for k, v in meta.items()}
+
+
+@contextmanager
+def _fonts(visualizer: Any, families: list[str]) -> Iterator[None]:
+    """Texts of a visualizer in these, the first with a letter draws it."""
+    plain = visualizer.draw_texts
+    # mmdet draws one text at a time; a list in the list is its families
+    visualizer.draw_texts = partial(plain, font_families=[families])
+    try:
+        yield
+    finally:
+        del visualizer.draw_texts
 
 
 def _write_picture(folder: str, name: str, image: np.ndarray) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from declip_mm.apis import DeCLIPDetInferencer, DeCLIPSegInferencer
 from declip_mm.apis.pictures import tell_failed
 from declip_mm.checkpoint import FINGERPRINT_KEY, FingerprintError, publish
+from declip_mm.visualization import fonts
 
 
 class Code:
@@ -184,6 +185,20 @@ def test_with_a_segmentor_in_one_process(detect, pictures):
         assert len(one(path)['predictions']) == 1
     again = DeCLIPSegInferencer(config, names='cup,cat', show_progress=False)
     assert again.classes == ['cup', 'cat']
+
+
+def test_letters_of_other_fonts_are_no_boxes(detect, pictures, monkeypatch):
+    if fonts._font_with('猫') is None:
+        pytest.skip('no font with CJK letters is installed')
+    painted = []
+    for name in ('猫', '犬'):
+        meta = dict(classes=(name,) * 3, palette=[(0, 200, 0)] * 3)
+        monkeypatch.setattr(detect.visualizer, 'dataset_meta', meta)
+        found = detect(
+            str(pictures / 'a.png'), return_vis=True, pred_score_thr=0
+        )
+        painted.append(found['visualization'][0])
+    assert (painted[0] != painted[1]).any()
 
 
 @pytest.mark.parametrize('name', ['$5 and $6', '猫', 'a_{b', '%s'])
