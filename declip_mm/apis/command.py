@@ -66,6 +66,9 @@ def command(main: Callable) -> Callable:
         except KeyboardInterrupt as stop:
             _leave_stopped(tool, stop, debug)
         except Exception as error:
+            stop = _stop_behind(error)
+            if stop is not None:
+                _leave_stopped(tool, stop, debug)
             if debug:
                 raise
             line = explain(error)
@@ -98,6 +101,16 @@ def was_stopped(error: BaseException | None) -> bool:
     """Whether work ended in its middle, through no fault of its input."""
     full = isinstance(error, OSError) and error.errno in _DISK
     return full or isinstance(error, KeyboardInterrupt)
+
+
+def _stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The stop that a bare ``except`` of a library made another error of.
+
+    mmengine's formatting of configs has one.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error
 
 
 def _line(tool: str, text: str, error: BaseException) -> str:

@@ -141,6 +141,17 @@ def test_sigterm_is_143_and_runs_finally(capsys):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_stop_that_a_library_turned_into_an_error_is_a_stop(capsys):
+    def library():
+        try:
+            raise KeyboardInterrupt
+        except:  # noqa: E722
+            raise SyntaxError('cannot format')  # noqa: B904
+
+    assert leave(library) == 130
+    assert 'interrupted' in capsys.readouterr().err
+
+
 def test_a_full_disk_says_what_is_kept_and_a_missing_file_does_not():
     def at(number):
         with say_what_is_kept(lambda: 'Go on with --resume.'):
