@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import at_least, command
 from declip_mm.datasets.miniature import build_world
 from declip_mm.datasets.miniature.features import FEATURES, thumbnail
 from declip_mm.datasets.miniature.vfm import (
@@ -83,14 +84,15 @@ def cosine_error(full: torch.Tensor, small: torch.Tensor) -> dict:
     )
 
 
+@command
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('--scenes', type=int, default=200)
-    parser.add_argument('--layer', type=int, default=10)
-    parser.add_argument('--width', type=int, default=72)
+    parser.add_argument('--scenes', type=at_least(1), default=200)
+    parser.add_argument('--layer', type=at_least(1), default=10)
+    parser.add_argument('--width', type=at_least(1), default=72)
     parser.add_argument('--out', type=Path, default=FEATURES)
     args = parser.parse_args()
     folder = build_world() / 'train' / 'images'

@@ -39,6 +39,7 @@ from ladder_report import finish, interval, show, table
 from ladder_tables import DECOUPLED
 from mmengine.config import Config
 
+from declip_mm.apis import at_least, command
 from declip_mm.datasets.miniature import build_world, load_pack
 
 #: Backbone -> affinity of its last block.
@@ -52,13 +53,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--seeds', type=int, default=3, help='0 to N - 1')
+    parser.add_argument(
+        '--seeds', type=at_least(1), default=3, help='0 to N - 1'
+    )
     parser.add_argument('--out', type=Path, help='json file')
     parser.add_argument('--rows', nargs='+', choices=list(BACKBONES))
-    parser.add_argument('--iters', type=int, default=200)
-    parser.add_argument('--images', type=int, help='of each test split')
+    parser.add_argument('--iters', type=at_least(1), default=200)
+    parser.add_argument(
+        '--images', type=at_least(1), help='of each test split'
+    )
     parser.add_argument('--mode', choices=('whole', 'catseg'), default='whole')
-    parser.add_argument('--processes', type=int, default=2)
+    parser.add_argument('--processes', type=at_least(1), default=2)
     parser.add_argument('--work-dir', type=Path, default='work_dirs/cat_seg')
     parser.add_argument('--ladder-dir', type=Path, default='work_dirs/ladder')
     args = parser.parse_args(argv)
@@ -138,6 +143,7 @@ def markdown(rows: Sequence[dict]) -> str:
     return table([h.replace('_', ' ') for h in head], lines)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start, names = time.time(), args.rows or list(BACKBONES)

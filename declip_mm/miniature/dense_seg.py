@@ -38,6 +38,7 @@ from ladder_pool import Progress, run_jobs
 from ladder_report import finish, interval, show, table
 from ladder_tables import DECOUPLED
 
+from declip_mm.apis import at_least, command
 from declip_mm.datasets.miniature import build_world
 
 SPLITS = dict(val_known='', val_heldout='heldout_')
@@ -49,14 +50,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--seeds', type=int, default=3, help='0 to N - 1')
+    parser.add_argument(
+        '--seeds', type=at_least(1), default=3, help='0 to N - 1'
+    )
     parser.add_argument('--out', type=Path, help='json file')
     parser.add_argument('--rows', nargs='+', choices=list(METHODS))
     parser.add_argument(
         '--checkpoint', type=Path, nargs='+', help='DeCLIP weights, one a seed'
     )
-    parser.add_argument('--limit', type=int, help='pictures of each split')
-    parser.add_argument('--processes', type=int, default=2)
+    parser.add_argument(
+        '--limit', type=at_least(1), help='pictures of each split'
+    )
+    parser.add_argument('--processes', type=at_least(1), default=2)
     parser.add_argument('--work-dir', type=Path, default='work_dirs/dense_seg')
     parser.add_argument('--ladder-dir', type=Path, default='work_dirs/ladder')
     args = parser.parse_args(argv)
@@ -123,6 +128,7 @@ def markdown(rows: Sequence[dict]) -> str:
     return table(head, lines)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args, start = parse_args(argv), time.time()
     world = build_world()

@@ -45,6 +45,7 @@ from ladder_report import finish, interval, show, table
 from ladder_tables import BACKBONE, DECOUPLED, NO_VFM, Row, table_1
 from miniature_detection import write_detection_world
 
+from declip_mm.apis import at_least, command
 from declip_mm.datasets.miniature import build_world
 
 SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
@@ -80,11 +81,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--seeds', type=int, default=3, help='0 to N - 1')
+    parser.add_argument(
+        '--seeds', type=at_least(1), default=3, help='0 to N - 1'
+    )
     parser.add_argument('--out', type=Path, help='json file')
     parser.add_argument('--rows', nargs='+', choices=list(BACKBONES))
-    parser.add_argument('--epochs', type=int, default=4)
-    parser.add_argument('--processes', type=int, default=2)
+    parser.add_argument('--epochs', type=at_least(1), default=4)
+    parser.add_argument('--processes', type=at_least(1), default=2)
     parser.add_argument('--work-dir', type=Path, default='work_dirs/f_vit')
     parser.add_argument('--ladder-dir', type=Path, default='work_dirs/ladder')
     args = parser.parse_args(argv)
@@ -154,6 +157,7 @@ def markdown(rows: Sequence[dict]) -> str:
     return table(head, lines)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start, names = time.time(), args.rows or list(BACKBONES)

@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 import declip_mm  # noqa: F401  (registers everything)
+from declip_mm.apis import at_least, command
 from declip_mm.apis.caching import fill_caches, use_caches
 from declip_mm.checkpoint import export_backbone
 from declip_mm.datasets.miniature import build_world
@@ -203,10 +204,11 @@ def write_table(summary: dict, path: Path) -> str:
     return text
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default='work_dirs/quickstart')
-    parser.add_argument('--epochs', type=int, default=6)
+    parser.add_argument('--epochs', type=at_least(1), default=6)
     options = parser.parse_args()
     out, start = options.out, time.time()
     out.mkdir(parents=True, exist_ok=True)

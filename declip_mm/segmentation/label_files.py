@@ -1,14 +1,21 @@
 """Class maps in files, with as many classes as 16 bits tell apart."""
 
 import io
-import os
 from typing import Optional
 
 import numpy as np
 from mmengine import fileio
 from PIL import Image
 
-__all__ = ['NO_CLASS', 'no_class_label', 'read_labels', 'write_labels']
+from ..checkpoint import atomically
+
+__all__ = [
+    'NO_CLASS',
+    'no_class_label',
+    'read_labels',
+    'smallest_kind',
+    'write_labels',
+]
 
 #: What stands for "no class" where labels need 8 bits, and where they need 16.
 NO_CLASS = (255, 65535)
@@ -53,12 +60,14 @@ def read_labels(path: str, backend_args: Optional[dict] = None) -> np.ndarray:
     return labels.astype(np.uint16)
 
 
-def write_labels(path: str, labels: np.ndarray) -> None:
-    """Write a class map as PNG: 8 bits if they hold it, else 16.
+def smallest_kind(labels: np.ndarray) -> np.ndarray:
+    """A class map in the 8 bits that hold it, else in 16.
 
     Args:
-        path: PNG file; its folder is made.
         labels: (H, W) integers from 0 to 65535.
+
+    Raises:
+        ValueError: It is no such map.
     """
     labels = np.asarray(labels)
     low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
@@ -68,5 +77,15 @@ def write_labels(path: str, labels: np.ndarray) -> None:
             f'{labels.shape} with {low} to {high}.'
         )
     kind = np.uint8 if high <= NO_CLASS[0] else np.uint16
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    Image.fromarray(labels.astype(kind)).save(path)
+    return labels.astype(kind, copy=False)
+
+
+def write_labels(path: str, labels: np.ndarray) -> None:
+    """Write a class map as PNG, whole or not at all: 8 bits, or 16.
+
+    Args:
+        path: PNG file; its folder is made.
+        labels: See :func:`smallest_kind`.
+    """
+    with atomically(path) as part:
+        Image.fromarray(smallest_kind(labels)).save(part, 'PNG')

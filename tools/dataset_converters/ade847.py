@@ -26,6 +26,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.segmentation.datasets.ade847 import read_ade847
 from declip_mm.segmentation.label_files import write_labels
 
@@ -81,6 +82,7 @@ def _nearest(old: int, new: int) -> np.ndarray:
     return np.minimum((np.arange(new) * (old / new)).astype(int), old - 1)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,

@@ -17,6 +17,13 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 from PIL import Image
 
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm.apis import command
+
 SUFFIX, TRAIN_IDS = '_instanceTrainIds.png', '_labelTrainIds.png'
 #: COCO ids 1 to 90 that no annotation has.
 _GAPS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
@@ -63,6 +70,7 @@ def convert(folder: Path) -> int:
     return len(files)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -71,10 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('root', type=Path, help='folder of COCO-Stuff 164k')
     parser.add_argument('--split', default='val2017')
     args = parser.parse_args(argv)
-    try:
-        count = convert(args.root / 'annotations' / args.split)
-    except FileNotFoundError as error:
-        sys.exit(f'coco_object.py: {error}')
+    count = convert(args.root / 'annotations' / args.split)
     print(f'\n{count} maps of {args.split}')
 
 

@@ -15,6 +15,13 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 from PIL import Image
 
+CLONE = Path(__file__).resolve().parents[2]
+if (CLONE / 'declip_mm' / '__init__.py').is_file():
+    # works from a clone that was never installed
+    sys.path.insert(0, str(CLONE))
+
+from declip_mm.apis import command
+
 
 def pas20b_table() -> np.ndarray:
     """(256,) VOC's label -> ours; what is neither stays void."""
@@ -47,6 +54,7 @@ def convert(root: Path) -> int:
     return len(files)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -54,10 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('root', type=Path, help='VOC2012 of the devkit')
     args = parser.parse_args(argv)
-    try:
-        count = convert(args.root)
-    except FileNotFoundError as error:
-        sys.exit(f'pas20b.py: {error}')
+    count = convert(args.root)
     print(f'\n{count} maps')
 
 

@@ -25,6 +25,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.segmentation.label_files import write_labels
 
 #: Where the names of the pictures may be, first found first taken.
@@ -91,6 +92,7 @@ def convert(voc: Path, source: Path, out: Path, given: str | None) -> int:
     return len(names)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -101,12 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--out', type=Path, default=Path('data/context459'))
     parser.add_argument('--list', help='list of pictures, relative to VOC')
     args = parser.parse_args(argv)
-    try:
-        count = convert(args.voc, args.source, args.out, args.list)
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f'pascal_context459.py: {error}')
-    except ImportError:
-        sys.exit('pascal_context459.py reads .mat files: pip install scipy')
+    count = convert(args.voc, args.source, args.out, args.list)
     print(f'\n{count} pictures in {args.out}')
 
 

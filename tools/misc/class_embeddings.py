@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.registry import DATASETS
 
+from declip_mm.apis import check_device, command, writable_file
 from declip_mm.models.text import (
     PROMPT_SETS,
     ClassEmbeddings,
@@ -98,15 +99,30 @@ def recipe(args: argparse.Namespace) -> dict:
     """Prompts, synonyms and background of the command line."""
     prompts = args.prompts
     if prompts.endswith('.txt'):
-        prompts = Path(prompts).read_text('utf-8').splitlines()
+        prompts = read_text(prompts).splitlines()
     synonyms = None
     if args.synonyms:
-        synonyms = json.loads(Path(args.synonyms).read_text('utf-8'))
+        try:
+            synonyms = json.loads(read_text(args.synonyms))
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f'--synonyms {args.synonyms} is no json: {error}; wanted is '
+                '{"name": ["phrase", ...]}.'
+            ) from error
     return {
         'prompts': prompts,
         'synonyms': synonyms,
         'background': args.background,
     }
+
+
+def read_text(path: str) -> str:
+    try:
+        return Path(path).read_text('utf-8')
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f'{path} is no text in UTF-8 ({error}); save it as such.'
+        ) from error
 
 
 def show_progress(done: int, total: int) -> None:
@@ -164,13 +180,13 @@ def describe(found: ClassEmbeddings, path: str) -> None:
     )
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        {'dump': dump, 'verify': verify}[args.command](args)
-    except (ValueError, TypeError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    check_device(args.device)
+    if args.command == 'dump':
+        writable_file(args.file)
+    {'dump': dump, 'verify': verify}[args.command](args)
     return 0
 
 

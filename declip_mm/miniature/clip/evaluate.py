@@ -25,6 +25,7 @@ sys.path.insert(0, str(CLONE))
 
 from clip_text import CompactTokenizer
 
+from declip_mm.apis import command
 from declip_mm.datasets.miniature import ASSETS, build_world, load_pack
 
 
@@ -52,6 +53,7 @@ def read_crops(folder: Path, side: int, unseen: bool):
     return torch.from_numpy(np.stack(crops)) / 255, torch.tensor(labels)
 
 
+@command
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(

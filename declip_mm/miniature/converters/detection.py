@@ -20,6 +20,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.checkpoint import atomically
 from declip_mm.datasets.miniature import build_world
 
@@ -109,6 +110,7 @@ def write_detection_world(world: Path) -> None:
                 part.write_text(json.dumps(content), 'utf-8')
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(

@@ -39,6 +39,7 @@ from mmseg.registry import DATASETS
 from pas20b import convert as convert_pas20b
 
 import declip_mm.segmentation  # noqa: F401  (registers the data sets)
+from declip_mm.apis import at_least, command
 from declip_mm.datasets.miniature import build_world
 from declip_mm.segmentation.label_files import write_labels
 
@@ -204,6 +205,7 @@ def write_sets(world: Path, split: str, out: Path, limit: int) -> None:
     convert_coco_object(out / 'coco_stuff164k' / 'annotations' / 'val2017')
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -211,7 +213,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('out', type=Path)
     parser.add_argument('--split', default='val_known')
-    parser.add_argument('--limit', type=int, default=8, help='pictures')
+    parser.add_argument(
+        '--limit', type=at_least(1), default=8, help='pictures'
+    )
     parser.add_argument('--world', type=Path, help='default: the cached one')
     args = parser.parse_args(argv)
     world = args.world or build_world()

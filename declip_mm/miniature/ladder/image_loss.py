@@ -27,6 +27,7 @@ from ladder_pool import Progress, run_jobs
 from ladder_report import finish, markdown
 from ladder_tables import ORIGINAL, Row
 
+from declip_mm.apis import at_least, command
 from declip_mm.datasets.miniature import build_world
 
 SPLITS = dict(val_known='')
@@ -43,17 +44,20 @@ def rows(weights: Sequence[float]) -> list[Row]:
     ]
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--seeds', type=int, default=2, help='0 to N - 1')
+    parser.add_argument(
+        '--seeds', type=at_least(1), default=2, help='0 to N - 1'
+    )
     parser.add_argument(
         '--weights', type=float, nargs='+', default=(0.0, 0.3, 1.0)
     )
     parser.add_argument('--out', type=Path, required=True, help='json file')
-    parser.add_argument('--processes', type=int, default=1)
+    parser.add_argument('--processes', type=at_least(1), default=1)
     parser.add_argument('--work-dir', type=Path, default='work_dirs/ladder')
     args = parser.parse_args(argv)
     if args.seeds < 1 or min(args.weights) < 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from declip_mm.checkpoint.files import atomically
+from declip_mm.apis import write_json
 
 #: Box mAcc and mIoU on known sprites in the feasibility run: another world,
 #: another CLIP (its first blocks were the VFM's), 300 steps.
@@ -63,12 +62,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A markdown table of cells that are texts."""
     lines = [head, ['---'] * len(head), *rows]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """A file that is whole or not there: what is kept is trusted later."""
-    with atomically(path) as part:
-        part.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
 
 
 def finish(

@@ -31,6 +31,7 @@ from ladder_pool import Progress, run_jobs
 from ladder_report import TABLES_1, clashes, finish, interval, markdown
 from ladder_tables import FINAL, TABLES, TUNE, Row
 
+from declip_mm.apis import at_least, command
 from declip_mm.apis.caching import fill_caches
 from declip_mm.datasets.miniature import build_world
 
@@ -41,11 +42,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--table', required=True, choices=list(TABLES))
-    parser.add_argument('--seeds', type=int, default=3, help='0 to N - 1')
+    parser.add_argument(
+        '--seeds', type=at_least(1), default=3, help='0 to N - 1'
+    )
     parser.add_argument('--out', type=Path, help='json file')
     parser.add_argument('--rows', nargs='+', help='only these')
     parser.add_argument('--split', choices=('final', 'tune'), default='final')
-    parser.add_argument('--processes', type=int, default=2)
+    parser.add_argument('--processes', type=at_least(1), default=2)
     parser.add_argument('--photos', action='store_true', help='build them')
     parser.add_argument(
         '--clip', type=Path, help='folder of another CLIP (train_tiny_clip.py)'
@@ -172,15 +175,13 @@ def as_rows(
     return out
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start = time.time()
     world = build_world(photos=args.photos)
     rows = wanted_rows(args.table, args.rows)
-    try:
-        rows = with_clip(rows, args.clip)
-    except (OSError, ValueError) as error:
-        sys.exit(f'ladder.py: {error}')
+    rows = with_clip(rows, args.clip)
     splits = wanted_splits(args.split, world)
     jobs, of_row = make_jobs(
         rows, args.seeds, list(splits), world, args.work_dir

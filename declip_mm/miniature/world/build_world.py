@@ -13,10 +13,12 @@ from pathlib import Path
 CLONE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import at_least, command
 from declip_mm.datasets.miniature import build_world
 from declip_mm.datasets.miniature.vfm import fetch_vit_s
 
 
+@command
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -25,10 +27,10 @@ def main() -> None:
     parser.add_argument(
         '--out', dest='root', help='default: miniature in the cache'
     )
-    parser.add_argument('--train', type=int, default=1000)
-    parser.add_argument('--val', type=int, default=200)
+    parser.add_argument('--train', type=at_least(1), default=1000)
+    parser.add_argument('--val', type=at_least(1), default=200)
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--processes', type=int, default=2)
+    parser.add_argument('--processes', type=at_least(1), default=2)
     parser.add_argument(
         '--photos',
         action='store_true',
