@@ -2,9 +2,11 @@
 
     python tools/demo_det.py CONFIG CHECKPOINT picture.jpg --names cat,dog
 
-Writes OUT/vis/<picture> and OUT/preds/<picture>.json; a second picture of one
-name gets a folder of its own, OUT/<name>_2. Pictures may be folders; --names
-may be a file (.txt: a name a line; .json) instead of a list.
+Pictures are files, folders or patterns; --names may be a file (.txt: a name a
+line; .json) instead of a list. Writes OUT/vis/NAME.png, OUT/preds/NAME.json
+and OUT/results.json, NAME being that of the picture (NAME_2 for the second of
+one name). A picture that cannot be used is named, the others are done, and
+the exit code is 1.
 """
 
 import argparse
@@ -17,7 +19,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 from declip_mm import apis
-from declip_mm.apis.pictures import find_pictures
+from declip_mm.apis.pictures import find_pictures, tell_failed
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -37,20 +39,45 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--beta', type=float, help='exponent of CLIP, other classes'
     )
     parser.add_argument('--tau', type=float, help='temperature of CLIP')
+    parser.add_argument(
+        '--max-side',
+        type=int,
+        help='scale pictures with a longer side down to it (default: never)',
+    )
     parser.add_argument('--device', help='cuda:0, cpu ...')
     return parser.parse_args(args)
 
 
-def detect(args: argparse.Namespace) -> None:
-    pictures = find_pictures(args.pictures)
-    if not Path(args.config).is_file():
-        raise apis.OptionError(f'no config file {args.config}')
+def check(args: argparse.Namespace) -> None:
+    """All that can be refused before the model is loaded."""
+    apis.load_config(args.config)
+    apis.check_device(args.device)
+    if not 0 <= args.score_thr <= 1:
+        raise apis.OptionError(
+            f'--score-thr {args.score_thr} is no score: allowed are 0 to 1'
+        )
+    for name in ('alpha', 'beta'):
+        value = getattr(args, name)
+        if value is not None and not 0 <= value <= 1:
+            raise apis.OptionError(
+                f'--{name} {value} is no exponent of CLIP: allowed are 0 to 1'
+            )
+    if args.tau is not None and args.tau <= 0:
+        raise apis.OptionError(
+            f'--tau {args.tau} is no temperature: it is above 0'
+        )
+    find_pictures(args.pictures)
+    apis.writable_folder(args.out)
+
+
+def detect(args: argparse.Namespace) -> int:
+    """Exit code: 1 if a picture could not be used, which was named."""
+    check(args)
     detector = apis.DeCLIPDetInferencer(
         args.config,
-        apis.check_checkpoint(args.checkpoint),
+        apis.check_checkpoint(args.checkpoint, folders=False),
         args.names,
         device=args.device,
-        show_progress=False,
     )
     head = detector.model.roi_head
     head.set_fusion(
@@ -58,32 +85,29 @@ def detect(args: argparse.Namespace) -> None:
         head.fusion_beta if args.beta is None else args.beta,
         head.tau_vlm if args.tau is None else args.tau,
     )
-    for name, picture in pictures:
-        # mmdet names files after pictures, and would write over its own
-        own_folder = '' if name == Path(picture).stem else name
-        found = detector(
-            picture,
-            out_dir=str(Path(args.out) / own_folder),
-            pred_score_thr=args.score_thr,
-            no_save_pred=False,
-        )
-        own = found['predictions'][0]
+    found = detector(
+        args.pictures,
+        out_dir=args.out,
+        pred_score_thr=args.score_thr,
+        no_save_pred=False,
+        max_side=args.max_side,
+    )
+    print()
+    for own in found['predictions']:
         rows = zip(own['names'], own['scores'], own['bboxes'])
         shown = [row for row in rows if row[1] >= args.score_thr]
-        print(f'{picture}: {len(shown)} objects')
+        print(f'{own["path"]}: {len(shown)} objects')
         for name, score, box in shown:
             corners = ' '.join(f'{v:.0f}' for v in box)
             print(f'  {score:.2f}  {name}  ({corners})')
-    print(f'pictures and json files in {args.out}')
+    print(f'pictures, json files and results.json in {args.out}')
+    return tell_failed('demo_det.py', found)
 
 
-def main() -> None:
-    args = parse_args()
-    try:
-        detect(args)
-    except (apis.OptionError, FileNotFoundError, ValueError) as error:
-        sys.exit(f'demo_det.py: {error}')
+@apis.command
+def main() -> int:
+    return detect(parse_args())
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -7,7 +7,8 @@
 
 Pictures are files, folders or patterns; --names may be a file (.txt: a name a
 line, ``person; man; woman`` for several texts; .json) or a registered data
-set. Writes OUT/overlays, OUT/labels and OUT/results.json.
+set. Writes OUT/overlays, OUT/labels and OUT/results.json. A picture that
+cannot be used is named, the others are done, and the exit code is 1.
 """
 
 import argparse
@@ -21,6 +22,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 from declip_mm import apis
+from declip_mm.apis.pictures import find_pictures, tell_failed
 
 
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
@@ -47,15 +49,41 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--out', default='work_dirs/demo_seg')
     parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument(
+        '--max-side',
+        type=int,
+        help='scale pictures with a longer side down to it (default: never)',
+    )
     parser.add_argument('--device', help='cuda:0, cpu ...')
     return parser.parse_args(args)
 
 
-def segment(args: argparse.Namespace) -> None:
+def check(args: argparse.Namespace) -> None:
+    """All that can be refused before the model is loaded."""
+    apis.load_config(args.config)
+    apis.check_device(args.device)
+    if args.threshold is not None and not 0 <= args.threshold <= 1:
+        raise apis.OptionError(
+            f'--threshold {args.threshold} is no probability: allowed are 0 '
+            'to 1'
+        )
+    if args.batch_size < 1:
+        raise apis.OptionError(
+            f'--batch-size {args.batch_size}: it takes 1 picture or more'
+        )
+    find_pictures(args.pictures)
+    apis.writable_folder(args.out)
+
+
+def segment(args: argparse.Namespace) -> int:
+    """Exit code: 1 if a picture could not be used, which was named."""
+    check(args)
     none = args.checkpoint == 'none'
     segmentor = apis.DeCLIPSegInferencer(
         args.config,
-        None if none else apis.check_checkpoint(args.checkpoint),
+        None
+        if none
+        else apis.check_checkpoint(args.checkpoint, folders=False),
         args.names,
         None if args.background == 'none' else args.background,
         args.device,
@@ -66,6 +94,7 @@ def segment(args: argparse.Namespace) -> None:
         out_dir=args.out,
         batch_size=args.batch_size,
         return_labels=False,
+        max_side=args.max_side,
     )
     print()
     for own in found['predictions']:
@@ -75,15 +104,13 @@ def segment(args: argparse.Namespace) -> None:
         more = f' and {len(shown) - 8} more' if len(shown) > 8 else ''
         print(f'{own["path"]}: {", ".join(shown[:8])}{more}')
     print(f'overlays, label maps and results.json in {args.out}')
+    return tell_failed('demo_seg.py', found)
 
 
-def main() -> None:
-    args = parse_args()
-    try:
-        segment(args)
-    except (apis.OptionError, ValueError, FileNotFoundError) as error:
-        sys.exit(f'demo_seg.py: {error}')
+@apis.command
+def main() -> int:
+    return segment(parse_args())
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

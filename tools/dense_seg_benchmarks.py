@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 CLONE = Path(__file__).resolve().parents[1]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
@@ -67,13 +67,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='data_root of a set, where it is not the one of its config',
     )
     parser.add_argument(
-        '--limit', type=int, help='only the first pictures of each set'
+        '--limit',
+        type=apis.at_least(1),
+        help='only the first pictures of each set',
     )
     parser.add_argument(
         '--work-dir', type=Path, default='work_dirs/dense_seg_benchmarks'
     )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE'
+        '--cfg-options',
+        nargs='+',
+        action=apis.ConfigOptions,
+        metavar='KEY=VALUE',
     )
     args = parser.parse_args(argv)
     args.roots = dict(entry.partition('=')[::2] for entry in args.data)
@@ -163,18 +168,44 @@ def average(found: dict[str, dict]) -> float:
     return sum(values) / len(values)
 
 
+def write(
+    args: argparse.Namespace, found: dict[str, dict], wanted: dict
+) -> None:
+    """What is measured so far, to ``--out``."""
+    content = dict(
+        method=Path(args.method).stem,
+        checkpoint=args.checkpoint,
+        limit=args.limit,
+        average=average(found),
+        sets={n: dict(r['metrics']) for n, r in found.items()},
+        missing=[name for name in wanted if name not in found],
+    )
+    apis.write_json(args.out, content, indent=2)
+
+
+def told(args: argparse.Namespace, found: dict, wanted: dict) -> str:
+    left = [name for name in wanted if name not in found]
+    return (
+        f'{len(found)} of {len(wanted)} sets are kept in {args.work_dir}, '
+        f'not measured: {", ".join(left)}; the same command goes on.'
+    )
+
+
+@apis.command
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     found: dict[str, dict] = {}
     apis.use_safe_storage()
-    try:
-        method = apis.load_config(args.method)
-        names = [n for n in SETS if n in (args.sets or SETS)]
-        configs = {name: prepare(args, name, method) for name in names}
-    except apis.OptionError as error:
-        sys.exit(f'dense_seg_benchmarks.py: {error}')
+    method = apis.load_config(args.method)
+    if args.out:
+        apis.writable_file(args.out)
+    names = [n for n in SETS if n in (args.sets or SETS)]
+    configs = {name: prepare(args, name, method) for name in names}
     for number, (name, cfg) in enumerate(configs.items(), 1):
-        found[name] = measure(cfg)
+        with apis.say_what_is_kept(lambda: told(args, found, configs)):
+            found[name] = measure(cfg)
+            if args.out:
+                write(args, found, configs)
         kept = ' (kept)' * found[name].get('kept', False)
         print(
             f'[{number}/{len(configs)}] {SETS[name]}: mIoU '
@@ -186,16 +217,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f'\n{table(label, found)}')
     if args.limit:
         print(f'\nOnly the first {args.limit} pictures of each set.')
-    if args.out:
-        content = dict(
-            method=label,
-            checkpoint=args.checkpoint,
-            limit=args.limit,
-            average=average(found),
-            sets={n: dict(r['metrics']) for n, r in found.items()},
-        )
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
 
 
 if __name__ == '__main__':

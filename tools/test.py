@@ -73,9 +73,11 @@ def dump_results(cfg, path: str) -> None:
     evaluators = cfg.test_evaluator
     if not isinstance(evaluators, (list, tuple)):
         evaluators = [evaluators]
+    apis.writable_folder(Path(path).parent)
+    # the first, so that no failing metric costs the predictions
     cfg.test_evaluator = [
+        dict(type='PredictionsFile', out_file_path=path),
         *evaluators,
-        {'type': 'mmengine.DumpResults', 'out_file_path': path},
     ]
 
 
@@ -99,11 +101,22 @@ def prepare(args: argparse.Namespace):
     cfg = apis.load_config(
         args.config, args.cfg_options, args.work_dir, args.allow_new_options
     )
-    if cfg.get('test_dataloader') is None:
-        raise apis.OptionError(f'{args.config} has no test_dataloader')
+    missing = [
+        key
+        for key in ('model', 'test_dataloader', 'test_evaluator', 'test_cfg')
+        if cfg.get(key) is None
+    ]
+    if missing:
+        raise apis.OptionError(
+            f'{args.config} has no {" and no ".join(missing)}, so there is '
+            'nothing to measure; take a config of configs/region_cls, '
+            'configs/dense_seg, configs/f_vit or configs/cat_seg'
+        )
     cfg.load_from = None
     if args.checkpoint != 'none':
-        cfg.load_from = apis.check_checkpoint(args.checkpoint)
+        cfg.load_from = apis.check_checkpoint(
+            args.checkpoint, folders='strategy' in cfg
+        )
     cfg.resume = False
     # an optimizer is not built for testing, but its checks run where it is
     apis.switch_amp(cfg, False)
@@ -116,15 +129,13 @@ def prepare(args: argparse.Namespace):
     return cfg
 
 
+@apis.command
 def main() -> None:
     args = parse_args()
-    try:
-        cfg = prepare(args)
-        apis.check_config(cfg)
-        apis.use_safe_storage(args.trust_pickle)
-        apis.init_distributed(cfg, args.launcher)
-    except apis.OptionError as error:
-        sys.exit(f'test.py: {error}')
+    cfg = prepare(args)
+    apis.check_config(cfg)
+    apis.use_safe_storage(args.trust_pickle)
+    apis.init_distributed(cfg, args.launcher)
     apis.run_test(cfg)
     apis.leave_distributed()
     left_out = MessageHub.get_current_instance().get_info('left_out', None)

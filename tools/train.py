@@ -57,7 +57,10 @@ def resume(cfg, wanted: str | None) -> None:
     if wanted is None:
         return
     if wanted != 'auto':
-        cfg.resume, cfg.load_from = True, apis.check_checkpoint(wanted)
+        cfg.resume, cfg.load_from = (
+            True,
+            apis.check_checkpoint(wanted, folders='strategy' in cfg),
+        )
         return
     found = apis.find_resume_point(cfg.work_dir)
     if found is not None:
@@ -77,6 +80,14 @@ def prepare(args: argparse.Namespace):
     cfg = apis.load_config(
         args.config, args.cfg_options, args.work_dir, args.allow_new_options
     )
+    wanted = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    missing = [key for key in wanted if cfg.get(key) is None]
+    if missing:
+        raise apis.OptionError(
+            f'{args.config} has no {" and no ".join(missing)}, so there is '
+            'nothing to train; take a config of configs/declip, configs/f_vit '
+            'or configs/cat_seg'
+        )
     apis.switch_amp(cfg, args.amp)
     if args.auto_scale_lr:
         scale_lr(cfg)
@@ -84,16 +95,15 @@ def prepare(args: argparse.Namespace):
     return cfg
 
 
+@apis.command
 def main() -> None:
     args = parse_args()
-    try:
-        cfg = prepare(args)
-        apis.check_config(cfg)
-        apis.use_safe_storage(args.trust_pickle)
-        apis.init_distributed(cfg, args.launcher)
-    except apis.OptionError as error:
-        sys.exit(f'train.py: {error}')
-    apis.build_runner(cfg).train()
+    cfg = prepare(args)
+    apis.check_config(cfg)
+    apis.use_safe_storage(args.trust_pickle)
+    apis.init_distributed(cfg, args.launcher)
+    with apis.say_what_is_kept(lambda: apis.how_to_go_on(cfg.work_dir)):
+        apis.build_runner(cfg).train()
     apis.leave_distributed()
 
 

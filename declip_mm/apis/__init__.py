@@ -3,10 +3,13 @@
 import importlib
 
 from ..engine import use_safe_storage
-from .arguments import add_shared_options, parse
+from .arguments import ConfigOptions, add_shared_options, at_least, parse
 from .backbones import WEIGHT_WORDS, load_backbone, load_vfm, read_lines
 from .check_config import check_config
+from .command import DEBUG, Stopped, command, say_what_is_kept
+from .devices import check_device
 from .kept import figure_key
+from .kinds import check_kind
 from .launch import (
     build_runner,
     check_checkpoint,
@@ -17,20 +20,29 @@ from .launch import (
     switch_amp,
 )
 from .options import OptionError, check_options
-from .resume import find_resume_point
+from .results import writable_file, writable_folder, write_json
+from .resume import find_resume_point, how_to_go_on
 
 __all__ = [
+    'DEBUG',
     'WEIGHT_WORDS',
+    'ConfigOptions',
     'DeCLIPDetInferencer',  # noqa: F822  (see __getattr__)
     'DeCLIPSegInferencer',  # noqa: F822
     'OptionError',
+    'Stopped',
     'add_shared_options',
+    'at_least',
     'build_runner',
     'check_checkpoint',
     'check_config',
+    'check_device',
+    'check_kind',
     'check_options',
+    'command',
     'figure_key',
     'find_resume_point',
+    'how_to_go_on',
     'init_distributed',
     'leave_distributed',
     'load_backbone',
@@ -39,8 +51,12 @@ __all__ = [
     'parse',
     'read_lines',
     'run_test',
+    'say_what_is_kept',
     'switch_amp',
     'use_safe_storage',
+    'writable_file',
+    'writable_folder',
+    'write_json',
 ]
 
 #: What needs mmdet or mmseg is imported when it is asked for.

@@ -2,13 +2,54 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from mmengine.config import DictAction
 
 from ..checkpoint import TRUST
 
-__all__ = ['add_shared_options', 'parse']
+__all__ = ['ConfigOptions', 'add_shared_options', 'at_least', 'parse']
+
+
+class ConfigOptions(DictAction):
+    """mmengine's action, with a usage message instead of a traceback."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        bad = [v for v in values if not v.partition('=')[1] or v[0] == '=']
+        if bad:
+            raise argparse.ArgumentError(
+                self, f'got {", ".join(bad)}; wanted is KEY=VALUE'
+            )
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        # of brackets that do not match
+        except (AssertionError, ValueError) as error:
+            raise argparse.ArgumentError(self, str(error)) from error
+
+
+def at_least(low: float, kind: type = int) -> Callable[[str], Any]:
+    """A ``type`` for numbers of a command line that have a lower bound."""
+
+    def read(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not value >= low:  # NaN is not
+            what = 'whole number' if kind is int else 'number'
+            raise argparse.ArgumentTypeError(
+                f'got {text}; allowed is a {what} of {low} or more'
+            )
+        return value
+
+    return read
 
 
 def add_shared_options(
@@ -29,7 +70,7 @@ def add_shared_options(
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         metavar='KEY=VALUE',
         help='change the config: a.b=1 c="[1,2]" d="[(a,b),(c,d)]"',
     )

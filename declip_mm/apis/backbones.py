@@ -71,7 +71,14 @@ def load_backbone(source: str, weights: str, **options: Any) -> DeCLIPViT:
         options: Further arguments of :class:`DeCLIPViT`.
     """
     if source.endswith('.py'):
-        backbone = dict(load_config(source).model.backbone)
+        cfg = load_config(source)
+        found = (cfg.get('model') or {}).get('backbone')
+        if found is None:
+            raise OptionError(
+                f'{source} has no model.backbone; take a config that has '
+                'one, or the open_clip name of a model'
+            )
+        backbone = dict(found)
     else:
         backbone = dict(type='DeCLIPViT', model=source)
     backbone.update(options)

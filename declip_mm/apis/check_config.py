@@ -50,6 +50,7 @@ def check_config(cfg: Config) -> None:
     tree = cfg.to_dict()
     for key in tree:
         _warn_of_near_miss(key)
+    _check_numbers(tree)
     for path, node in _typed(tree, ()):
         kind = node['type']
         found = kind if inspect.isclass(kind) else _find(kind, scope)
@@ -57,6 +58,36 @@ def check_config(cfg: Config) -> None:
             _refuse_type('.'.join(path) or 'the config', kind)
         if getattr(found, '__module__', '').startswith('declip_mm.'):
             _check_arguments('.'.join(path), found, node)
+
+
+#: Numbers that torch refuses in its own words: path -> least value.
+_NUMBERS = {
+    **{
+        f'{part}_dataloader.{key}': low
+        for part in ('train', 'val', 'test')
+        for key, low in (('batch_size', 1), ('num_workers', 0))
+    },
+    'optim_wrapper.optimizer.lr': 0,
+    'train_cfg.max_epochs': 1,
+    'train_cfg.max_iters': 1,
+    'train_cfg.val_interval': 1,
+}
+
+
+def _check_numbers(tree: Mapping) -> None:
+    for path, low in _NUMBERS.items():
+        value: Any = tree
+        for key in path.split('.'):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is None:
+            continue
+        number = isinstance(value, (int, float)) and not isinstance(
+            value, bool
+        )
+        if not number or not value >= low:
+            raise OptionError(
+                f'{path}={value!r}: allowed are numbers of {low} or more.'
+            )
 
 
 def _typed(node: Any, path: tuple) -> Iterator[tuple]:

@@ -1,18 +1,47 @@
 """Pictures and free class names in; boxes, scores and pictures out."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, Optional, Union
 
+import matplotlib
+import mmcv
+import numpy as np
 import torch.nn as nn
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
+from mmengine.utils import ProgressBar
+from PIL import Image
 
+from ..checkpoint import atomically
+from ..detection.drawing import bounded_sample
 from ..models.text import parse_names
 from ..models.text.names import Names
+from ..visualization.fonts import families_for, warn_of_missing_glyphs
+from .devices import check_device
+from .kinds import check_kind
+from .launch import load_config
+from .options import OptionError
+from .pictures import (
+    Picture,
+    check_max_side,
+    find_pictures,
+    in_batches,
+    path_of,
+    read_pictures,
+)
+from .results import ResultsFile, writable_folder, write_json
 from .weights import fill_model
 
 __all__ = ['DeCLIPDetInferencer']
+
+#: Masks of one picture may take so many bytes.
+_MASK_ROOM = 2**30
 
 
 class DeCLIPDetInferencer(DetInferencer):
@@ -39,7 +68,7 @@ class DeCLIPDetInferencer(DetInferencer):
 
     def __init__(
         self,
-        model: str,
+        model: Union[str, Config],
         weights: str,
         names: Union[str, Names, None] = None,
         base: Optional[Sequence[str]] = None,
@@ -48,13 +77,26 @@ class DeCLIPDetInferencer(DetInferencer):
     ) -> None:
         if names is not None:  # refused before weights are read
             names = parse_names(names)
-        super().__init__(
-            model=model,
-            weights=weights,
-            device=device,
-            palette='random',
-            show_progress=show_progress,
-        )
+        cfg = load_config(model) if isinstance(model, str) else model
+        check_kind(cfg, model, ('FViT',))
+        if not (cfg.get('test_dataloader') or {}).get('dataset'):
+            raise OptionError(
+                f'{model if isinstance(model, str) else "the config"} has no '
+                'test_dataloader.dataset, whose pipeline pictures go through; '
+                'take a config of configs/f_vit.'
+            )
+        if cfg.get('visualizer') is None:
+            cfg.visualizer = dict(type='DetLocalVisualizer')
+        # whatever another inferencer left as default
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            super().__init__(
+                model=cfg,
+                weights=weights,
+                device=check_device(device),
+                palette='random',
+                show_progress=False,  # of each call of mmdet's
+            )
+        self._progress = show_progress
         self._trained_with = dict(self.model.dataset_meta)
         if names is None:
             names = self._trained_with.get('classes')
@@ -83,31 +125,176 @@ class DeCLIPDetInferencer(DetInferencer):
         self,
         inputs: Any,
         names: Union[str, Names, None] = None,
+        batch_size: int = 1,
+        out_dir: str = '',
+        no_save_vis: bool = False,
+        no_save_pred: bool = True,
+        return_vis: bool = False,
+        pred_score_thr: float = 0.3,
+        max_side: Optional[int] = None,
         **options: Any,
     ) -> dict:
         """Detect in pictures.
 
+        A file that cannot be read is left out, warned of and listed. However
+        a run ends, ``results.json`` holds what was done and names the rest.
+
         Args:
-            inputs: Path, folder, array (H, W, 3) BGR, or a list of them.
+            inputs: File, folder, glob, array (H, W, 3) uint8 BGR, or a list
+                of them.
             names: Other class names, from now on.
-            options: Of :class:`mmdet.apis.DetInferencer`: ``out_dir``,
-                ``pred_score_thr``, ``batch_size``, ``no_save_pred``,
-                ``return_vis`` ...
+            batch_size: Pictures at a time.
+            out_dir: Folder for ``vis/NAME.png`` (of at most 2048 pixels),
+                ``preds/NAME.json`` and ``results.json``.
+            no_save_vis, no_save_pred: Leave these files out.
+            return_vis: Whether to return the painted pictures.
+            pred_score_thr: Score below which a box is not drawn.
+            max_side: Pictures with a longer side are scaled down to it
+                first; boxes and masks are those of the scaled picture.
+            options: Of :class:`mmdet.apis.DetInferencer`: ``show``,
+                ``return_datasamples`` ...
 
         Returns:
-            ``predictions``, a list of dicts with ``labels``, ``names``,
-            ``scores``, ``bboxes`` (x0 y0 x1 y1) and perhaps ``masks``; and
-            ``visualization``.
+            ``predictions``, a list of dicts with ``name``, ``path``,
+            ``labels``, ``names``, ``scores``, ``bboxes`` (x0 y0 x1 y1) and
+            perhaps ``masks``; ``visualization``, pictures (H', W', 3) RGB;
+            ``failed``, dicts with ``path`` and ``reason``.
+
+        Raises:
+            UnreadableImage: No picture could be used.
         """
         if names is not None:
             self.set_names(names)
-        found = super().__call__(inputs, **options)
+        if not 0 <= pred_score_thr <= 1:
+            raise ValueError(
+                f'pred_score_thr is a score from 0 to 1, got {pred_score_thr}.'
+            )
+        check_max_side(max_side)
+        sources = find_pictures(inputs)
+        if out_dir:
+            writable_folder(out_dir)
+        draw = return_vis or bool(out_dir and not no_save_vis)
+        if draw:
+            warn_of_missing_glyphs(self.model.names)
+        options.update(return_vis=draw, pred_score_thr=pred_score_thr)
+        found: dict[str, list] = dict(predictions=[], visualization=[])
+        bar = ProgressBar(len(sources)) if self._progress else None
+        head = dict(
+            classes=list(self.model.names), pred_score_thr=pred_score_thr
+        )
+        paths = [path_of(source) for source in sources]
+        with (
+            DefaultScope.overwrite_default_scope('mmdet'),
+            ResultsFile(out_dir or None, head, paths) as results,
+        ):
+            pictures = self._usable(
+                read_pictures(sources, max_side, results.fail), results.fail
+            )
+            for batch in in_batches(pictures, batch_size):
+                predictions, painted = self._detect(batch, options)
+                for i, (picture, own) in enumerate(zip(batch, predictions)):
+                    image = painted[i] if draw else None
+                    if out_dir and not no_save_vis:
+                        _write_picture(out_dir, picture.name, image)
+                    entry = dict(name=picture.name, path=picture.source)
+                    if isinstance(own, dict):
+                        if out_dir and not no_save_pred:
+                            file = f'{picture.name}.json'
+                            write_json(Path(out_dir) / 'preds' / file, own)
+                        scores = own['scores']
+                        entry['objects'] = sum(
+                            score >= pred_score_thr for score in scores
+                        )
+                        own = dict(own, name=picture.name, path=picture.source)
+                    results.add(picture.source or picture.name, entry)
+                    found['predictions'].append(own)
+                    if return_vis:
+                        found['visualization'].append(image)
+                    if bar is not None:
+                        bar.update()
+        results.check()
+        return dict(found, failed=results.failed)
+
+    def _detect(self, pictures: Sequence[Picture], options: dict) -> tuple:
+        """Predictions and painted pictures of a batch."""
+        found = super().__call__(
+            # mmcv's order: the preprocessor of the model turns it back
+            [np.ascontiguousarray(p.image[..., ::-1]) for p in pictures],
+            batch_size=len(pictures),
+            no_save_pred=True,
+            **options,
+        )
         for prediction in found['predictions']:
             if isinstance(prediction, dict):
                 prediction['names'] = [
                     self.model.names[i] for i in prediction['labels']
                 ]
-        return found
+        return found['predictions'], found['visualization']
+
+    def _usable(self, pictures: Any, fail: Any) -> Any:
+        """Pictures that the detector can take; the others are named."""
+        for picture in pictures:
+            height, width = picture.image.shape[:2]
+            problem = self._problem(height, width)
+            if problem:
+                path = picture.source or picture.name
+                fail(path, f'{path} is {height} x {width} pixels: {problem}')
+            else:
+                yield picture
+
+    def _problem(self, height: int, width: int) -> str:
+        """Why a picture of this size cannot be used; '' if it can."""
+        for step in self.pipeline.transforms:
+            scale = getattr(step, 'scale', None)
+            if scale is None or not getattr(step, 'keep_ratio', False):
+                continue
+            size = mmcv.rescale_size((width, height), tuple(scale))
+            if min(size) < 1:
+                return (
+                    f'scaled to fit {scale[0]} x {scale[1]} nothing is left '
+                    'of its short side. Cut it into pieces that are less '
+                    'long.'
+                )
+        head = self.model.roi_head
+        count = head.test_cfg.max_per_img * height * width
+        if head.with_mask and count > _MASK_ROOM:
+            return (
+                f'{head.test_cfg.max_per_img} masks of that size take '
+                f'{count / 2**30:.0f} GiB. Bound it with --max-side 1600 '
+                '(max_side=1600).'
+            )
+        return ''
+
+    def visualize(
+        self, inputs: Sequence, preds: Sequence, **options: Any
+    ) -> Optional[list]:
+        """mmdet's, in bounded memory and with a font that has the names.
+
+        Args:
+            inputs: (H, W, 3) BGR each.
+            preds: mmdet's data samples.
+            options: See mmdet.
+        """
+        threshold = options.get('pred_score_thr', 0.3)
+        drawn = [
+            bounded_sample(image[..., ::-1], pred, threshold)
+            for image, pred in zip(inputs, preds)
+        ]
+        # a dollar sign is a letter
+        plain = {'text.parse_math': False}
+        families = families_for(self.visualizer.dataset_meta['classes'])
+        with (
+            matplotlib.rc_context(plain),
+            _fonts(self.visualizer, families),
+            warnings.catch_warnings(),
+        ):
+            # of letters that no font has; we have warned of the names
+            warnings.filterwarnings('ignore', message='Glyph .* missing')
+            return super().visualize(
+                [image for image, _ in drawn],
+                [pred for _, pred in drawn],
+                **options,
+            )
 
     def _init_pipeline(self, cfg: Config) -> Compose:
         """mmdet's looks for mmcv's loader, to put its own in the place."""
@@ -134,3 +321,20 @@ class DeCLIPDetInferencer(DetInferencer):
         found = fill_model(model, self._weights, 'backbone')
         meta = found.get('dataset_meta') or {}
         model.dataset_meta = {k.lower(): v for k, v in meta.items()}
+
+
+@contextmanager
+def _fonts(visualizer: Any, families: list[str]) -> Iterator[None]:
+    """Texts of a visualizer in these, the first with a letter draws it."""
+    plain = visualizer.draw_texts
+    # mmdet draws one text at a time; a list in the list is its families
+    visualizer.draw_texts = partial(plain, font_families=[families])
+    try:
+        yield
+    finally:
+        del visualizer.draw_texts
+
+
+def _write_picture(folder: str, name: str, image: np.ndarray) -> None:
+    with atomically(Path(folder) / 'vis' / f'{name}.png') as part:
+        Image.fromarray(image).save(part, 'PNG')

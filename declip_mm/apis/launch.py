@@ -13,6 +13,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..checkpoint import DamagedFileError, check_whole
+from ..engine import PredictionsFile
+from .command import DEBUG, say_what_is_kept
 from .options import OptionError, check_options
 from .weights import fetch_weights
 
@@ -38,9 +40,14 @@ def load_config(
     Raises:
         OptionError: No such file, or an option that the config does not know.
     """
+    if Path(path).is_dir():
+        raise OptionError(
+            f'{path} is a folder; name one of its config files'
+            f'{_beside(Path(path), "*.py")}'
+        )
     if not Path(path).is_file():
         raise OptionError(_no_file('config', Path(path), '*.py'))
-    cfg = Config.fromfile(path)
+    cfg = _read(path)
     if options:
         if not allow_new_options:
             check_options(cfg, options)
@@ -52,14 +59,39 @@ def load_config(
     return cfg
 
 
-def check_checkpoint(path: str) -> str:
+def _read(path: str) -> Config:
+    """mmengine's reading, which says nothing of the file that fails."""
+    try:
+        return Config.fromfile(path)
+    # configs are programs: anything may go wrong in them
+    except Exception as error:
+        if os.environ.get(DEBUG, '') not in ('', '0'):
+            raise
+        raise OptionError(
+            f'config {path} cannot be read: {type(error).__name__}: {error}. '
+            f'{DEBUG}=1 shows where'
+        ) from error
+
+
+def check_checkpoint(path: str, folders: bool = True) -> str:
     """Returns ``path``; a local file has to be whole (``s3://...`` may not).
+
+    Args:
+        path: Of the checkpoint.
+        folders: Whether it may be a folder, as DeepSpeed writes them.
 
     Raises:
         OptionError: Names the checkpoints that lie beside it, or says that
             it was cut short.
     """
-    if '://' in path or Path(path).is_dir():  # directories: of DeepSpeed
+    if Path(path).is_dir():
+        if not folders:
+            raise OptionError(
+                f'checkpoint {path} is a folder; name one of its files'
+                f'{_beside(Path(path), "*.pth")}'
+            )
+        return path
+    if '://' in path:
         return path
     if not Path(path).is_file():
         raise OptionError(_no_file('checkpoint', Path(path), '*.pth'))
@@ -71,15 +103,20 @@ def check_checkpoint(path: str) -> str:
 
 
 def _no_file(what: str, path: Path, pattern: str) -> str:
-    beside = sorted(p.name for p in path.parent.glob(pattern))[:8]
     there = (
-        f'{path.parent} has {", ".join(beside)}'
-        if beside
+        f'{path.parent}{beside}'
+        if (beside := _beside(path.parent, pattern, ' has '))
         else f'{path.parent} has no {pattern} either'
         if path.parent.is_dir()
         else f'the folder {path.parent} does not exist either'
     )
     return f'no {what} file {path}: {there}'
+
+
+def _beside(folder: Path, pattern: str, lead: str = ': ') -> str:
+    """Names of the files in a folder, after ``lead``; '' if there are none."""
+    found = sorted(p.name for p in folder.glob(pattern))[:8]
+    return f'{lead}{", ".join(found)}' if found else ''
 
 
 def accelerator_available() -> bool:
@@ -197,4 +234,23 @@ def run_test(cfg: Config) -> dict[str, float]:
     runner = build_runner(cfg, filled=bool(cfg.get('load_from')))
     if not cfg.get('load_from'):
         runner._init_model_weights()
-    return runner.test()
+    with say_what_is_kept(lambda: _rescue(runner)):
+        metrics = runner.test()
+    problems = [file.problem for file in _prediction_files(runner)]
+    if any(problems):
+        raise OptionError(
+            f'{" ".join(filter(None, problems))} The metrics are in the log; '
+            'free some space, or write elsewhere, and test again'
+        )
+    return metrics
+
+
+def _prediction_files(runner: Runner) -> list[PredictionsFile]:
+    evaluator = getattr(runner._test_loop, 'evaluator', None)
+    metrics = getattr(evaluator, 'metrics', ())
+    return [m for m in metrics if isinstance(m, PredictionsFile)]
+
+
+def _rescue(runner: Runner) -> str:
+    """Write the predictions of a stopped test, where any were asked for."""
+    return ' '.join(file.rescue() for file in _prediction_files(runner))

@@ -1,16 +1,26 @@
 """Pictures as people give them: files, folders, patterns, arrays."""
 
 import glob
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
+from PIL import Image
 
-from ..datasets.decoding import read_image
+from ..datasets.decoding import UnreadableImage, read_image
 from ..datasets.listing import IMAGE_SUFFIXES, list_folder
 
-__all__ = ['Picture', 'find_pictures', 'in_batches', 'read_pictures']
+__all__ = [
+    'Picture',
+    'check_max_side',
+    'find_pictures',
+    'in_batches',
+    'path_of',
+    'read_pictures',
+    'tell_failed',
+]
 
 
 class Picture(NamedTuple):
@@ -74,23 +84,75 @@ def _files(path: str) -> list[str]:
     return found
 
 
-def read_pictures(sources: Sequence[tuple[str, Any]]) -> Iterator[Picture]:
+def path_of(source: tuple[str, Any]) -> str:
+    """How a source is called in messages: its file, or its name."""
+    name, one = source
+    return name if isinstance(one, np.ndarray) else str(one)
+
+
+def check_max_side(max_side: Optional[int]) -> None:
+    """Refuse a bound that leaves no pixels."""
+    if max_side is not None and max_side < 16:
+        raise ValueError(
+            f'max_side={max_side}: the longest side is bounded to 16 pixels '
+            'or more; None leaves pictures as they are.'
+        )
+
+
+def read_pictures(
+    sources: Sequence[tuple[str, Any]],
+    max_side: Optional[int] = None,
+    failed: Optional[Callable[[str, str], None]] = None,
+) -> Iterator[Picture]:
     """Read what :func:`find_pictures` found, one at a time.
+
+    Args:
+        sources: Names, and files or arrays.
+        max_side: Pictures with a longer side are scaled down to it.
+        failed: Called with path and reason for a file that cannot be read,
+            which is left out; None raises.
 
     Raises:
         UnreadableImage: Names the file.
         ValueError: An array is no picture.
     """
-    for name, one in sources:
-        if not isinstance(one, np.ndarray):
-            yield Picture(name, str(one), np.asarray(read_image(one)))
-            continue
-        if one.ndim != 3 or one.shape[2] != 3 or one.dtype != np.uint8:
+    for source in sources:
+        name, one = source
+        array = isinstance(one, np.ndarray)
+        if array and (
+            one.ndim != 3
+            or one.shape[2] != 3
+            or one.dtype != np.uint8
+            or not one.size
+        ):
             raise ValueError(
                 f'an array must be (H, W, 3) uint8 BGR, got {one.shape} of '
                 f'{one.dtype}.'
             )
-        yield Picture(name, None, np.ascontiguousarray(one[..., ::-1]))
+        try:
+            image = one[..., ::-1] if array else read_image(one)
+        except UnreadableImage as error:
+            if failed is None:
+                raise
+            failed(path_of(source), str(error))
+            continue
+        image = _bounded(image, max_side)
+        yield Picture(name, None if array else str(one), image)
+
+
+def _bounded(
+    image: np.ndarray | Image.Image, max_side: Optional[int]
+) -> np.ndarray:
+    """(H, W, 3) with no side longer than ``max_side``."""
+    if isinstance(image, np.ndarray):
+        if max_side is None or max(image.shape[:2]) <= max_side:
+            return np.ascontiguousarray(image)
+        image = Image.fromarray(np.ascontiguousarray(image))
+    if max_side is not None and max(image.size) > max_side:
+        factor = max_side / max(image.size)
+        size = [max(1, round(side * factor)) for side in image.size]
+        image = image.resize(size, Image.Resampling.BOX)
+    return np.asarray(image)
 
 
 def in_batches(pictures: Iterator[Picture], size: int) -> Iterator[list]:
@@ -105,3 +167,24 @@ def in_batches(pictures: Iterator[Picture], size: int) -> Iterator[list]:
             batch = []
     if batch:
         yield batch
+
+
+def tell_failed(tool: str, found: dict) -> int:
+    """The last line of a demo; its exit code.
+
+    Args:
+        tool: Name of the script.
+        found: What an inferencer returned.
+    """
+    failed = found['failed']
+    if not failed:
+        return 0
+    names = ', '.join(one['path'] for one in failed[:8])
+    more = f' and {len(failed) - 8} more' if len(failed) > 8 else ''
+    total = len(failed) + len(found['predictions'])
+    print(
+        f'{tool}: {len(failed)} of {total} pictures could not be used: '
+        f'{names}{more}; results.json says why.',
+        file=sys.stderr,
+    )
+    return 1

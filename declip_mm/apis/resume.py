@@ -6,7 +6,7 @@ from pathlib import Path
 from ..checkpoint import DamagedFileError, check_whole
 from .options import OptionError
 
-__all__ = ['find_resume_point']
+__all__ = ['find_resume_point', 'how_to_go_on']
 
 
 def find_resume_point(work_dir: str) -> str | None:
@@ -33,6 +33,14 @@ def find_resume_point(work_dir: str) -> str | None:
             '--resume FILE, or train anew without --resume'
         )
     return _newest_whole(folder, there)
+
+
+def how_to_go_on(work_dir: str) -> str:
+    """What a stopped training says: its newest checkpoint, and the option."""
+    saved = _saved(Path(work_dir))
+    if not saved:
+        return f'There is no checkpoint in {work_dir} yet.'
+    return f'The newest checkpoint is {saved[0]}; go on with --resume.'
 
 
 def _saved(folder: Path) -> list[Path]:

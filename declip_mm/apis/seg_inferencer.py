@@ -1,6 +1,5 @@
 """Pictures and free class names in; class maps and overlays out."""
 
-import json
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -10,16 +9,34 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
 from mmengine.utils import ProgressBar
 from mmseg.registry import MODELS, TRANSFORMS
 from PIL import Image
 
-from ..evaluation.label_files import no_class_label, write_labels
+from ..checkpoint import atomically
+from ..evaluation.label_files import (
+    no_class_label,
+    smallest_kind,
+    write_labels,
+)
 from ..segmentation import DenseCLIPSegmentor, build_vocabulary
 from ..segmentation.vocabulary import Source
+from ..visualization.fonts import warn_of_missing_glyphs
 from ..visualization.overlay import draw_overlay, legend_of
+from .devices import check_device
+from .kinds import check_kind, model_type
 from .launch import load_config
-from .pictures import Picture, find_pictures, in_batches, read_pictures
+from .options import OptionError
+from .pictures import (
+    Picture,
+    check_max_side,
+    find_pictures,
+    in_batches,
+    path_of,
+    read_pictures,
+)
+from .results import ResultsFile, writable_folder
 from .weights import fill_model
 
 __all__ = ['DeCLIPSegInferencer']
@@ -59,11 +76,12 @@ class DeCLIPSegInferencer:
             # refused before weights are read
             names = build_vocabulary(names)
         cfg = load_config(model) if isinstance(model, str) else model
-        if device is None:
-            device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        self.model = _load(cfg, weights).eval().to(device)
+        check_kind(cfg, model, ('DenseCLIPSegmentor', 'OVCATSegmentor'))
+        device = check_device(device)
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            self.model = _load(cfg, weights).eval().to(device)
+            self._transforms = _transforms(cfg, model)
         self.device, self.show_progress = device, show_progress
-        self._transforms = _transforms(cfg)
         if names is not None:
             self.set_names(names, background)
 
@@ -103,8 +121,12 @@ class DeCLIPSegInferencer:
         batch_size: int = 1,
         return_vis: bool = False,
         return_labels: bool = True,
+        max_side: Optional[int] = None,
     ) -> dict[str, list]:
         """Segment pictures.
+
+        A file that cannot be read is left out, warned of and listed. However
+        a run ends, ``results.json`` holds what was done and names the rest.
 
         Args:
             inputs: File, folder, glob, array (H, W, 3) uint8 BGR as mmcv
@@ -112,18 +134,24 @@ class DeCLIPSegInferencer:
             names, background: Other classes, from now on.
             threshold: Probability below which a pixel has no class (or that
                 of the background), from now on.
-            out_dir: Folder for ``overlays/NAME.png``, ``labels/NAME.png``
-                (8 or 16 bits) and ``results.json``.
+            out_dir: Folder for ``overlays/NAME.png`` (of at most 2048
+                pixels), ``labels/NAME.png`` (full size, 8 or 16 bits) and
+                ``results.json``.
             batch_size: Pictures at a time; does not change results.
             return_vis: Whether to return the overlays.
             return_labels: Whether to return the maps; without them a folder
                 of any length fits into memory.
+            max_side: Pictures with a longer side are scaled down to it
+                first; maps then have that size.
 
         Returns:
             ``predictions``: per picture a dict with ``name``, ``path``,
             ``classes`` (name, label, share of the picture; the largest
             first) and ``labels`` (H, W); ``visualization``: overlays
-            (H', W', 3) RGB.
+            (H', W', 3) RGB; ``failed``: dicts with ``path`` and ``reason``.
+
+        Raises:
+            UnreadableImage: No picture could be read.
         """
         if names is not None:
             self.set_names(names, background)
@@ -133,19 +161,31 @@ class DeCLIPSegInferencer:
             if not 0 <= threshold <= 1:
                 raise ValueError(f'threshold is 0 to 1, got {threshold}.')
             self.model.threshold = float(threshold)
+        check_max_side(max_side)
         sources = find_pictures(inputs)
+        if out_dir is not None:
+            writable_folder(out_dir)
+            warn_of_missing_glyphs(self.classes)  # all of them at once
         found: dict[str, list] = dict(predictions=[], visualization=[])
         bar = ProgressBar(len(sources)) if self.show_progress else None
-        for batch in in_batches(read_pictures(sources), batch_size):
-            for picture, labels in zip(batch, self._segment(batch)):
-                self._keep(
-                    found, picture, labels, out_dir, return_vis, return_labels
-                )
-                if bar is not None:
-                    bar.update()
-        if out_dir is not None:
-            self._write_json(Path(out_dir), found['predictions'])
-        return found
+        paths = [path_of(source) for source in sources]
+        with (
+            # whatever another inferencer left as default
+            DefaultScope.overwrite_default_scope('mmseg'),
+            ResultsFile(out_dir, self._head(), paths) as results,
+        ):
+            pictures = read_pictures(sources, max_side, results.fail)
+            for batch in in_batches(pictures, batch_size):
+                for picture, labels in zip(batch, self._segment(batch)):
+                    self._keep(found, picture, labels, out_dir, return_vis)
+                    own = found['predictions'][-1]
+                    results.add(picture.source or picture.name, dict(own))
+                    if return_labels:
+                        own['labels'] = labels
+                    if bar is not None:
+                        bar.update()
+        results.check()
+        return dict(found, failed=results.failed)
 
     def _segment(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
         """Class maps (H, W) of some pictures."""
@@ -164,13 +204,28 @@ class DeCLIPSegInferencer:
             items.append(item)
         # mmseg's preprocessor, CAT-Seg's, stacks pictures of one size alone
         mixed = isinstance(self.model, DenseCLIPSegmentor)
-        groups = groupby(items, lambda item: mixed or item['inputs'].shape)
+        groups = [
+            [*group]
+            for _, group in groupby(
+                items, lambda item: mixed or item['inputs'].shape
+            )
+        ]
+        del item, items  # large pictures are there often enough
+        maps = []
         with torch.no_grad():
-            return [
-                sample.pred_sem_seg.data[0].cpu().numpy()
-                for _, group in groups
-                for sample in self.model.test_step(pseudo_collate([*group]))
-            ]
+            while groups:
+                data = pseudo_collate(groups.pop(0))
+                maps += [
+                    smallest_kind(sample.pred_sem_seg.data[0].cpu().numpy())
+                    for sample in self._test(data)
+                ]
+        return maps
+
+    def _test(self, data: dict) -> list:
+        """``test_step`` that lets go of what it was given."""
+        ready = self.model.data_preprocessor(data, False)
+        data.clear()
+        return self.model(**ready, mode='predict')
 
     def _keep(
         self,
@@ -179,17 +234,15 @@ class DeCLIPSegInferencer:
         labels: np.ndarray,
         out_dir: Optional[str],
         return_vis: bool,
-        return_labels: bool,
     ) -> None:
         """Write and remember what was found in one picture."""
         classes, palette = self.classes, self.model.dataset_meta['palette']
         index = {name: label for label, name in enumerate(classes)}
         none = no_class_label(len(classes))
+        entries = legend_of(labels, classes, palette, len(classes) + 1)
         shares = [
             dict(name=name, label=index.get(name, none), share=round(share, 6))
-            for name, _, share in legend_of(
-                labels, classes, palette, len(classes) + 1
-            )
+            for name, _, share in entries
         ]
         own = dict(name=picture.name, path=picture.source, classes=shares)
         if return_vis or out_dir is not None:
@@ -200,34 +253,26 @@ class DeCLIPSegInferencer:
                 found['visualization'].append(overlay)
         if out_dir is not None:
             folder = Path(out_dir)
-            (folder / 'overlays').mkdir(parents=True, exist_ok=True)
             file = f'{picture.name}.png'
-            Image.fromarray(overlay).save(folder / 'overlays' / file)
+            with atomically(folder / 'overlays' / file) as part:
+                Image.fromarray(overlay).save(part, 'PNG')
             write_labels(str(folder / 'labels' / file), labels)
-        if return_labels:
-            own['labels'] = labels
         found['predictions'].append(own)
 
-    def _write_json(self, folder: Path, predictions: list[dict]) -> None:
+    def _head(self) -> dict:
+        """What ``results.json`` says of all pictures together."""
         meta = self.model.dataset_meta
-        content = dict(
+        return dict(
             classes=list(meta['classes']),
             palette=[list(map(int, colour)) for colour in meta['palette']],
             no_class=no_class_label(len(meta['classes'])),
-            pictures=[
-                {k: v for k, v in own.items() if k != 'labels'}
-                for own in predictions
-            ],
         )
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / 'results.json'
-        path.write_text(json.dumps(content, indent=1) + '\n', 'utf-8')
 
 
 def _load(cfg: Config, weights: Optional[str]) -> torch.nn.Module:
     """The config's model with weights."""
     settings = cfg.model.to_dict()
-    whole = settings['type'].split('.')[-1] != DenseCLIPSegmentor.__name__
+    whole = model_type(cfg) != DenseCLIPSegmentor.__name__
     if whole and weights is None:
         raise ValueError(
             f'{settings["type"]} is trained as a whole: give the checkpoint '
@@ -244,11 +289,17 @@ def _load(cfg: Config, weights: Optional[str]) -> torch.nn.Module:
     return model
 
 
-def _transforms(cfg: Config) -> list:
+def _transforms(cfg: Config, source: Union[str, Config]) -> list:
     """The test pipeline behind the loading of files."""
-    pipeline = cfg.test_dataloader.dataset.pipeline
+    data = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    if 'pipeline' not in data:
+        raise OptionError(
+            f'{source if isinstance(source, str) else "the config"} has no '
+            'test_dataloader.dataset.pipeline, which pictures go through; '
+            'take a config of configs/dense_seg or configs/cat_seg.'
+        )
     return [
         TRANSFORMS.build(step)
-        for step in pipeline
+        for step in data.pipeline
         if not step['type'].split('.')[-1].startswith('Load')
     ]

@@ -1,7 +1,9 @@
 """Writing files that are whole or not there."""
 
+import errno
 import json
 import os
+import shutil
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,8 @@ __all__ = ['SUFFIXES', 'atomically', 'save_atomically', 'save_weights']
 
 #: Of weight files that we write.
 SUFFIXES = ('.pth', '.pt', '.safetensors')
+#: Bytes; a file system that has no more is full.
+_NOTHING = 2**16
 
 
 @contextmanager
@@ -26,6 +30,10 @@ def atomically(path: Union[str, Path]) -> Iterator[Path]:
     The file is on the disk before it takes its name, so that neither a kill
     nor a power cut leaves half of it there. What was under ``path`` stays
     until then.
+
+    Raises:
+        OSError: Names ``path``; also where torch, which says nothing of the
+            disk, ran out of it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,6 +45,15 @@ def atomically(path: Union[str, Path]) -> Iterator[Path]:
         with part.open('rb') as file:
             os.fsync(file.fileno())
         os.replace(part, path)
+    except OSError as error:
+        if error.filename in (None, str(part), part):
+            error.filename = str(path)
+        raise
+    except RuntimeError as error:
+        if shutil.disk_usage(path.parent).free > _NOTHING:
+            raise
+        full = errno.ENOSPC
+        raise OSError(full, os.strerror(full), str(path)) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -16,12 +16,15 @@ from typing import (
     Optional,
     Tuple,
 )
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from mmdet.models import StandardRoIHead
 from mmdet.structures.bbox import bbox2roi, scale_boxes
 from torch import Tensor
+
+from ..checkpoint import atomically
 
 __all__ = ['DumpedScores', 'collect_scores', 'region_scores']
 
@@ -54,8 +57,8 @@ class DumpedScores:
             for name in ('det', 'vlm', 'boxes', 'image', 'is_base')
         }
         about = json.dumps(self.about)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, img_ids=self.img_ids, about=about, **arrays)
+        with atomically(path) as part, part.open('wb') as file:
+            np.savez(file, img_ids=self.img_ids, about=about, **arrays)
 
     @classmethod
     def load(cls, path: str) -> 'DumpedScores':
@@ -64,16 +67,23 @@ class DumpedScores:
                 f'dumped scores {path} do not exist. Make them with '
                 'sweep_fusion.py dump.'
             )
-        with np.load(path, allow_pickle=False) as file:
-            tensors = {
-                name: torch.from_numpy(file[name])
-                for name in ('det', 'vlm', 'boxes', 'image', 'is_base')
-            }
-            return cls(
-                **tensors,
-                img_ids=file['img_ids'].tolist(),
-                about=json.loads(str(file['about'])),
-            )
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                tensors = {
+                    name: torch.from_numpy(file[name])
+                    for name in ('det', 'vlm', 'boxes', 'image', 'is_base')
+                }
+                return cls(
+                    **tensors,
+                    img_ids=file['img_ids'].tolist(),
+                    about=json.loads(str(file['about'])),
+                )
+        # numpy, zip and json each say in their own way that it is none
+        except (ValueError, KeyError, OSError, BadZipFile) as error:
+            raise ValueError(
+                f'{path} holds no dumped scores ({type(error).__name__}). '
+                'Make them with sweep_fusion.py dump.'
+            ) from error
 
 
 @torch.no_grad()
@@ -121,27 +131,43 @@ def collect_scores(
         num_images: Stop after so many pictures; 0 takes all.
         half: Keep scores in float16.
         progress: Called with the number of pictures done.
+
+    Raises:
+        KeyboardInterrupt: With what was collected before it as ``scores``.
     """
     kind = torch.float16 if half else torch.float32
     rows: Dict[str, list] = dict(det=[], vlm=[], boxes=[], image=[])
     img_ids: List[int] = []
-    for data in loader:
-        for img_id, det, vlm, boxes in region_scores(model, data):
+    try:
+        for data in loader:
+            for img_id, det, vlm, boxes in region_scores(model, data):
+                if num_images and len(img_ids) == num_images:
+                    break
+                rows['det'].append(det.to(kind))
+                rows['vlm'].append(vlm.to(kind))
+                rows['boxes'].append(boxes)
+                rows['image'].append(torch.full((len(boxes),), len(img_ids)))
+                img_ids.append(img_id)
+            if progress is not None:
+                progress(len(img_ids))
             if num_images and len(img_ids) == num_images:
                 break
-            rows['det'].append(det.to(kind))
-            rows['vlm'].append(vlm.to(kind))
-            rows['boxes'].append(boxes)
-            rows['image'].append(torch.full((len(boxes),), len(img_ids)))
-            img_ids.append(img_id)
-        if progress is not None:
-            progress(len(img_ids))
-        if num_images and len(img_ids) == num_images:
-            break
+    except KeyboardInterrupt as stop:
+        if img_ids:
+            stop.scores = _as_scores(model, rows, img_ids)
+        raise
+    return _as_scores(model, rows, img_ids)
+
+
+def _as_scores(
+    model: Any, rows: Mapping[str, List], img_ids: List[int]
+) -> DumpedScores:
+    """What was collected of some pictures, with the settings of the test."""
+    count = min(len(parts) for parts in rows.values())
     head, test = model.roi_head, model.roi_head.test_cfg
     return DumpedScores(
-        **{name: torch.cat(parts) for name, parts in rows.items()},
-        img_ids=img_ids,
+        **{name: torch.cat(parts[:count]) for name, parts in rows.items()},
+        img_ids=img_ids[:count],
         is_base=head.is_base.cpu(),
         about=dict(
             classes=model.names,

@@ -7,6 +7,7 @@ from .fingerprint import FingerprintHook
 from .guard import RunGuardHook
 from .nouns import NounHook
 from .optim import TrainableConstructor
+from .predictions import PredictionsFile
 from .storage import AtomicLocalBackend, use_safe_storage
 from .vocabulary import VocabularyHook
 from .weight_ensemble import WeightEnsembleHook
@@ -18,6 +19,7 @@ __all__ = [
     'EpochSyncHook',
     'FingerprintHook',
     'NounHook',
+    'PredictionsFile',
     'RunGuardHook',
     'TrainableConstructor',
     'VocabularyHook',

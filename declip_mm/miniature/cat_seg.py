@@ -30,11 +30,12 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..apis import at_least, command, write_json
 from .converters.cat_seg import write_layouts
 from .ladder.config import measure_config, with_weights
 from .ladder.frame import conclude, get_ready, table_parser
 from .ladder.pool import Progress, run_jobs
-from .ladder.report import interval, show, table, write_json
+from .ladder.report import interval, show, table
 from .ladder.run import trained_backbones
 from .ladder.tables import DECOUPLED
 from .paths import CONFIGS
@@ -183,8 +184,10 @@ def _columns(found: dict[str, float]) -> dict[str, float]:
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = table_parser(__doc__, 'cat_seg')
     parser.add_argument('--rows', nargs='+', choices=list(BACKBONES))
-    parser.add_argument('--iters', type=int, default=200)
-    parser.add_argument('--images', type=int, help='of each test split')
+    parser.add_argument('--iters', type=at_least(1), default=200)
+    parser.add_argument(
+        '--images', type=at_least(1), help='of each test split'
+    )
     parser.add_argument('--mode', choices=('whole', 'catseg'), default='whole')
     args = parser.parse_args(argv)
     if args.seeds < 1 or args.iters < 1:
@@ -263,6 +266,7 @@ def markdown(rows: Sequence[dict]) -> str:
     return table([h.replace('_', ' ') for h in head], lines)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     get_ready()

@@ -29,9 +29,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..apis import command, write_json
 from .ladder.frame import conclude, get_ready, table_parser
 from .ladder.pool import Progress, run_jobs
-from .ladder.report import interval, show, table, write_json
+from .ladder.report import interval, show, table
 from .ladder.run import trained_backbones
 from .ladder.tables import DECOUPLED
 from .paths import CONFIGS
@@ -127,8 +128,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.checkpoint:
         args.seeds = len(args.checkpoint)
-    if args.seeds < 1:
-        parser.error(f'--seeds must be 1 or more, got {args.seeds}')
     return args
 
 
@@ -188,6 +187,7 @@ def markdown(rows: Sequence[dict]) -> str:
     return table(head, lines)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args, start = parse_args(argv), time.time()
     get_ready()

@@ -32,11 +32,12 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..apis import command, write_json
 from .converters.detection import write_detection_world
 from .ladder.config import with_weights
 from .ladder.frame import conclude, get_ready, table_parser
 from .ladder.pool import Progress, run_jobs
-from .ladder.report import interval, show, table, write_json
+from .ladder.report import interval, show, table
 from .ladder.run import trained_backbones
 from .ladder.tables import BACKBONE, DECOUPLED, NO_VFM, Row, table_1
 from .paths import CONFIGS
@@ -273,6 +274,7 @@ def markdown(rows: Sequence[dict]) -> str:
     return table(head, lines)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     get_ready()

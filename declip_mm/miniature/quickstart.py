@@ -18,6 +18,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from PIL import Image
 
+from ..apis import at_least, command
 from ..apis.caching import fill_caches, use_caches
 from ..checkpoint import export_backbone
 from ..models.cache import write_cache
@@ -197,10 +198,11 @@ def write_table(summary: dict, path: Path) -> str:
     return text
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default='work_dirs/quickstart')
-    parser.add_argument('--epochs', type=int, default=6)
+    parser.add_argument('--epochs', type=at_least(1), default=6)
     options = parser.parse_args()
     out, start = options.out, time.time()
     out.mkdir(parents=True, exist_ok=True)

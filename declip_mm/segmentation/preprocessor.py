@@ -86,8 +86,9 @@ class DenseSegPreprocessor(BaseDataPreprocessor):
             raise ValueError(
                 f'a picture must be (3, H, W), got {tuple(image.shape)}.'
             )
-        image = image.float()
-        image = resize(image, self.target_size(*image.shape[-2:]))
+        size = self.target_size(*image.shape[-2:])
+        # a channel at a time: floats of a large picture are four times it
+        image = torch.cat([resize(one[None].float(), size) for one in image])
         if self.bgr_to_rgb:
             image = image.flip(0)
         return normalise(image, self.mean, self.std)

@@ -27,6 +27,8 @@ from .vocabulary import SegVocabulary, Source, build_vocabulary
 __all__ = ['DenseCLIPSegmentor', 'write_sample']
 
 _PREPROCESSOR = 'DenseSegPreprocessor'
+#: Rows of a class map at a time.
+_ROWS = 64
 
 
 @MODELS.register_module()
@@ -216,9 +218,13 @@ class DenseCLIPSegmentor(BaseSegmentor):
         best = best_query(
             features, texts, size, self.logit_scale, wanted, self.memory
         )
-        labels = owner[best.index]
-        if wanted:
-            labels[best.score < self.threshold] = self._below()
+        labels = best.index
+        for top in range(0, len(labels), _ROWS):  # looked up in 64 bits
+            rows = slice(top, top + _ROWS)
+            labels[rows] = owner[labels[rows].long()]
+            if wanted:
+                low = best.score[rows] < self.threshold
+                labels[rows].masked_fill_(low, self._below())
         fields = dict(pred_sem_seg=labels[None])
         if self.keep_logits:
             every = query_probabilities(

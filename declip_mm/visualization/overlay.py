@@ -1,13 +1,12 @@
 """A class map over its picture, with a legend."""
 
-from functools import lru_cache
-from pathlib import Path
+from collections import Counter
 from typing import List, NamedTuple, Optional, Sequence
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from ..visualization.fonts import TextWriter, warn_of_missing_glyphs
 from .colours import NO_CLASS_COLOUR, Colour
 
 __all__ = [
@@ -20,6 +19,10 @@ __all__ = [
 
 #: Pictures whose long side is shorter are enlarged: text needs pixels.
 _MIN_SIDE = 640
+#: Those whose long side is longer are drawn smaller; maps are not.
+_MAX_SIDE = 2048
+#: Rows that are counted or painted at a time.
+_ROWS = 256
 
 
 class LegendEntry(NamedTuple):
@@ -43,9 +46,14 @@ def legend_of(
     limit: int = 20,
 ) -> List[LegendEntry]:
     """Classes that occur, the largest first; beyond ``limit`` one line."""
-    found, counts = np.unique(labels, return_counts=True)
+    total: Counter = Counter()
+    for top in range(0, len(labels), _ROWS):  # unique sorts a copy
+        found, counts = np.unique(
+            labels[top : top + _ROWS], return_counts=True
+        )
+        total.update(dict(zip(found.tolist(), counts.tolist())))
     entries = []
-    for label, count in zip(found.tolist(), counts.tolist()):
+    for label, count in sorted(total.items()):
         known = 0 <= label < len(classes)
         name = classes[label] if known else 'no class'
         colour = tuple(palette[label]) if known else NO_CLASS_COLOUR
@@ -92,7 +100,9 @@ def draw_overlay(
         with_input: Whether to put the bare picture left of it.
 
     Returns:
-        (H', W', 3) uint8; small pictures are enlarged.
+        (H', W', 3) uint8; small pictures are enlarged, and a picture is
+        drawn with at most 2048 pixels a side. Shares in the legend are those
+        of the whole class map.
     """
     if image.shape[:2] != labels.shape:
         raise ValueError(
@@ -100,8 +110,7 @@ def draw_overlay(
             f'{labels.shape}; they must be of one size.'
         )
     entries = legend_of(labels, classes, palette)
-    factor = max(1, round(_MIN_SIDE / max(labels.shape)))
-    big = np.kron(labels, np.ones((factor, factor), labels.dtype))
+    big = _drawn_size(labels)
     height, width = big.shape
     picture = Image.fromarray(image).resize(
         (width, height), Image.Resampling.BICUBIC
@@ -115,6 +124,19 @@ def draw_overlay(
     if legend:
         panels.append(_draw_legend(entries, height, title))
     return beside(panels)
+
+
+def _drawn_size(labels: np.ndarray) -> np.ndarray:
+    """The map with its long side between the bounds; labels do not mix."""
+    longest = max(labels.shape)
+    if longest > _MAX_SIDE:
+        rows, columns = (
+            np.linspace(0, side, max(1, side * _MAX_SIDE // longest), False)
+            for side in labels.shape
+        )
+        return labels[np.ix_(rows.astype(int), columns.astype(int))]
+    factor = max(1, round(_MIN_SIDE / longest))
+    return np.kron(labels, np.ones((factor, factor), labels.dtype))
 
 
 def beside(panels: Sequence[np.ndarray]) -> np.ndarray:
@@ -140,23 +162,17 @@ def _edges(labels: np.ndarray, width: int) -> np.ndarray:
     return edge
 
 
-@lru_cache(maxsize=16)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # A font that is there wherever matplotlib is.
-    path = Path(matplotlib.get_data_path()) / 'fonts/ttf/DejaVuSans.ttf'
-    return ImageFont.truetype(str(path), size)
-
-
 def _draw_legend(
     entries: Sequence[LegendEntry], height: int, title: Optional[str]
 ) -> np.ndarray:
     """Swatches with name and share on white, as high as it has to be."""
+    warn_of_missing_glyphs([entry.name for entry in entries])
     lines = len(entries) + bool(title)
     size = int(np.clip(height / (1.7 * max(lines, 16)), 11, 96))
-    font, step, gap = _font(size), round(1.6 * size), round(0.7 * size)
+    font, step, gap = TextWriter(size), round(1.6 * size), round(0.7 * size)
     texts = [f'{e.name}  {_percent(e.share)}' for e in entries]
-    widths = [font.getlength(t) + step + gap for t in texts]
-    widths.append(font.getlength(title or ''))
+    widths = [font.length(t) + step + gap for t in texts]
+    widths.append(font.length(title or ''))
     canvas = Image.new(
         'RGB',
         (round(max(widths)) + 2 * gap, max(height, lines * step + 2 * gap)),
@@ -164,12 +180,12 @@ def _draw_legend(
     )
     draw, top = ImageDraw.Draw(canvas), gap
     if title:
-        draw.text((gap, top), title, fill='black', font=font)
+        font.write(draw, (gap, top), title)
         top += step
     for entry, text in zip(entries, texts):
         box = (gap, top, gap + step - 4, top + size)
         draw.rectangle(box, fill=tuple(entry.colour), outline='black')
-        draw.text((gap + step + gap // 2, top - 1), text, 'black', font)
+        font.write(draw, (gap + step + gap // 2, top - 1), text)
         top += step
     return np.asarray(canvas)
 

@@ -122,6 +122,61 @@ def test_what_is_no_picture_is_named(segment, tmp_path):
         list(in_batches(iter(()), 0))
 
 
+def test_damaged_pictures_are_left_out_and_listed(segment, folder, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    bad = tmp_path / 'aa.jpg'
+    bad.write_bytes((tmp_path / 'a.jpg').read_bytes()[:300])
+    found = segment(str(tmp_path), out_dir=str(tmp_path / 'out'), batch_size=2)
+    assert [p['name'] for p in found['predictions']] == ['a', 'b']
+    (failed,) = found['failed']
+    assert failed['path'] == str(bad) and 'aa.jpg' in failed['reason']
+    content = json.loads((tmp_path / 'out' / 'results.json').read_text())
+    assert content['failed'] == found['failed'] and content['left'] == []
+    assert len(content['pictures']) == 2
+
+
+def test_ctrl_c_keeps_what_was_done(segment, folder, tmp_path, monkeypatch):
+    whole, calls = type(segment)._segment, []
+
+    def stopped(self, pictures):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(self, pictures)
+
+    monkeypatch.setattr(type(segment), '_segment', stopped)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        segment(str(folder), out_dir=str(tmp_path))
+    content = json.loads((tmp_path / 'results.json').read_text())
+    assert [p['name'] for p in content['pictures']] == ['a']
+    assert content['left'] == [str(folder / 'b.png')]
+    assert 'not done: b.png' in stop.value.kept
+    assert read_labels(str(tmp_path / 'labels' / 'a.png')).shape == (50, 30)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (2, 3000), (10000, 10), (10, 10000)])
+def test_extreme_shapes(segment, tmp_path, size):
+    path = tmp_path / 'x.png'
+    Image.new('RGB', size, 'red').save(path)
+    found = segment(
+        str(path), names='cat,dog', out_dir=str(tmp_path), return_vis=True
+    )
+    labels = found['predictions'][0]['labels']
+    assert labels.shape == size[::-1] and labels.max() < 2
+    assert max(found['visualization'][0].shape[:1]) <= 2048
+    assert (read_labels(str(tmp_path / 'labels/x.png')) == labels).all()
+
+
+def test_a_bound_of_the_side(segment, tmp_path):
+    path = str(tmp_path / 'x.png')
+    Image.new('RGB', (300, 100), 'red').save(path)
+    found = segment(path, max_side=60)
+    assert found['predictions'][0]['labels'].shape == (20, 60)
+    with pytest.raises(ValueError, match='16 pixels or more'):
+        segment(path, max_side=0)
+
+
 def test_no_names_is_said_early(folder):
     bare = DeCLIPSegInferencer(CONFIG, show_progress=False)
     with pytest.raises(ValueError, match='no class names'):
@@ -174,7 +229,7 @@ def test_demo_writes_and_tells(folder, tmp_path, capsys, monkeypatch):
         *(CONFIG, 'none', str(folder), '--names', 'cat,dog'),
         *('--out', str(tmp_path / 'out')),
     ]
-    demo.segment(demo.parse_args(arguments))
+    assert demo.segment(demo.parse_args(arguments)) == 0
     out = capsys.readouterr().out
     assert 'a.jpg: ' in out and ' %' in out
     assert len(list((tmp_path / 'out').rglob('*.png'))) == 4

@@ -214,3 +214,20 @@ def test_two_that_build_at_once_build_one_world(tmp_path, monkeypatch):
         thread.join(timeout=120)
         assert not thread.is_alive()
     assert sorted(built) == sorted(s for s in RECIPES if s != 'val_photo')
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(
+    tmp_path, monkeypatch
+):
+    (tmp_path / 'file').touch()
+    monkeypatch.setenv('DECLIP_MM_CACHE', str(tmp_path / 'file'))
+    with pytest.raises(OSError, match='DECLIP_MM_CACHE=FOLDER'):
+        build_world()
+    monkeypatch.delenv('DECLIP_MM_CACHE')
+
+    def homeless():
+        raise RuntimeError('Could not determine home directory.')
+
+    monkeypatch.setattr(world_module.Path, 'home', homeless)
+    with pytest.raises(OSError, match='no home folder'):
+        build_world()

@@ -45,3 +45,15 @@ def test_cache(tmp_path_factory, tmp_path, monkeypatch):
     assert 'Building these class embeddings anew' in warnings_of[0]
     assert torch.equal(cached().matrix, first.matrix)
     assert len(builds) == 7
+
+
+def test_a_folder_that_cannot_be_written_is_warned_of(tmp_path, monkeypatch):
+    warnings_of = collect_warnings(monkeypatch)
+    weights = save(clip(0).state_dict(), tmp_path / 'w.pt')
+    encoder = DeCLIPTextEncoder(text_config(), weights)
+    (tmp_path / 'file').touch()
+    folder = tmp_path / 'file' / 'cache'  # below a file, also for root
+    found = cached_class_embeddings(encoder, NAMES, 'name', cache_dir=folder)
+    assert list(found.names) == NAMES
+    assert len(warnings_of) == 1
+    assert str(folder) in warnings_of[0] and 'cache_dir' in warnings_of[0]

@@ -5,7 +5,9 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from tool_modules import load_tool
+from tool_modules import TOOLS, load_tool
+
+CONFIG = str(TOOLS.parent / 'configs/cat_seg/declip_eva02-b16_ade150.py')
 
 
 @pytest.mark.parametrize(
@@ -19,7 +21,7 @@ def test_a_killed_measurement_is_no_success(codes, failed, monkeypatch):
         'run',
         lambda *_: SimpleNamespace(returncode=left.pop(0)),
     )
-    arguments = ['cat_seg_memory.py', 'config.py', '--names', '171', '847']
+    arguments = ['cat_seg_memory.py', CONFIG, '--names', '171', '847']
     monkeypatch.setattr(sys, 'argv', arguments)
     with pytest.raises(SystemExit) as stop:
         tool.main()

@@ -90,7 +90,7 @@ def test_test_options_reach_the_config(config, tmp_path):
     )
     cfg = test.prepare(args)
     assert cfg.load_from == str(weights)
-    assert cfg.test_evaluator[1].out_file_path == 'r.pkl'
+    assert cfg.test_evaluator[0].out_file_path == 'r.pkl'
     hook = cfg.default_hooks.visualization
     assert (hook.draw, hook.show, hook.wait_time) == (True, True, 3)
     assert cfg.visualizer.save_dir == 'painted'

@@ -23,7 +23,6 @@ import time
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 from mmengine.structures import PixelData
 
@@ -36,6 +35,14 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 import declip_mm.segmentation  # noqa: F401  (registers the models)
+from declip_mm.apis import (
+    ConfigOptions,
+    at_least,
+    check_device,
+    check_kind,
+    command,
+    load_config,
+)
 
 
 def resident() -> int:
@@ -78,7 +85,7 @@ class Peak:
 
 
 def build(path: str, options: dict, device: torch.device):
-    config = Config.fromfile(path)
+    config = load_config(path)
     config.merge_from_dict(options)
     cfg = config.model
     for encoder in (cfg.image_encoder, cfg.text_encoder):
@@ -117,21 +124,28 @@ def measure(model, names: int, side: int, train: bool) -> Peak:
     return peak
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('config')
-    parser.add_argument('--names', type=int, nargs='+', default=[171])
-    parser.add_argument('--side', type=int, help='640, or 384 with --train')
+    parser.add_argument('--names', type=at_least(1), nargs='+', default=[171])
+    parser.add_argument(
+        '--side', type=at_least(16), help='640, or 384 with --train'
+    )
     parser.add_argument('--train', action='store_true')
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--crop-batch', type=int, help='views at a time')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}
+        '--crop-batch', type=at_least(1), help='views at a time'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=ConfigOptions, default={}
     )
     args = parser.parse_args()
+    check_device(args.device)
+    check_kind(load_config(args.config), args.config, ('OVCATSegmentor',))
     if args.device == 'cpu' and len(args.names) > 1:
         again = [sys.executable, *sys.argv, '--names']
         runs = [subprocess.run([*again, str(n)]) for n in args.names]

@@ -12,6 +12,7 @@ import sys
 from math import isnan
 from pathlib import Path
 from typing import Dict, List, Optional
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from golden_arrays import Errors
 from golden_towers import check_distill, check_forward, distilled_affinity
 
 import declip_mm  # noqa: F401  (registers the models)
+from declip_mm.apis import command
 
 
 def check(data: Dict[str, np.ndarray], name: str) -> Errors:
@@ -43,6 +45,18 @@ def check(data: Dict[str, np.ndarray], name: str) -> Errors:
     )
 
 
+def read(path: str) -> Dict[str, np.ndarray]:
+    """The arrays of a recording."""
+    try:
+        return dict(np.load(path))
+    # numpy and zip each say in their own way that it is none
+    except (ValueError, TypeError, BadZipFile) as error:
+        raise ValueError(
+            f'{path} is no recording (*.npz of arrays): {error}'
+        ) from error
+
+
+@command
 def main(arguments: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('files', nargs='+', metavar='FILE.npz')
@@ -50,7 +64,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     options = parser.parse_args(arguments)
     failed = False
     for file in options.files:
-        errors = check(dict(np.load(file)), Path(file).name)
+        errors = check(read(file), Path(file).name)
         # NaN compares as smaller than nothing, and is the worst there is.
         worst = max(errors, key=lambda k: (isnan(errors[k]), errors[k]))
         good = errors[worst] <= options.tolerance

@@ -12,13 +12,11 @@ object patches, the figure the mean over pictures with its 95 % interval.
 """
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 from mmengine.registry import DATASETS, MODELS
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -54,11 +52,15 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--config-of', action='append', default=[], metavar='LABEL=CONFIG'
     )
-    parser.add_argument('--k', type=int, default=5, help='default: 5')
-    parser.add_argument('--limit', type=int, help='only the first pictures')
+    parser.add_argument(
+        '--k', type=apis.at_least(1), default=5, help='default: 5'
+    )
+    parser.add_argument(
+        '--limit', type=apis.at_least(1), help='only the first pictures'
+    )
     parser.add_argument('--out', default='work_dirs/proxy_tokens.json')
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     return parser.parse_args(args)
 
 
@@ -157,6 +159,9 @@ def run(args: argparse.Namespace) -> dict:
         )
     lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
     cfg = apis.load_config(args.config, args.cfg_options)
+    apis.check_kind(cfg, args.config, ('OpenVocabEvaluator',))
+    apis.check_device(args.device)
+    apis.writable_file(args.out)
     dataset = cfg.test_dataloader.dataset
     if args.limit:
         dataset.indices = args.limit
@@ -169,15 +174,12 @@ def run(args: argparse.Namespace) -> dict:
     return dict(k=args.k, image_size=dataset.view.side, rows=rows)
 
 
+@apis.command
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
-        found = run(args)
-    except apis.OptionError as error:
-        sys.exit(f'proxy_tokens.py: {error}')
+    found = run(args)
     out = Path(args.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(found, indent=1), 'utf-8')
+    apis.write_json(out, found)
     text = tables(found['rows'], args.k)
     out.with_suffix('.md').write_text(text, 'utf-8')
     print(f'\n{text}\n{out}')

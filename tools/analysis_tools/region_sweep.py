@@ -20,10 +20,10 @@ import argparse
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 from mmengine.registry import MODELS
 
@@ -49,7 +49,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'checkpoints', nargs='+', metavar='[LABEL=]CHECKPOINT|none|original'
     )
-    parser.add_argument('--sizes', nargs='+', type=int, default=SIZES)
+    parser.add_argument(
+        '--sizes', nargs='+', type=apis.at_least(1), default=SIZES
+    )
     parser.add_argument('--out', default='work_dirs/region_sweep')
     parser.add_argument(
         '--config-of',
@@ -59,10 +61,12 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='another config for one line (may be given several times)',
     )
     parser.add_argument(
-        '--limit', type=int, help='only the first images of the data set'
+        '--limit',
+        type=apis.at_least(1),
+        help='only the first images of the data set',
     )
     parser.add_argument('--title', default='')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm'], default='none'
     )
@@ -72,6 +76,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 def line_config(args: argparse.Namespace, config: str, checkpoint: str):
     """Config of one line, still without its size."""
     cfg = apis.load_config(config, args.cfg_options)
+    apis.check_kind(cfg, config, ('OpenVocabEvaluator',))
     if cfg.get('test_dataloader') is None:
         raise apis.OptionError(f'{config} has no test_dataloader')
     if checkpoint == 'original':
@@ -122,21 +127,28 @@ def sweep(args: argparse.Namespace) -> dict:
     curves = {}
     lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
     points = Path(args.out) / 'points'
-    points.mkdir(parents=True, exist_ok=True)
+    apis.writable_folder(points)
     apis.use_safe_storage()
     total, done = len(lines) * len(args.sizes), 0
     for label, (config, checkpoint) in lines.items():
         curves[label] = {}
         for wanted in args.sizes:
             cfg = line_config(args, config, checkpoint)
-            size = wanted - wanted % patch_size(cfg)
+            patch = patch_size(cfg)
+            if wanted < patch:
+                raise apis.OptionError(
+                    f'--sizes {wanted}: a picture of {label} has one patch '
+                    f'of {patch} pixels at least'
+                )
+            size = wanted - wanted % patch
             cfg.test_dataloader.dataset.image_size = size
             safe = ''.join(c if c.isalnum() else '_' for c in label)
             path = points / f'{safe}_{size}.json'
             told = apis.figure_key(cfg)
-            metrics, seconds = measure_point(
-                cfg, size, path, told, args.launcher
-            )
+            with apis.say_what_is_kept(partial(kept, done, total, points)):
+                metrics, seconds = measure_point(
+                    cfg, size, path, told, args.launcher
+                )
             curves[label][size] = metrics
             done += 1
             shown = ', '.join(
@@ -150,20 +162,26 @@ def sweep(args: argparse.Namespace) -> dict:
     return curves
 
 
+def kept(done: int, total: int, points: Path) -> str:
+    return (
+        f'{done} of {total} points are kept in {points}; the same command '
+        'goes on.'
+    )
+
+
 def write(curves: dict, out: Path, title: str) -> None:
     draw_sweep(curves, str(out / 'sweep.png'), title)
     table = markdown_table(*sweep_table(curves))
-    (out / 'sweep.md').write_text(table + '\n', 'utf-8')
-    (out / 'sweep.json').write_text(json.dumps(curves, indent=1), 'utf-8')
+    with atomically(out / 'sweep.md') as part:
+        part.write_text(table + '\n', 'utf-8')
+    apis.write_json(out / 'sweep.json', curves)
     print(f'{table}\n\n{out / "sweep.png"}')
 
 
+@apis.command
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
-        curves = sweep(args)
-    except apis.OptionError as error:
-        sys.exit(f'region_sweep.py: {error}')
+    curves = sweep(args)
     if is_main_process():
         write(curves, Path(args.out), args.title)
     apis.leave_distributed()

@@ -27,6 +27,13 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 import declip_mm  # noqa: F401  (registers everything)
+from declip_mm.apis import (
+    at_least,
+    check_kind,
+    command,
+    load_config,
+    writable_file,
+)
 from declip_mm.apis.cached_config import plain_teacher
 
 
@@ -131,19 +138,25 @@ def tell(found: Dict[str, Any], out: Optional[str]) -> None:
             file.write(f'{line}\n')
 
 
+@command
 def main(args: Optional[list] = None) -> int:
     parser = argparse.ArgumentParser(description='One step of a config')
     parser.add_argument('config')
     parser.add_argument(
         '--size',
-        type=int,
+        type=at_least(16),
         help="student's image side in pixels (default: the config's)",
     )
-    parser.add_argument('--crops', type=int, default=4, help='of the picture')
+    parser.add_argument(
+        '--crops', type=at_least(1), default=4, help='of the picture'
+    )
     parser.add_argument('--out', help='json file to append the figures to')
     options = parser.parse_args(args)
     MMLogger.get_instance('step', log_level='ERROR')  # of every parameter
-    cfg = Config.fromfile(options.config)
+    cfg = load_config(options.config)
+    check_kind(cfg, options.config, ('DecoupledDistiller',))
+    if options.out:
+        writable_file(options.out)
     size = options.size or cfg.train_dataloader.dataset.views.image_size
     found = dict(
         config=options.config,

@@ -33,6 +33,13 @@ sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
 from step_configs import optimise, peak_gib, tell, without_weights
 
 import declip_mm.detection  # noqa: F401  (registers the models)
+from declip_mm.apis import (
+    at_least,
+    check_kind,
+    command,
+    load_config,
+    writable_file,
+)
 from declip_mm.detection.names import OV_COCO_BASE, OV_COCO_CLASSES
 
 LVIS_BASE = 866
@@ -123,19 +130,23 @@ def measure(cfg: Config, side: int) -> Dict[str, Any]:
     return found
 
 
+@command
 def main(args: Optional[list] = None) -> int:
     parser = argparse.ArgumentParser(description='One step of a detector')
     parser.add_argument('config')
     parser.add_argument(
         '--size',
-        type=int,
+        type=at_least(16),
         help="longer side in pixels (default: the config's)",
     )
     parser.add_argument('--out', help='json lines file to append to')
     options = parser.parse_args(args)
     register_all_modules()
     MMLogger.get_instance('step', log_level='ERROR')  # of every parameter
-    cfg = Config.fromfile(options.config)
+    cfg = load_config(options.config)
+    check_kind(cfg, options.config, ('FViT',))
+    if options.out:
+        writable_file(options.out)
     size = options.size or cfg.model.data_preprocessor.pad_size_divisor
     found = dict(
         config=options.config,

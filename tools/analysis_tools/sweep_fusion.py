@@ -13,7 +13,6 @@ on a split that you do not report.
 """
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -27,9 +26,9 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 
 import numpy as np
 from matplotlib.figure import Figure
-from mmengine.config import DictAction
 
 from declip_mm import apis
+from declip_mm.checkpoint import atomically
 from declip_mm.evaluation.table import markdown_table
 
 
@@ -43,11 +42,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     dump.add_argument('config')
     dump.add_argument('checkpoint')
     dump.add_argument('out', help='*.npz')
-    dump.add_argument('--num-images', type=int, default=0, help='0: all')
+    dump.add_argument(
+        '--num-images', type=apis.at_least(0), default=0, help='0: all'
+    )
     dump.add_argument(
         '--half', action='store_true', help='float16: half the size'
     )
-    dump.add_argument('--cfg-options', nargs='+', action=DictAction)
+    dump.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     sweep = commands.add_parser('sweep', help='measure settings')
     sweep.add_argument('scores', help='file of the dump')
     sweep.add_argument('--alpha', type=float, nargs='+')
@@ -77,6 +78,8 @@ def dump(args: argparse.Namespace) -> None:
     if not args.out.endswith('.npz'):
         raise apis.OptionError(f'scores go into *.npz, got {args.out}')
     cfg = apis.load_config(args.config, args.cfg_options)
+    apis.check_kind(cfg, args.config, ('FViT',))
+    apis.writable_file(args.out)
     cfg.load_from = apis.check_checkpoint(args.checkpoint)
     truth = truth_of(cfg.get('test_evaluator'))  # before the long pass
     apis.switch_amp(cfg, False)
@@ -91,16 +94,31 @@ def dump(args: argparse.Namespace) -> None:
     size = total * proposals * (len(model.names) + 1) * 2
     size *= 2 if args.half else 4
     print(f'{total} images, at most {size / 2**30:.2f} GiB', flush=True)
-    scores = collect_scores(
-        model,
-        loader,
-        args.num_images,
-        args.half,
-        lambda done: print(f'\r{done}/{total}', end='', flush=True),
-    )
+    try:
+        scores = collect_scores(
+            model,
+            loader,
+            args.num_images,
+            args.half,
+            lambda done: print(f'\r{done}/{total}', end='', flush=True),
+        )
+    except KeyboardInterrupt as stop:
+        stop.kept = rescue(stop, args.out, truth)
+        raise
     scores.about['ann_file'] = truth
     scores.save(args.out)
     print(f'\n{len(scores.boxes)} proposals in {args.out}')
+
+
+def rescue(stop: KeyboardInterrupt, out: str, truth: str) -> str:
+    """Write what a stopped dump has, under a name that says so."""
+    scores = getattr(stop, 'scores', None)
+    if scores is None:
+        return 'No picture was done yet.'
+    scores.about['ann_file'] = truth
+    path = str(Path(out).with_suffix('.partial.npz'))
+    scores.save(path)
+    return f'{len(scores.img_ids)} pictures are in {path}.'
 
 
 def heat_map(rows: list[dict], metric: str, path: Path) -> None:
@@ -137,6 +155,10 @@ def heat_map(rows: list[dict], metric: str, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
+def _allowed(name: str, value: float) -> bool:
+    return 0 < value < float('inf') if name == 'tau' else 0 <= value <= 1
+
+
 def sweep(args: argparse.Namespace) -> None:
     from declip_mm.detection.scores import DumpedScores
     from declip_mm.detection.sweep import grid
@@ -145,21 +167,35 @@ def sweep(args: argparse.Namespace) -> None:
     scores = DumpedScores.load(args.scores)
     about = scores.about
     names = ('alpha', 'beta', 'tau')
+    for name in ('alpha', 'beta', 'tau'):
+        wrong = [v for v in getattr(args, name) or () if not _allowed(name, v)]
+        if wrong:
+            raise apis.OptionError(
+                f'--{name} {wrong}: allowed are '
+                + ('numbers above 0' if name == 'tau' else '0 to 1')
+            )
     settings = grid(*(getattr(args, n) or [about[n]] for n in names))
     rows, start = [], time.time()
-    for row in measure(scores, args.ann_file or about['ann_file'], settings):
-        rows.append(row)
-        print(f'[{len(rows)}/{len(settings)}] {row}', flush=True)
+    apis.writable_folder(args.out)
+    partial = args.out / 'sweep.partial.json'
+    with apis.say_what_is_kept(
+        lambda: f'{len(rows)} of {len(settings)} settings are in {partial}.'
+    ):
+        truth = args.ann_file or about['ann_file']
+        for row in measure(scores, truth, settings):
+            rows.append(row)
+            apis.write_json(partial, dict(rows=rows))
+            print(f'[{len(rows)}/{len(settings)}] {row}', flush=True)
     metrics = [k for k in max(rows, key=len) if k not in names]
     if not metrics:
         sys.exit('sweep_fusion.py: no detection at any setting')
     rows.sort(key=lambda r: -r.get(metrics[0], 0))
-    args.out.mkdir(parents=True, exist_ok=True)
     header = [*names, *metrics]
     table = markdown_table(header, [[r.get(k) for k in header] for r in rows])
-    (args.out / 'sweep.md').write_text(table + '\n', 'utf-8')
-    content = json.dumps(dict(rows=rows), indent=2)
-    (args.out / 'sweep.json').write_text(content + '\n', 'utf-8')
+    with atomically(args.out / 'sweep.md') as part:
+        part.write_text(table + '\n', 'utf-8')
+    apis.write_json(args.out / 'sweep.json', dict(rows=rows))
+    partial.unlink(missing_ok=True)
     heat_map(rows, metrics[0], args.out / 'sweep.png')
     seconds = time.time() - start
     print(
@@ -169,12 +205,10 @@ def sweep(args: argparse.Namespace) -> None:
     )
 
 
+@apis.command
 def main() -> None:
     args = parse_args()
-    try:
-        (dump if args.command == 'dump' else sweep)(args)
-    except (apis.OptionError, FileNotFoundError, ValueError) as error:
-        sys.exit(f'sweep_fusion.py: {error}')
+    (dump if args.command == 'dump' else sweep)(args)
 
 
 if __name__ == '__main__':

@@ -73,11 +73,19 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--vfm-norm', default='model', choices=['model', 'plain', 'none']
     )
     parser.add_argument('--points', nargs='+', type=read_point, default=[])
-    parser.add_argument('--anchors', type=int, default=4, help='default: 4')
-    parser.add_argument('--clusters', type=int, default=6, help='default: 6')
+    for name, count in (('--anchors', 4), ('--clusters', 6)):
+        parser.add_argument(
+            name,
+            type=apis.at_least(1),
+            default=count,
+            help='default: %(default)s',
+        )
     parser.add_argument('--layers', nargs='+', type=int, help='from 1')
     parser.add_argument(
-        '--size', type=int, default=560, help='longest side (default: 560)'
+        '--size',
+        type=apis.at_least(16),
+        default=560,
+        help='longest side (default: 560)',
     )
     parser.add_argument('--out', default='work_dirs/affinity')
     parser.add_argument('--device', default='cpu')
@@ -216,7 +224,8 @@ def load_models(args: argparse.Namespace) -> tuple[dict, object]:
     return models, vfm
 
 
-def draw(pictures, models: dict, vfm, args: argparse.Namespace) -> None:
+def draw(pictures, models: dict, vfm, args: argparse.Namespace) -> int:
+    """Exit code: 1 if a picture was skipped."""
     pages = []
     for number, (stem, path) in enumerate(pictures, 1):
         done = f'[{number}/{len(pictures)}] {path}'
@@ -232,20 +241,18 @@ def draw(pictures, models: dict, vfm, args: argparse.Namespace) -> None:
     page = Path(args.out) / 'correlation.html'
     error = vis.write_page(str(page), pages)
     print(f'{page}: cosines off by {error:.3f} at most')
+    return int(lost > 0)
 
 
-def main(argv: list[str] | None = None) -> None:
+@apis.command
+def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        pictures = find_pictures(args.pictures)
-        models, vfm = load_models(args)
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f'vis_affinity.py: {error}')
-    try:
-        draw(pictures, models, vfm, args)
-    except apis.OptionError as error:  # any other is a mistake of ours
-        sys.exit(f'vis_affinity.py: {error}')
+    pictures = find_pictures(args.pictures)
+    apis.check_device(args.device)
+    apis.writable_folder(args.out)
+    models, vfm = load_models(args)
+    return draw(pictures, models, vfm, args)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

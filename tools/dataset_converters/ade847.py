@@ -25,6 +25,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.datasets.converting import convert_each
 from declip_mm.datasets.decoding import read_image, read_labelled
 from declip_mm.evaluation.label_files import write_labels
@@ -86,6 +87,7 @@ def _nearest(old: int, new: int) -> np.ndarray:
     return np.minimum((np.arange(new) * (old / new)).astype(int), old - 1)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,

@@ -24,6 +24,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.datasets.converting import convert_each, read_byte_labels
 
 SUFFIX, TRAIN_IDS = '_instanceTrainIds.png', '_labelTrainIds.png'
@@ -96,6 +97,7 @@ def convert(folder: Path, stuff: bool = False) -> int:
     return len(files)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -107,11 +109,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--stuff', action='store_true', help='write the maps of COCO-Stuff'
     )
     args = parser.parse_args(argv)
-    try:
-        count = convert(args.root / 'annotations' / args.split, args.stuff)
-    except (OSError, ValueError) as error:
-        sys.exit(f'coco_object.py: {error}')
-    print(f'{count} maps of {args.split}')
+    count = convert(args.root / 'annotations' / args.split, args.stuff)
+    print(f'\n{count} maps of {args.split}')
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.datasets.converting import convert_each, read_byte_labels
 
 
@@ -57,6 +58,7 @@ def convert(root: Path) -> int:
     return len(files)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -64,11 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('root', type=Path, help='VOC2012 of the devkit')
     args = parser.parse_args(argv)
-    try:
-        count = convert(args.root)
-    except (OSError, ValueError) as error:
-        sys.exit(f'pas20b.py: {error}')
-    print(f'{count} maps')
+    count = convert(args.root)
+    print(f'\n{count} maps')
 
 
 if __name__ == '__main__':

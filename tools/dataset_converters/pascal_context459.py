@@ -24,6 +24,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.datasets.converting import convert_each
 from declip_mm.evaluation.label_files import write_labels
 from declip_mm.segmentation.datasets.pairs import read_split
@@ -127,6 +128,7 @@ def convert(voc: Path, source: Path, out: Path, given: str | None) -> int:
     return len(names)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -137,13 +139,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--out', type=Path, default=Path('data/context459'))
     parser.add_argument('--list', help='list of pictures, relative to VOC')
     args = parser.parse_args(argv)
-    try:
-        count = convert(args.voc, args.source, args.out, args.list)
-    except (OSError, ValueError) as error:
-        sys.exit(f'pascal_context459.py: {error}')
-    except ImportError:
-        sys.exit('pascal_context459.py reads .mat files: pip install scipy')
-    print(f'{count} pictures in {args.out}')
+    count = convert(args.voc, args.source, args.out, args.list)
+    print(f'\n{count} pictures in {args.out}')
 
 
 if __name__ == '__main__':

@@ -27,7 +27,6 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 import torch
-from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 from declip_mm import apis
@@ -45,9 +44,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--split', choices=('train', 'val', 'test'), default='train'
     )
-    parser.add_argument('--max-per-image', type=int, default=20)
+    parser.add_argument('--max-per-image', type=apis.at_least(1), default=20)
     parser.add_argument('--min-score', type=float, default=0.5)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     return parser.parse_args(argv)
 
 
@@ -103,12 +102,10 @@ def propose(
         yield image, rows.tolist()
 
 
+@apis.command
 def main() -> None:
     args = parse_args()
-    try:
-        model, loader = build(args)
-    except apis.OptionError as error:
-        sys.exit(f'proposals.py: {error}')
+    model, loader = build(args)
     root = loader.dataset.data_prefix.get('img', loader.dataset.data_root)
     images, notes, start = [], [], time.time()
     for data in loader:

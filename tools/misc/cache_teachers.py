@@ -18,10 +18,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
-from mmengine.config import DictAction
 
-from declip_mm.apis import OptionError, load_config
+from declip_mm.apis import (
+    ConfigOptions,
+    OptionError,
+    at_least,
+    check_device,
+    check_kind,
+    command,
+    load_config,
+    say_what_is_kept,
+    writable_file,
+)
 from declip_mm.apis.caching import CacheFiller, fill_caches
+from declip_mm.checkpoint import atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -32,8 +42,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='a pre-finetuning config')
     parser.add_argument('--crops', help='.npy file for the crop teacher')
     parser.add_argument('--vfm', help='.npy file for the VFM')
-    parser.add_argument('--processes', type=int, default=1)
-    parser.add_argument('--batch', type=int, default=2)
+    parser.add_argument('--processes', type=at_least(1), default=1)
+    parser.add_argument('--batch', type=at_least(1), default=2)
     parser.add_argument(
         '--device', default='cpu', help='of the teachers (default: cpu)'
     )
@@ -41,7 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--size-only', action='store_true', help='print the sizes and stop'
     )
     parser.add_argument('--write-config', metavar='FILE.py')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions)
     args = parser.parse_args(argv)
     if not (args.crops or args.vfm):
         parser.error('nothing to do: give --crops FILE, --vfm FILE or both')
@@ -76,22 +86,32 @@ def config_text(args: argparse.Namespace) -> str:
     )
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-    except OptionError as error:
-        sys.exit(f'cache_teachers.py: {error}')
+    cfg = load_config(args.config, args.cfg_options)
+    check_kind(cfg, args.config, ('DecoupledDistiller',))
+    check_device(args.device)
+    for path in (args.vfm, args.crops, args.write_config):
+        if path and not args.size_only:
+            writable_file(path)
+    for path in (args.vfm, args.crops):
+        if path and not path.endswith('.npy'):
+            raise OptionError(f'a cache is a *.npy file, got {path}')
     options = (args.vfm, args.crops)
     if args.size_only:
         sizes = CacheFiller(cfg, *options).size()
         for name, size in sizes.items():
             print(f'{name}: {size / 2**30:.3f} GiB')
         return 0
-    fill_caches(cfg, *options, args.processes, args.batch, args.device)
+    with say_what_is_kept(
+        lambda: 'What is filled is kept; the same command goes on.'
+    ):
+        fill_caches(cfg, *options, args.processes, args.batch, args.device)
     text = config_text(args)
     if args.write_config:
-        Path(args.write_config).write_text(text, 'utf-8')
+        with atomically(args.write_config) as part:
+            part.write_text(text, 'utf-8')
         print(f'Filled. Train with {args.write_config}.')
     else:
         print(f'Filled. A config that uses it:\n\n{text}')

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.registry import DATASETS
 
+from declip_mm.apis import check_device, command, writable_file
 from declip_mm.models.text import (
     PROMPT_SETS,
     ClassEmbeddings,
@@ -227,14 +228,14 @@ def describe(found: ClassEmbeddings, path: str) -> None:
     )
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        commands = {'dump': dump, 'verify': verify, 'import': import_file}
-        commands[args.command](args)
-    except (ValueError, TypeError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    check_device(args.device)
+    if args.command != 'verify':
+        writable_file(args.file)
+    commands = {'dump': dump, 'verify': verify, 'import': import_file}
+    commands[args.command](args)
     return 0
 
 

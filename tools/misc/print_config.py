@@ -7,8 +7,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 CLONE = Path(__file__).resolve().parents[2]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
@@ -17,6 +15,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 from declip_mm import apis
 
 
+@apis.command
 def main() -> None:
     parser = argparse.ArgumentParser(description='Print the whole config')
     parser.add_argument('config', help='config file')
@@ -26,23 +25,21 @@ def main() -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=apis.ConfigOptions,
         metavar='KEY=VALUE',
         help='change the config: a.b=1 c="[1,2]" d="[(a,b),(c,d)]"',
     )
     parser.add_argument('--allow-new-options', action='store_true')
     args = parser.parse_args()
-    try:
-        cfg = apis.load_config(
-            args.config,
-            args.cfg_options,
-            allow_new_options=args.allow_new_options,
-        )
-    except apis.OptionError as error:
-        sys.exit(f'print_config.py: {error}')
+    cfg = apis.load_config(
+        args.config,
+        args.cfg_options,
+        allow_new_options=args.allow_new_options,
+    )
     if args.save_path is None:
         print(cfg.pretty_text)
     elif Path(args.save_path).suffix in ('.py', '.yml', '.yaml', '.json'):
+        apis.writable_file(args.save_path)
         cfg.dump(args.save_path)
     else:
         sys.exit(

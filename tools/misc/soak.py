@@ -26,6 +26,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 
 import torch
 
+from declip_mm.apis import at_least, command, load_config, writable_folder
 from declip_mm.checkpoint import check_whole, read_content
 
 POLL = 0.002
@@ -194,14 +195,17 @@ def soak(config: str, folder: Path, kills: int, seed: int) -> dict:
     return figures
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')
     parser.add_argument('--work-dir', required=True, type=Path)
-    parser.add_argument('--kills', type=int, default=20)
+    parser.add_argument('--kills', type=at_least(1), default=20)
     parser.add_argument('--seed', type=int, default=0)
     options = parser.parse_args()
-    if options.work_dir.exists() and any(options.work_dir.iterdir()):
+    load_config(options.config)
+    writable_folder(options.work_dir)
+    if any(options.work_dir.iterdir()):
         sys.exit(f'soak.py: {options.work_dir} is not empty; name another')
     torch.set_num_threads(1)
     figures = soak(

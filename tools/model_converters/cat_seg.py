@@ -46,7 +46,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 
 def build(path: str):
     """The model of a config, with random weights and nothing loaded."""
-    cfg = apis.load_config(path).model
+    config = apis.load_config(path)
+    apis.check_kind(config, path, ('OVCATSegmentor',))
+    cfg = config.model
     for encoder in (cfg.image_encoder, cfg.text_encoder):
         encoder.pop('init_cfg', None)
         # A tag also tells the activation; a file, which need not be here,
@@ -56,15 +58,13 @@ def build(path: str):
     return MODELS.build(cfg)
 
 
+@apis.command
 def main(args: list[str] | None = None) -> None:
     options = parse_args(args)
-    try:
-        model = build(options.config)
-        counts = load_released(
-            model, options.source, options.text, options.trust_pickle
-        )
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f'cat_seg.py: {error}')
+    model = build(options.config)
+    counts = load_released(
+        model, options.source, options.text, options.trust_pickle
+    )
     if ('head' in counts) == options.towers_only:
         sys.exit(
             f'cat_seg.py: {options.source} has '
@@ -83,10 +83,7 @@ def main(args: list[str] | None = None) -> None:
         licence=options.licence,
         declip_mm=__version__,
     )
-    try:
-        save_weights(model.state_dict(), options.out, fingerprint)
-    except ValueError as error:
-        sys.exit(f'cat_seg.py: {error}')
+    save_weights(model.state_dict(), options.out, fingerprint)
     for part, count in counts.items():
         print(f'{part}: {count} tensors, all of them')
     if options.towers_only:

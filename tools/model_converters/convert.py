@@ -16,6 +16,7 @@ CLONE = Path(__file__).resolve().parents[2]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.checkpoint import LAYOUTS, TRUST, convert
 from declip_mm.models.attention import AFFINITIES
 
@@ -61,13 +62,11 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
+@command
 def main() -> None:
     options = vars(parse_args())
     source, out = options.pop('source'), options.pop('out')
-    try:
-        fingerprint = convert(source, out, options.pop('layout'), **options)
-    except (ValueError, OSError) as error:
-        sys.exit(f'convert.py: {error}')
+    fingerprint = convert(source, out, options.pop('layout'), **options)
     print(f'wrote {out}')
     for name, value in fingerprint.items():
         declared = name in fingerprint.get('declared', ())

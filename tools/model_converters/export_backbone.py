@@ -13,9 +13,11 @@ CLONE = Path(__file__).resolve().parents[2]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.checkpoint import TRUST, export_backbone
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('checkpoint')
@@ -23,10 +25,7 @@ def main() -> None:
     parser.add_argument('--prefix', default='backbone.')
     parser.add_argument('--trust-pickle', metavar=TRUST)
     options = parser.parse_args()
-    try:
-        fingerprint = export_backbone(**vars(options))
-    except (ValueError, OSError) as error:
-        sys.exit(f'export_backbone.py: {error}')
+    fingerprint = export_backbone(**vars(options))
     print(f'wrote {options.out}')
     for name, value in fingerprint.items():
         print(f'  {name}: {value}')

@@ -33,6 +33,7 @@ def convert(
     from declip_mm.detection.convert import from_mmdet2
 
     cfg = apis.load_config(config)
+    apis.check_kind(cfg, config, ('FViT',))
     init_default_scope('mmdet')
     with torch.device('meta'):  # names and shapes alone
         model = MODELS.build(cfg.model)
@@ -54,6 +55,7 @@ def convert(
     return dropped
 
 
+@apis.command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')
@@ -65,12 +67,9 @@ def main() -> None:
         help='run code in the file; only for files from people you trust',
     )
     args = parser.parse_args()
-    try:
-        dropped = convert(
-            args.config, args.checkpoint, args.out, args.trust_pickle
-        )
-    except (apis.OptionError, FileNotFoundError, ValueError) as error:
-        sys.exit(f'f_vit_mmdet2.py: {error}')
+    dropped = convert(
+        args.config, args.checkpoint, args.out, args.trust_pickle
+    )
     print(f'wrote {args.out}; left out on purpose: {", ".join(dropped)}')
 
 

@@ -11,6 +11,7 @@ CLONE = Path(__file__).resolve().parents[2]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.checkpoint import TRUST, describe
 
 
@@ -61,6 +62,7 @@ def lines(found: dict) -> list[str]:
     return out
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('files', nargs='+', metavar='FILE')

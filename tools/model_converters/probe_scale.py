@@ -17,6 +17,7 @@ CLONE = Path(__file__).resolve().parents[2]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import at_least, command
 from declip_mm.apis.probe import judge, probe
 from declip_mm.datasets.listing import check_folder, list_folder
 
@@ -30,7 +31,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('file', help='weight file of any known layout')
     parser.add_argument('pictures', help='folder of pictures')
-    parser.add_argument('--most', type=int, default=200, help='pictures')
+    parser.add_argument(
+        '--most', type=at_least(1), default=200, help='pictures'
+    )
     parser.add_argument(
         '--affinity', nargs='+', default=['qq', 'kk', 'vv', 'csa']
     )
@@ -39,31 +42,31 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--model', help='open_clip name or .json')
     parser.add_argument(
-        '--size', type=int, help='side of the view (default: twice native)'
+        '--size',
+        type=at_least(1),
+        help='side of the view (default: twice native)',
     )
     return parser.parse_args(args)
 
 
+@command
 def main() -> None:
     args = parse_args()
-    try:
-        root = check_folder(args.pictures, 'folder of pictures')
-        names = list_folder(root)
-        step = max(1, len(names) // args.most)
-        some = [root / n for n in names[::step][: args.most]]
-        found = probe(
-            args.file,
-            some,
-            args.affinity,
-            args.scale,
-            args.size,
-            model=args.model,
-        )
-        options = dict(scale=args.scale, affinity=args.affinity)
-        several = [name for name, given in options.items() if given[1:]]
-        verdicts = [judge(found, name) for name in several]
-    except (ValueError, OSError) as error:
-        sys.exit(f'probe_scale.py: {error}')
+    root = check_folder(args.pictures, 'folder of pictures')
+    names = list_folder(root)
+    step = max(1, len(names) // args.most)
+    some = [root / n for n in names[::step][: args.most]]
+    found = probe(
+        args.file,
+        some,
+        args.affinity,
+        args.scale,
+        args.size,
+        model=args.model,
+    )
+    options = dict(scale=args.scale, affinity=args.affinity)
+    several = [name for name, given in options.items() if given[1:]]
+    verdicts = [judge(found, name) for name in several]
     print(f'{len(some)} pictures, 9 cells each; cosine of cell and crop,')
     print("and how often the cell's own crop is the nearest of the picture's")
     for candidate in found:

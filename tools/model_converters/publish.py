@@ -14,9 +14,11 @@ CLONE = Path(__file__).resolve().parents[2]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.apis import command
 from declip_mm.checkpoint import TRUST, publish
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('checkpoint')
@@ -28,10 +30,7 @@ def main() -> None:
     )
     parser.add_argument('--trust-pickle', metavar=TRUST)
     options = parser.parse_args()
-    try:
-        path = publish(**vars(options))
-    except (ValueError, OSError) as error:
-        sys.exit(f'publish.py: {error}')
+    path = publish(**vars(options))
     print(f'wrote {path}')
 
 

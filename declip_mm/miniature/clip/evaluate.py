@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ...apis import command
 from ..world import ASSETS, SpritePack, build_world, load_pack, make_scene
 from .model import encode_image
 from .text import CompactTokenizer
@@ -81,6 +82,7 @@ def read_crops(folder: Path, side: int, unseen: bool):
     return torch.from_numpy(np.stack(crops)) / 255, torch.tensor(labels)
 
 
+@command
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(

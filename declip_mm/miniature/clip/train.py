@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import torch.multiprocessing as mp
 
+from ...apis import at_least, command
 from ..paths import ASSETS
 from .growth import count_copies
 from .pool import render_pool
@@ -33,7 +34,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        '--steps', type=int, default=1600, help='steps of every worker'
+        '--steps', type=at_least(1), default=1600, help='steps of every worker'
     )
     parser.add_argument(
         '--low-share',
@@ -41,15 +42,17 @@ def parse() -> argparse.Namespace:
         default=0.4,
         help='share of the steps at 56 px',
     )
-    parser.add_argument('--workers', type=int, default=2)
+    parser.add_argument('--workers', type=at_least(1), default=2)
     parser.add_argument(
         '--batch',
         type=int,
         default=96,
         help='pictures in one step of one worker',
     )
-    parser.add_argument('--width', type=int, default=192)
-    parser.add_argument('--layers', type=int, default=6, help='image blocks')
+    parser.add_argument('--width', type=at_least(1), default=192)
+    parser.add_argument(
+        '--layers', type=at_least(1), default=6, help='image blocks'
+    )
     parser.add_argument(
         '--grow-from',
         type=Path,
@@ -100,6 +103,7 @@ def work(
     Trainer(args, rank, shared, barrier).run()
 
 
+@command
 def main() -> None:
     """Render the pool, then train."""
     args = parse()

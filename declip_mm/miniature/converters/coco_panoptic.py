@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from ...apis import at_least, command
 from ..world import build_world
 
 #: Spreads small numbers over the three bytes of a segment id; odd, hence
@@ -50,7 +51,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='class name that the background gets as stuff (default: no '
         'class, its pixels belong to no segment)',
     )
-    parser.add_argument('--limit', type=int, help='only the first pictures')
+    parser.add_argument(
+        '--limit', type=at_least(1), help='only the first pictures'
+    )
     return parser.parse_args(args)
 
 
@@ -174,6 +177,7 @@ def convert(
     return written
 
 
+@command
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     photos = args.split == 'val_photo'
@@ -184,10 +188,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f'{world} has no split {args.split!r}, only {there}.')
     if args.out.exists() and any(args.out.iterdir()):
         sys.exit(f'{args.out} is not empty; name a new folder.')
-    try:
-        written = convert(source, args.out, args.stuff, args.limit)
-    except ValueError as error:
-        sys.exit(str(error))
+    written = convert(source, args.out, args.stuff, args.limit)
     segments = sum(len(a['segments_info']) for a in written['annotations'])
     print(
         f'{args.out}: {len(written["images"])} pictures, {segments} segments, '

@@ -14,6 +14,7 @@ import json
 import random
 from pathlib import Path
 
+from ...apis import command
 from ...checkpoint import atomically
 from ..world import build_world
 
@@ -103,6 +104,7 @@ def write_detection_world(world: Path) -> None:
                 part.write_text(json.dumps(content), 'utf-8')
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(

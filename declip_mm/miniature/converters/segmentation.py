@@ -29,6 +29,7 @@ import numpy as np
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from ...apis import at_least, command
 from ...evaluation.label_files import write_labels
 from ..paths import ROOT
 from ..world import build_world
@@ -202,6 +203,7 @@ def _convert(tool: str, folder: Path) -> None:
     runpy.run_path(str(path))['convert'](folder)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -209,7 +211,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('out', type=Path)
     parser.add_argument('--split', default='val_known')
-    parser.add_argument('--limit', type=int, default=8, help='pictures')
+    parser.add_argument(
+        '--limit', type=at_least(1), default=8, help='pictures'
+    )
     parser.add_argument('--world', type=Path, help='default: the cached one')
     args = parser.parse_args(argv)
     world = args.world or build_world()

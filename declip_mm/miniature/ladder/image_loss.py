@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from ...apis import command
 from ..world import build_world
 from .frame import conclude, get_ready, table_parser
 from .job import run_job
@@ -34,6 +35,7 @@ def rows(weights: Sequence[float]) -> list[Row]:
     ]
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     parser = table_parser(__doc__, 'ladder')
     parser.set_defaults(seeds=2, processes=1)

@@ -93,16 +93,21 @@ def run_jobs(
             reason; never twice at a time.
         processes: How many at once.
         logs: Folder of ``worker_<n>.log``, what the workers print.
+
+    Raises:
+        KeyboardInterrupt: With what is kept, for the last line.
     """
     left: queue.SimpleQueue = queue.SimpleQueue()
     for job in jobs:
         left.put(job)
-    lock = threading.Lock()
+    lock, stopped = threading.Lock(), threading.Event()
     logs.mkdir(parents=True, exist_ok=True)
+    finished = 0
 
     def lane(number: int) -> None:
+        nonlocal finished
         worker = None
-        while True:
+        while not stopped.is_set():
             try:
                 job = left.get_nowait()
             except queue.Empty:
@@ -111,18 +116,28 @@ def run_jobs(
                 worker = _Worker(work, logs / f'worker_{number}.log')
             fine, result = worker.ask(job)
             with lock:
-                done(job, fine, result)
+                if fine or not stopped.is_set():  # Ctrl-C is no failure
+                    done(job, fine, result)
+                    finished += fine
         if worker is not None:
             worker.close()
 
     lanes = [
-        threading.Thread(target=lane, args=(n,))
+        threading.Thread(target=lane, args=(n,), daemon=True)
         for n in range(min(processes, len(jobs)))
     ]
     for thread in lanes:
         thread.start()
-    for thread in lanes:
-        thread.join()
+    try:
+        for thread in lanes:
+            thread.join()
+    except KeyboardInterrupt as stop:
+        stopped.set()  # the workers end with this process
+        stop.kept = (
+            f'{finished} of {len(jobs)} parts were done and are kept; the '
+            'same command goes on.'
+        )
+        raise
 
 
 def seconds_of(job: Any, result: Any) -> str:

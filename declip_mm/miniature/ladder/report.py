@@ -1,12 +1,7 @@
 """Means, intervals, the markdown table and the json of a ladder."""
 
-import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
-from ...checkpoint.files import atomically
 
 #: Box mAcc and mIoU on known sprites in the feasibility run: another world,
 #: another CLIP (its first blocks were the VFM's), 300 steps.
@@ -60,12 +55,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A markdown table of cells that are texts."""
     lines = [head, ['---'] * len(head), *rows]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """A file that is whole or not there: what is kept is trusted later."""
-    with atomically(path) as part:
-        part.write_text(json.dumps(content, indent=2) + '\n', 'utf-8')
 
 
 def heading(column: str) -> str:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...apis import command
 from ...apis.caching import fill_caches
 from ..world import build_world
 from .config import job_key, localise, train_config, with_clip
@@ -38,8 +39,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--clip', type=Path, help='folder of another CLIP (train_tiny_clip.py)'
     )
     args = parser.parse_args(argv)
-    if args.seeds < 1:
-        parser.error(f'--seeds must be 1 or more, got {args.seeds}')
     if args.table == 'tune' and args.split != 'tune':
         parser.error('--table tune chooses on tune_known: add --split tune')
     if args.table == '1-deep' and args.clip is None:
@@ -158,16 +157,14 @@ def as_rows(
     return out
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     get_ready()
     start = time.time()
     world = build_world(photos=args.photos)
     rows = wanted_rows(args.table, args.rows)
-    try:
-        rows = with_clip(rows, args.clip)
-    except (OSError, ValueError) as error:
-        sys.exit(f'ladder.py: {error}')
+    rows = with_clip(rows, args.clip)
     splits = wanted_splits(args.split, world)
     jobs, of_row = make_jobs(
         rows, args.seeds, list(splits), world, args.work_dir

@@ -22,7 +22,7 @@ from PIL import Image
 from pycocotools import mask as rle
 from tqdm import tqdm
 
-from ..paths import cache_folder
+from ..paths import cache_folder, make_folder
 from ..vfm import fetch_vit_s
 from .pack import Sprite, SpritePack, load_pack
 from .scenes import RECIPES, VERSION, Placed, make_scene
@@ -72,7 +72,7 @@ def build_world(
         if photos or split != 'val_photo'
     }
     if _stale(root, marks):
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root)
         # of two processes one builds; the other waits and finds it done
         with FileLock(root / '.lock'):
             _build(root, marks, sprites, processes)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -122,29 +123,37 @@ def cached_class_embeddings(
     damaged or foreign file is built anew, with a warning.
 
     Args:
-        cache_dir: Folder of the files; made if need be.
+        cache_dir: Folder of the files; made if need be. One that cannot be
+            written is warned of.
     """
     encoder = _built(encoder)
     wanted = expected_fingerprint(
         encoder, names, prompts, synonyms, background
     )
     path = Path(cache_dir) / _file_name(wanted)
-    if path.is_file():
+    if os.path.isfile(path):
         try:
             return ClassEmbeddings.load(
                 path, wanted, list(class_phrases(names))
             )
-        except ValueError as error:
-            print_log(
-                f'{error} Building these class embeddings anew.',
-                logger='current',
-                level=logging.WARNING,
-            )
+        except (OSError, ValueError) as error:
+            _warn(f'{error} Building these class embeddings anew.')
     found = build_class_embeddings(
         encoder, names, prompts, synonyms, background, progress
     )
-    found.save(path)
+    try:
+        found.save(path)
+    except OSError as error:  # the figures are right without it
+        _warn(
+            f'class embeddings could not be kept in {cache_dir} '
+            f'({error.strerror}); the next run computes them again. '
+            'cache_dir names another folder.'
+        )
     return found
+
+
+def _warn(text: str) -> None:
+    print_log(text, logger='current', level=logging.WARNING)
 
 
 def _file_name(fingerprint: dict) -> str:

@@ -28,7 +28,7 @@ class BestQuery(NamedTuple):
     """Per pixel the query that wins, and how sure that is.
 
     Attributes:
-        index: (H, W) int64.
+        index: (H, W) int32; 64 bits would be 740 MB for 92 megapixels.
         score: (H, W) float32: its softmax probability among all queries
             where that was asked for, else its score.
     """
@@ -107,7 +107,7 @@ def best_of_chunks(
             index[window][better] = (found[better] + first).int()
             best[window] = higher
     score = best if total is None else total.reciprocal_()
-    return BestQuery(index.long(), score)
+    return BestQuery(index, score)
 
 
 def query_probabilities(

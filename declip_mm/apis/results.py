@@ -1,0 +1,146 @@
+"""What was found in many pictures, on disk while it is being found."""
+
+import errno
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+
+from ..checkpoint import atomically
+from ..datasets.decoding import UnreadableImage
+from .command import was_stopped
+
+__all__ = ['ResultsFile', 'writable_file', 'writable_folder', 'write_json']
+
+
+def writable_folder(path: str | Path) -> Path:
+    """Make a folder and write to it, before the work and not after it.
+
+    Raises:
+        OSError: Names the folder; it is a file, or cannot be written.
+    """
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b'x')
+            file.flush()
+    except OSError as error:
+        error.filename = str(folder)
+        raise
+    return folder
+
+
+def writable_file(path: str | Path) -> Path:
+    """The same for the folder of a file.
+
+    Raises:
+        OSError: Names the file, which is a folder, or its folder.
+    """
+    path = Path(path)
+    writable_folder(path.parent)
+    if path.is_dir():
+        raise IsADirectoryError(
+            errno.EISDIR, os.strerror(errno.EISDIR), str(path)
+        )
+    return path
+
+
+def write_json(path: str | Path, content: Any, indent: int = 1) -> None:
+    """Write json, whole or not at all."""
+    with atomically(path) as part:
+        part.write_text(json.dumps(content, indent=indent) + '\n', 'utf-8')
+
+
+class ResultsFile:
+    """``results.json`` of a run over pictures.
+
+    It holds what ``head`` says, ``pictures`` (an entry each), ``failed``
+    (path and reason) and ``left`` (paths that were not looked at). A context
+    manager: however the block ends, by Ctrl-C or on a full disk, what was
+    done is on disk and the rest is named.
+
+    Args:
+        folder: That it lies in; None writes nothing.
+        head: First fields.
+        paths: Of all pictures that are wanted.
+        every: Seconds between two states on disk.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | None,
+        head: dict,
+        paths: Sequence[str],
+        every: float = 5.0,
+    ) -> None:
+        self.path = None if folder is None else Path(folder) / 'results.json'
+        self.head, self.every = head, every
+        self._left = dict.fromkeys(paths)
+        self.pictures: list[dict] = []
+        self.failed: list[dict] = []
+        self._written = time.monotonic()
+
+    def add(self, path: str, entry: dict) -> None:
+        """A picture is done."""
+        self._left.pop(path, None)
+        self.pictures.append(entry)
+        if time.monotonic() - self._written > self.every:
+            self.write()
+
+    def fail(self, path: str, reason: str) -> None:
+        """A picture cannot be used; says so at once."""
+        self._left.pop(path, None)
+        self.failed.append(dict(path=path, reason=reason))
+        print_log(f'left out: {reason}', 'current', level=logging.WARNING)
+
+    def check(self) -> None:
+        """Refuse a run in which no picture could be used.
+
+        Raises:
+            UnreadableImage: With all the reasons.
+        """
+        if self.failed and not self.pictures:
+            raise UnreadableImage(
+                'no picture could be used: '
+                + ' '.join(one['reason'] for one in self.failed)
+            )
+
+    def write(self) -> None:
+        """Bring the file up to date."""
+        if self.path is None:
+            return
+        content = dict(
+            **self.head,
+            pictures=self.pictures,
+            failed=self.failed,
+            left=list(self._left),
+        )
+        write_json(self.path, content)
+        self._written = time.monotonic()
+
+    def __enter__(self) -> 'ResultsFile':
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if error is None:
+            self.write()
+            return
+        try:
+            self.write()
+            where = f'and in {self.path}'
+        except OSError as second:
+            where = f'but not all in {self.path} ({second.strerror})'
+        if self.path is not None and was_stopped(error):
+            names = [os.path.basename(p) for p in self._left]
+            more = f' and {len(names) - 5} more' if len(names) > 5 else ''
+            error.kept = (
+                f'{len(self.pictures)} pictures are done {where}; not done: '
+                f'{", ".join(names[:5]) or "none"}{more}.'
+            )
