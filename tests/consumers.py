@@ -270,6 +270,22 @@ class DetInferencer(Detector):
         self.build(Asked(folder=folder), path)
 
 
+class Encoder:
+    """Pictures from Python, without a toolbox."""
+
+    own = 'a pre-finetuned backbone'
+
+    def build(self, asked):
+        from declip_mm.models.zero_shot import DenseEncoder
+
+        model = MODELS.build(asked.backbone)
+        model.init_weights()
+        return DenseEncoder(model, asked.text, prompts='name', device='cpu')
+
+    def load(self, path, folder):
+        self.build(Asked(tower=dict(pretrained=path)))
+
+
 CONSUMERS = dict(
     distiller=Distiller(),
     region_classification=RegionClassification(),
@@ -278,6 +294,7 @@ CONSUMERS = dict(
     f_vit=Detector(),
     seg_inferencer=SegInferencer(),
     det_inferencer=DetInferencer(),
+    dense_encoder=Encoder(),
 )
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from ...apis import at_least, write_json
 from .pool import Progress
-from .report import write_json
 
 
 def table_parser(doc: str, name: str) -> argparse.ArgumentParser:
@@ -27,9 +27,11 @@ def table_parser(doc: str, name: str) -> argparse.ArgumentParser:
         description=doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--seeds', type=int, default=3, help='0 to N - 1')
+    parser.add_argument(
+        '--seeds', type=at_least(1), default=3, help='0 to N - 1'
+    )
     parser.add_argument('--out', type=Path, help='json file')
-    parser.add_argument('--processes', type=int, default=2)
+    parser.add_argument('--processes', type=at_least(1), default=2)
     parser.add_argument('--work-dir', type=Path, default=f'work_dirs/{name}')
     if name != 'ladder':
         parser.add_argument(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...apis import write_json
 from ...checkpoint import export_backbone
 from .config import (
     CachePaths,
@@ -16,7 +17,6 @@ from .config import (
     train_config,
     with_weights,
 )
-from .report import write_json
 from .tables import Row
 
 

@@ -10,18 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...checkpoint import (
-    FINGERPRINT_KEY,
-    read_checkpoint,
-)
 from ..declip_vit import DeCLIPViT
-from ..pretrained import find_weights
+from ..pixels import match_pixels, normalise
 from ..regions import box_features, mask_features
 from ..text import (
     DeCLIPTextEncoder,
     build_class_embeddings,
-    class_phrases,
-    read_names,
+    parse_names,
 )
 from .arg_max import best_query
 from .inputs import Picture, as_tensor, checked_boxes, checked_masks
@@ -129,23 +124,18 @@ class DenseEncoder:
         memory: int = 256,
         **options: Any,
     ) -> None:
-        said = {}
-        if isinstance(weights, nn.Module):
-            backbone = weights
-        else:
-            path = find_weights(
-                weights, options.pop('filename', None), options.get('revision')
-            )
-            said = read_checkpoint(path)[1].get(FINGERPRINT_KEY, {})
-            backbone = DeCLIPViT.from_pretrained(path, **options)
+        backbone = weights
+        if not isinstance(weights, nn.Module):
+            backbone = DeCLIPViT.from_pretrained(weights, **options)
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         self.device, self.dtype = torch.device(device), dtype
-        self.text_encoder = find_text_tower(text, said, backbone, str(weights))
+        origin = type(backbone).__name__ if weights is backbone else weights
+        self.text_encoder = find_text_tower(text, backbone, str(origin))
         self.text_encoder.to(self.device)
         self.backbone = backbone.eval().to(self.device, dtype)
         native = backbone.visual.native_size
-        self.short_side = short_side or said.get(
+        self.short_side = short_side or backbone.file_says.get(
             'resolution', _NATIVE_SIDES * native
         )
         self.long_side = long_side
@@ -153,11 +143,12 @@ class DenseEncoder:
         self.prompts, self.logit_scale = prompts, logit_scale
         self.batch, self.memory = batch, memory
         self._asked: tuple[Any, _Queries] | None = None
-        mean, std = (
-            torch.tensor(value).view(3, 1, 1).to(self.device)
-            for value in (backbone.pixel_mean, backbone.pixel_std)
+        self._mean, self._std = (
+            torch.tensor(match_pixels(name, None, backbone))
+            .view(3, 1, 1)
+            .to(self.device)
+            for name in ('mean', 'std')
         )
-        self._mean, self._std = mean, std
 
     # ------------------------------------------------------------- pictures
 
@@ -195,24 +186,24 @@ class DenseEncoder:
 
     def _prepare(self, image: Picture) -> Tensor:
         """(3, h, w) float32, resized and normalised as the backbone wants."""
-        pixels = as_tensor(image).to(self.device).float() / 255
+        pixels = as_tensor(image).to(self.device).float()
         size = short_side_size(
             *pixels.shape[-2:], self.short_side, self.long_side
         )
-        return (resize(pixels, size) - self._mean) / self._std
+        return normalise(resize(pixels, size), self._mean, self._std)
 
     # ---------------------------------------------------------------- names
 
     def encode_names(self, names: Names) -> Tensor:
         """(K, C) unit rows; a class of several texts has their mean."""
         found = build_class_embeddings(
-            self.text_encoder, _read(names), self.prompts
+            self.text_encoder, parse_names(names), self.prompts
         )
         return found.matrix.to(self.device)
 
     def _queries(self, names: Names) -> _Queries:
         """One row a text: a class is as probable as its best text."""
-        phrases = class_phrases(_read(names))
+        phrases = parse_names(names)
         if self._asked is None or self._asked[0] != phrases:
             every = [text for own in phrases.values() for text in own]
             texts = list(dict.fromkeys(every))
@@ -297,7 +288,7 @@ class DenseEncoder:
         best = best_query(
             features, queries.matrix, size, self.logit_scale, True, self.memory
         )
-        labels = queries.owner[best.index]
+        labels = queries.owner[best.index.long()]
         if threshold > 0:
             labels = labels.masked_fill(best.score < threshold, -1)
         return Segmented(labels, best.score, queries.names)
@@ -363,7 +354,3 @@ class DenseEncoder:
         ]
         masks = F.pad(masks, (0, padding[1], 0, padding[0]))
         return mask_features(content, [masks])
-
-
-def _read(names: Names) -> Any:
-    return read_names(names) if isinstance(names, str) else names

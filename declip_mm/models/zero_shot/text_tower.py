@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Union
 
-from ...checkpoint import compare_fingerprints
 from ..declip_vit import DeCLIPViT
+from ..pairing import check_text_tower, check_text_weights
 from ..text import DeCLIPTextEncoder
 
 __all__ = ['find_text_tower']
@@ -12,44 +12,39 @@ __all__ = ['find_text_tower']
 
 def find_text_tower(
     text: Union[str, dict, DeCLIPTextEncoder, None],
-    said: dict,
     backbone: DeCLIPViT,
     origin: str,
 ) -> DeCLIPTextEncoder:
-    """The text tower of a backbone, compared with what its file says.
+    """The text tower of a backbone, or a refusal of another one.
 
     Args:
-        text: Weight file, tag, config or tower; None: what the file names.
-        said: Fingerprint of the file, or empty.
-        backbone: The image side.
-        origin: Of the weights, for messages.
+        text: Weight file, tag, config or tower; None: the one that the
+            backbone's file names.
+        backbone: The image side, filled.
+        origin: Of its weights, for messages.
 
     Raises:
-        ValueError: Nothing says where the text tower is, or its dimension
-            is another one.
-        FingerprintError: It is another CLIP's.
+        ValueError: Nothing says where the text tower is, or it is another
+            CLIP's.
+        FingerprintError: The backbone's file was measured with another one.
     """
+    source = dict(backbone.file_says.get('text_source') or {})
     if text is None:
-        text = dict(said.get('text_source') or {})
-        if not text:
+        if not source:
             raise ValueError(
                 f'{origin} does not say where its text tower is. Give '
                 "text='FILE' or an open_clip tag of the same CLIP "
                 f'({backbone.model}).'
             )
+        text = source
     if isinstance(text, str):
-        model = said.get('text_source', {}).get('model', backbone.model)
+        model = source.get('model', backbone.model)
         text = dict(model=model, pretrained=text, allow_download=True)
     if isinstance(text, Mapping):
         text = {k: v for k, v in text.items() if k != 'type'}
+        check_text_tower(backbone, text)
         text = DeCLIPTextEncoder(**text)
-    if said.get('text_tower'):
-        compare_fingerprints(
-            said['text_tower'],
-            text.fingerprint,
-            f'the text tower of {origin}',
-            fields=('model', 'dim', 'architecture', 'weights'),
-        )
+    check_text_weights(backbone, text)
     out_dim = backbone.visual.out_dim
     if text.embed_dim != out_dim:
         raise ValueError(
