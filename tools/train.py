@@ -77,6 +77,11 @@ def prepare(args: argparse.Namespace):
     cfg = apis.load_config(
         args.config, args.cfg_options, args.work_dir, args.allow_new_options
     )
+    if cfg.get('train_dataloader') is None:
+        raise apis.OptionError(
+            f'{args.config} trains nothing, it has no train_dataloader; '
+            f'python tools/test.py {args.config} CHECKPOINT measures with it'
+        )
     apis.switch_amp(cfg, args.amp)
     if args.auto_scale_lr:
         scale_lr(cfg)

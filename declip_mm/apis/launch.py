@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,32 @@ def switch_amp(cfg: Config, amp: bool | None) -> None:
         wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def check_strategy(cfg: Config, launcher: str) -> None:
+    """Look for what a sharding strategy needs, before anything is built.
+
+    Raises:
+        OptionError: Its package, a GPU or the launcher is missing.
+    """
+    kind = (cfg.get('strategy') or {}).get('type', '')
+    if kind == 'DeepSpeedStrategy' and find_spec('deepspeed') is None:
+        raise OptionError(
+            f'strategy {kind} needs the package deepspeed: pip install '
+            'deepspeed, or take the config without it'
+        )
+    if kind not in ('DeepSpeedStrategy', 'FSDPStrategy'):
+        return
+    if not accelerator_available():
+        raise OptionError(
+            f'strategy {kind} shards over GPUs, and torch sees none here; '
+            'take the config without it'
+        )
+    if launcher == 'none':
+        raise OptionError(
+            f'strategy {kind} shards over processes: bash '
+            'tools/dist_train.sh CONFIG GPUS starts them'
+        )
+
+
 def init_distributed(cfg: Config, launcher: str) -> None:
     """Prepares what mmengine's launcher assumes to be CUDA.
 
@@ -129,10 +156,11 @@ def init_distributed(cfg: Config, launcher: str) -> None:
     take the model where it is.
 
     Raises:
-        OptionError: The launcher's environment is missing, or the launcher
-            cannot work without a GPU.
+        OptionError: The launcher's environment is missing, the launcher
+            cannot work without a GPU, or the strategy misses something.
     """
     cfg.launcher = launcher
+    check_strategy(cfg, launcher)
     if launcher == 'none':
         return
     if launcher == 'pytorch' and 'RANK' not in os.environ:
