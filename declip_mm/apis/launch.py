@@ -124,27 +124,28 @@ def switch_amp(cfg: Config, amp: bool | None) -> None:
 def check_strategy(cfg: Config, launcher: str) -> None:
     """Look for what a sharding strategy needs, before anything is built.
 
+    FSDP counts GPUs by the local rank; without one it is told to shard where
+    the model is.
+
     Raises:
         OptionError: Its package, a GPU or the launcher is missing.
     """
-    kind = (cfg.get('strategy') or {}).get('type', '')
+    strategy = cfg.get('strategy') or {}
+    kind = strategy.get('type', '')
+    if kind not in ('DeepSpeedStrategy', 'FSDPStrategy'):
+        return
     if kind == 'DeepSpeedStrategy' and find_spec('deepspeed') is None:
         raise OptionError(
             f'strategy {kind} needs the package deepspeed: pip install '
             'deepspeed, or take the config without it'
-        )
-    if kind not in ('DeepSpeedStrategy', 'FSDPStrategy'):
-        return
-    if not accelerator_available():
-        raise OptionError(
-            f'strategy {kind} shards over GPUs, and torch sees none here; '
-            'take the config without it'
         )
     if launcher == 'none':
         raise OptionError(
             f'strategy {kind} shards over processes: bash '
             'tools/dist_train.sh CONFIG GPUS starts them'
         )
+    if kind == 'FSDPStrategy' and not accelerator_available():
+        strategy.setdefault('model_wrapper', {}).setdefault('device_id', 'cpu')
 
 
 def init_distributed(cfg: Config, launcher: str) -> None:

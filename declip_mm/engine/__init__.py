@@ -7,6 +7,7 @@ from .fingerprint import FingerprintHook
 from .guard import RunGuardHook
 from .nouns import NounHook
 from .optim import TrainableConstructor
+from .sharding import TeacherFSDP
 from .storage import AtomicLocalBackend, use_safe_storage
 from .vocabulary import VocabularyHook
 from .weight_ensemble import WeightEnsembleHook
@@ -19,6 +20,7 @@ __all__ = [
     'FingerprintHook',
     'NounHook',
     'RunGuardHook',
+    'TeacherFSDP',
     'TrainableConstructor',
     'VocabularyHook',
     'WeightEnsembleHook',
