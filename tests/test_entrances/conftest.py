@@ -20,10 +20,9 @@ def entrances(request, tmp_path_factory):
     start = time.time()
     runs = Entrances(make_desk(tmp_path_factory.mktemp('desk')))
     for item in request.session.items:
-        command = getattr(item, 'callspec', None)
-        command = command and command.params.get('command')
-        if command:
-            runs.ask(command)
+        case = getattr(item, 'callspec', None)
+        if case and 'asked' in case.params:
+            runs.ask(case.params['asked'])
     yield runs
     rows = table(runs.found)
     rows.append(f'{time.time() - start:.0f} s in all, two at a time.')

@@ -10,6 +10,7 @@ import pickle
 from fnmatch import fnmatch
 
 import pytest
+import torch
 from entrance_runs import figures
 from entrance_table import CHANGES, NAMES, NOT_HERE, entrance, read
 
@@ -52,7 +53,12 @@ def first(table, name):
 
 def check_train(folder, own):
     """A checkpoint, a loss, and the figures of the validation."""
-    assert (folder.parents[1] / own.checkpoint).is_file()
+    saved = torch.load(
+        folder.parents[1] / own.checkpoint,
+        map_location='cpu',
+        weights_only=False,
+    )
+    assert not [k for k in saved['state_dict'] if 'teacher' in k]
     (scalars,) = folder.glob('*/vis_data/scalars.json')
     lines = [json.loads(n) for n in scalars.read_text().splitlines()]
     assert lines and all(v == v for line in lines for v in line.values()), (
@@ -75,6 +81,8 @@ def check_test(folder, own, shown):
     found = figures(folder)
     for name in first(FIGURES, own.name):
         assert name in found, sorted(found)
+    # no figure is lost on the way to the file
+    assert all(isinstance(value, float) for value in found.values()), found
     assert all(value == value for value in found.values())
     predictions = pickle.loads((folder / 'predictions.pkl').read_bytes())
     assert len(predictions) == first(PICTURES, own.name)
@@ -83,11 +91,11 @@ def check_test(folder, own, shown):
         assert len(painted) == len(predictions)
 
 
-@pytest.mark.parametrize('command', COMMANDS)
-def test_runs(entrances, command):
-    tool, name = command.split(' ', 1)
+@pytest.mark.parametrize('asked', COMMANDS)
+def test_runs(entrances, asked):
+    tool, name = asked.split(' ', 1)
     own, root = entrance(name), entrances.desk.root
-    run = entrances.ask(command).result()
+    run = entrances.ask(asked).result()
     assert not run.problem, f'{run.problem}\n{run.log[-6000:]}'
     assert 'Traceback' not in run.log
     folder = root / 'work_dirs' / own.stem
