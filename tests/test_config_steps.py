@@ -9,32 +9,18 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
-from tiny import TEXT
+from narrow_hub import narrow_clip
 from tiny_vfm import HIERA, SAM, VIT
-
-from declip_mm.models.towers import read_model_config
 
 ROOT = Path(__file__).parents[1]
 TOOL = runpy.run_path(str(ROOT / 'tools/analysis_tools/step_configs.py'))
-NARROW = dict(embed_dim=24, depth=2, num_heads=2)
 PATCHES = 6
 
 
 def shrunk_clip(name):
-    """The model's own config with two narrow blocks, native 4 x 4 patches."""
-    config = read_model_config(name)
-    vision = config['vision_cfg']
-    trunk = vision.get('timm_model_name', '')
-    patch = 14 if '14' in name else 16
-    vision['image_size'] = 4 * patch
-    if trunk:
-        vision['timm_kwargs'] = dict(NARROW)
-        if 'pe_core' in trunk:
-            vision['timm_kwargs'].update(attn_pool_num_heads=4)
-    else:
-        vision.update(width=24, head_width=12, layers=2)
-    config['embed_dim'] = 24 if 'siglip' in trunk else 12
-    config['text_cfg'] = dict(TEXT)
+    """The model's own config, narrow, at native 4 x 4 patches."""
+    config = narrow_clip(name)
+    config['vision_cfg']['image_size'] = 4 * (14 if '14' in name else 16)
     return config
 
 

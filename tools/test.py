@@ -59,7 +59,8 @@ def draw(cfg, args: argparse.Namespace) -> None:
     if args.show:
         hook.show, hook.wait_time = True, args.wait_time
     if args.show_dir and hook.type.startswith('Det'):
-        hook.test_out_dir = args.show_dir
+        # mmdet puts a relative folder below work_dir/<time>
+        hook.test_out_dir = str(Path(args.show_dir).resolve())
     elif args.show_dir:
         visualizer = dict(cfg.get('visualizer') or dict(type='Visualizer'))
         visualizer.setdefault('vis_backends', [dict(type='LocalVisBackend')])

@@ -86,7 +86,8 @@ def prepare(args: argparse.Namespace):
         raise apis.OptionError(
             f'{args.config} has no {" and no ".join(missing)}, so there is '
             'nothing to train; take a config of configs/declip, configs/f_vit '
-            'or configs/cat_seg'
+            f'or configs/cat_seg. python tools/test.py {args.config} '
+            'CHECKPOINT measures with it'
         )
     apis.switch_amp(cfg, args.amp)
     if args.auto_scale_lr:

@@ -15,4 +15,6 @@ _base_ = [
     '../_base_/det_runtime.py',
 ]
 model = {{_base_.lvis}}
-default_hooks = dict(checkpoint=dict(save_best='lvis/segm_APr'))
+default_hooks = dict(
+    checkpoint=dict(save_best='lvis/segm_APr', rule='greater')
+)

@@ -14,4 +14,6 @@ _base_ = [
     '../_base_/schedules/f_vit_3e.py',
     '../_base_/det_runtime.py',
 ]
-default_hooks = dict(checkpoint=dict(save_best='coco/novel_ap50'))
+default_hooks = dict(
+    checkpoint=dict(save_best='coco/novel_ap50', rule='greater')
+)

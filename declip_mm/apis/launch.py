@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,33 @@ def switch_amp(cfg: Config, amp: bool | None) -> None:
         wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def check_strategy(cfg: Config, launcher: str) -> None:
+    """Look for what a sharding strategy needs, before anything is built.
+
+    FSDP counts GPUs by the local rank; without one it is told to shard where
+    the model is.
+
+    Raises:
+        OptionError: Its package, a GPU or the launcher is missing.
+    """
+    strategy = cfg.get('strategy') or {}
+    kind = strategy.get('type', '')
+    if kind not in ('DeepSpeedStrategy', 'FSDPStrategy'):
+        return
+    if kind == 'DeepSpeedStrategy' and find_spec('deepspeed') is None:
+        raise OptionError(
+            f'strategy {kind} needs the package deepspeed: pip install '
+            'deepspeed, or take the config without it'
+        )
+    if launcher == 'none':
+        raise OptionError(
+            f'strategy {kind} shards over processes: bash '
+            'tools/dist_train.sh CONFIG GPUS starts them'
+        )
+    if kind == 'FSDPStrategy' and not accelerator_available():
+        strategy.setdefault('model_wrapper', {}).setdefault('device_id', 'cpu')
+
+
 def init_distributed(cfg: Config, launcher: str) -> None:
     """Prepares what mmengine's launcher assumes to be CUDA.
 
@@ -167,10 +195,11 @@ def init_distributed(cfg: Config, launcher: str) -> None:
     take the model where it is.
 
     Raises:
-        OptionError: The launcher's environment is missing, or the launcher
-            cannot work without a GPU.
+        OptionError: The launcher's environment is missing, the launcher
+            cannot work without a GPU, or the strategy misses something.
     """
     cfg.launcher = launcher
+    check_strategy(cfg, launcher)
     if launcher == 'none':
         return
     if launcher == 'pytorch' and 'RANK' not in os.environ:

@@ -8,6 +8,7 @@ from .guard import RunGuardHook
 from .nouns import NounHook
 from .optim import TrainableConstructor
 from .predictions import PredictionsFile
+from .sharding import TeacherFSDP
 from .storage import AtomicLocalBackend, use_safe_storage
 from .vocabulary import VocabularyHook
 from .weight_ensemble import WeightEnsembleHook
@@ -21,6 +22,7 @@ __all__ = [
     'NounHook',
     'PredictionsFile',
     'RunGuardHook',
+    'TeacherFSDP',
     'TrainableConstructor',
     'VocabularyHook',
     'WeightEnsembleHook',

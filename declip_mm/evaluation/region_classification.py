@@ -189,7 +189,8 @@ class RegionClassificationMetric(BaseMetric):
         for group, members in columns.items():
             chosen = np.isin(labels, members)
             stem = f'{group}_' if group else ''
-            out[f'{stem}num_regions'] = int(chosen.sum())
+            # mmengine writes whole numbers to its json as null
+            out[f'{stem}num_regions'] = float(chosen.sum())
             for feature in self.features:
                 ranks = merged[feature]
                 stem = f'{feature}_{group}_' if group else f'{feature}_'

@@ -24,10 +24,12 @@ class FrozenTeacher(BaseModule):
 
     Attributes:
         pixel_mean, pixel_std: Of RGB in 0 to 1, as its weights want them.
+        absent: Whether a state dict leaves it out.
     """
 
     pixel_mean: tuple
     pixel_std: tuple
+    absent: bool = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,6 +48,8 @@ class FrozenTeacher(BaseModule):
     def _leave_out(
         module: nn.Module, state: Dict[str, Any], prefix: str, *_
     ) -> None:
+        if not module.absent:
+            return
         for key in [k for k in state if k.startswith(prefix)]:
             del state[key]
 
