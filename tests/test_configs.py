@@ -59,8 +59,12 @@ def cfg(request):
 def lvis_file(tmp_path_factory):
     """What a metric reads in its constructor."""
     path = tmp_path_factory.mktemp('lvis') / 'lvis.json'
+    image = dict(id=1, file_name='1.jpg', height=9, width=9)
+    thing = dict(id=1, image_id=1, category_id=1, bbox=[0, 0, 5, 5], area=25)
+    thing['segmentation'] = [[0, 0, 5, 0, 5, 5, 0, 5]]
+    image.update(neg_category_ids=[], not_exhaustive_category_ids=[])
     category = dict(id=1, name='cat', frequency='r')
-    content = dict(images=[], annotations=[], categories=[category])
+    content = dict(images=[image], annotations=[thing], categories=[category])
     path.write_text(json.dumps(content))
     return str(path)
 

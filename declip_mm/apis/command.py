@@ -37,7 +37,9 @@ class Stopped(KeyboardInterrupt):
     """SIGTERM: of ``kill``, a queue or a machine that goes down."""
 
 
-def command(main: Callable) -> Callable:
+def command(
+    main: Callable | None = None, *, tool: str | None = None
+) -> Callable:
     """Decorate the ``main`` of a tool.
 
     - What :func:`~declip_mm.apis.told.explain` knows to be the user's to
@@ -49,8 +51,11 @@ def command(main: Callable) -> Callable:
 
     Args:
         main: Its return value, where it is a number, is the exit code.
+        tool: What its lines begin with; None: the name of its file.
     """
-    tool = Path(main.__code__.co_filename).name
+    if main is None:
+        return functools.partial(command, tool=tool)
+    tool = tool or Path(main.__code__.co_filename).name
 
     @functools.wraps(main)
     def run(*args: Any, **kwargs: Any) -> Any:

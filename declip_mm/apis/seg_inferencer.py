@@ -100,10 +100,6 @@ class DeCLIPSegInferencer:
                 ``'stuff'`` for a single name, which would else have nothing
                 to be told from, and None for several.
         """
-        names = build_vocabulary(names)
-        if background == 'auto':
-            single = len(names.classes) == 1
-            background = 'stuff' if single else None
         self.model.set_vocabulary(names, background=background)
 
     @property

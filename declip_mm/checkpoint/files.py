@@ -46,7 +46,8 @@ def atomically(path: Union[str, Path]) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        if error.filename in (None, str(part), part):
+        # one that somebody wrote a message for has no number
+        if error.errno and error.filename in (None, str(part), part):
             error.filename = str(path)
         raise
     except RuntimeError as error:

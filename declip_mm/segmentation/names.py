@@ -5,21 +5,15 @@ They move results by points, so they are data with a source: SCLIP's lists
 this is what we use.
 """
 
+from ..models.text import STUFF_BACKGROUND
+
 __all__ = [
     'COCO_OBJECT_TEXTS',
     'PERSON',
-    'STUFF_BACKGROUND',
     'VOC_TEXTS',
     'VOC_WORDS',
     'closed_up',
 ]
-
-#: 26 words for what is around the objects of VOC and COCO.
-STUFF_BACKGROUND = tuple(
-    'sky wall tree wood grass road sea river mountain sands desk bed building '
-    'cloud lamp door window wardrobe ceiling shelf curtain stair floor hill '
-    'rail fence'.split()
-)
 
 #: A person is recognised by clothes.
 PERSON = (

@@ -13,14 +13,13 @@ from mmengine.logging import print_log
 
 from ..models.text import (
     class_phrases,
-    clean_name,
     name_key,
     parse_names,
     tidy,
+    with_background,
 )
 from ..models.text.names import Phrases
 from ..visualization.colours import Colour, class_palette
-from .names import STUFF_BACKGROUND
 
 __all__ = ['SegVocabulary', 'Source', 'build_vocabulary', 'read_vocabulary']
 
@@ -78,7 +77,7 @@ def build_vocabulary(
         texts: Texts of some classes, instead of their names.
         palette: Colours; None takes the data set's, else makes them.
         background: Texts of one more class ``'background'``, which becomes
-            label 0. ``'stuff'``: 26 words for what surrounds objects.
+            label 0; see :func:`~declip_mm.models.text.with_background`.
 
     Raises:
         ValueError: Names that are empty or occur twice, texts of no class or
@@ -88,23 +87,16 @@ def build_vocabulary(
     names = list(explicit)
     for own in (meta.get('texts') or {}, texts or {}):
         explicit.update((tidy(name), phrases) for name, phrases in own.items())
-    if background is not None:
-        if 'background' in names:
-            raise ValueError(
-                "there is a class 'background' already; give its texts by "
-                'texts=dict(background=[...]) and leave background out.'
-            )
-        explicit['background'] = _background(background, names)
-        names = ['background', *names]
     strangers = [name for name in explicit if name not in set(names)]
     if strangers:
         raise ValueError(
             f'texts are given for {strangers[:8]}, which are no class names. '
             f'The {len(names)} classes begin with {names[:5]}.'
         )
-    phrases = class_phrases({name: explicit[name] for name in names})
+    phrases = class_phrases(with_background(explicit, background))
+    names = list(phrases)
     _check_shared_texts(phrases)
-    if palette is None and background is None:
+    if palette is None and len(names) == len(explicit):
         palette = meta.get('palette')
     palette = palette or class_palette(names)
     if len(palette) != len(names):
@@ -149,18 +141,6 @@ def _registered(name: str) -> Optional[Mapping[str, Any]]:
     from mmseg.registry import DATASETS
 
     return getattr(DATASETS.get(name), 'METAINFO', None)
-
-
-def _background(
-    texts: Union[str, Sequence[str]], names: Sequence[str]
-) -> List[str]:
-    """Texts of the background; a word that is a class is none of them."""
-    if texts == 'stuff':
-        taken = {clean_name(name) for name in names}
-        return [word for word in STUFF_BACKGROUND if word not in taken]
-    if isinstance(texts, str):
-        return [part.strip() for part in texts.split(',')]
-    return list(texts)
 
 
 def _check_shared_texts(phrases: Phrases) -> None:

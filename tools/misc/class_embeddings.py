@@ -126,7 +126,11 @@ def recipe(args: argparse.Namespace) -> dict:
         prompts = [line.strip() for line in lines if line.strip()]
     synonyms = None
     if args.synonyms:
-        synonyms = read_json(args.synonyms, 'file of synonyms')
+        synonyms = read_json(
+            args.synonyms,
+            'file of synonyms',
+            'Wanted is {"name": ["phrase", ...]}.',
+        )
         if not isinstance(synonyms, dict):
             raise ValueError(
                 f'{args.synonyms} must hold a dict, name -> list of phrases, '
@@ -231,7 +235,7 @@ def describe(found: ClassEmbeddings, path: str) -> None:
 @command
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    check_device(args.device)
+    check_device(getattr(args, 'device', None))  # importing needs none
     if args.command != 'verify':
         writable_file(args.file)
     commands = {'dump': dump, 'verify': verify, 'import': import_file}

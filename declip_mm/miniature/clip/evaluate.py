@@ -82,7 +82,7 @@ def read_crops(folder: Path, side: int, unseen: bool):
     return torch.from_numpy(np.stack(crops)) / 255, torch.tensor(labels)
 
 
-@command
+@command(tool='eval_tiny_clip.py')
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(

@@ -103,7 +103,7 @@ def work(
     Trainer(args, rank, shared, barrier).run()
 
 
-@command
+@command(tool='train_tiny_clip.py')
 def main() -> None:
     """Render the pool, then train."""
     args = parse()

@@ -177,7 +177,7 @@ def convert(
     return written
 
 
-@command
+@command(tool='miniature_coco_panoptic.py')
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     photos = args.split == 'val_photo'

@@ -104,7 +104,7 @@ def write_detection_world(world: Path) -> None:
                 part.write_text(json.dumps(content), 'utf-8')
 
 
-@command
+@command(tool='miniature_detection.py')
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(

@@ -203,7 +203,7 @@ def _convert(tool: str, folder: Path) -> None:
     runpy.run_path(str(path))['convert'](folder)
 
 
-@command
+@command(tool='miniature_segmentation.py')
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,

@@ -157,7 +157,7 @@ def as_rows(
     return out
 
 
-@command
+@command(tool='ladder.py')
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     get_ready()

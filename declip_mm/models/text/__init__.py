@@ -1,5 +1,6 @@
 """Text side of CLIP: prompts, text tower, class embeddings."""
 
+from .background import BACKGROUND, STUFF_BACKGROUND, with_background
 from .build import (
     build_class_embeddings,
     cached_class_embeddings,
@@ -25,7 +26,9 @@ from .prompts import PROMPT_SETS, PromptSet, expand, get_prompts
 from .tokenizer import TextTokenizer, TokenBatch, tokens_alike
 
 __all__ = [
+    'BACKGROUND',
     'PROMPT_SETS',
+    'STUFF_BACKGROUND',
     'ClassEmbeddings',
     'DeCLIPTextEncoder',
     'PromptSet',
@@ -47,4 +50,5 @@ __all__ = [
     'read_text',
     'tidy',
     'tokens_alike',
+    'with_background',
 ]

@@ -160,8 +160,17 @@ def read_text(path: str | Path, what: str = 'file') -> str:
         ) from error
 
 
-def read_json(path: str | Path, what: str = 'file of class names') -> Any:
+def read_json(
+    path: str | Path,
+    what: str = 'file of class names',
+    remedy: str = 'Correct it, or give a .txt file with a name a line.',
+) -> Any:
     """Content of a ``.json`` file in which no key may stand twice.
+
+    Args:
+        path: Of the file.
+        what: It is, for messages.
+        remedy: What to do where it is no JSON.
 
     Raises:
         FileNotFoundError: No such file.
@@ -172,10 +181,7 @@ def read_json(path: str | Path, what: str = 'file of class names') -> Any:
     try:
         return json.loads(text, object_pairs_hook=hook)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(
-            f'{path} is no JSON: {error}. Correct it, or give a .txt file '
-            'with a name a line.'
-        ) from error
+        raise ValueError(f'{path} is no JSON: {error}. {remedy}') from error
 
 
 def _unique(path: str | Path) -> Callable[[list], dict]:

@@ -16,9 +16,9 @@ from mmseg.datasets import (
 )
 from mmseg.registry import DATASETS
 
+from ...models.text import STUFF_BACKGROUND
 from ..names import (
     COCO_OBJECT_TEXTS,
-    STUFF_BACKGROUND,
     VOC_TEXTS,
     VOC_WORDS,
     closed_up,
