@@ -30,6 +30,8 @@ LAYERS = {
     'detection': 4,
     'segmentation': 4,
     'apis': 5,
+    'cli': 6,
+    '__main__': 7,
     # on top: may use everything, and nothing uses it
     'miniature': 6,
 }

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -12,18 +11,13 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmengine.utils import ProgressBar
 from mmseg.registry import MODELS, TRANSFORMS
-from PIL import Image
 
-from ..checkpoint import atomically
 from ..evaluation.label_files import (
-    no_class_label,
     smallest_kind,
-    write_labels,
 )
 from ..segmentation import DenseCLIPSegmentor, build_vocabulary
 from ..segmentation.vocabulary import Source
 from ..visualization.fonts import warn_of_missing_glyphs
-from ..visualization.overlay import draw_overlay, legend_of
 from .devices import check_device
 from .kinds import check_kind, model_type
 from .launch import load_config
@@ -37,6 +31,7 @@ from .pictures import (
     read_pictures,
 )
 from .results import ResultsFile, writable_folder
+from .segmented import keep_segmented, results_head
 from .weights import fill_model
 
 __all__ = ['DeCLIPSegInferencer']
@@ -232,37 +227,21 @@ class DeCLIPSegInferencer:
         return_vis: bool,
     ) -> None:
         """Write and remember what was found in one picture."""
-        classes, palette = self.classes, self.model.dataset_meta['palette']
-        index = {name: label for label, name in enumerate(classes)}
-        none = no_class_label(len(classes))
-        entries = legend_of(labels, classes, palette, len(classes) + 1)
-        shares = [
-            dict(name=name, label=index.get(name, none), share=round(share, 6))
-            for name, _, share in entries
-        ]
-        own = dict(name=picture.name, path=picture.source, classes=shares)
-        if return_vis or out_dir is not None:
-            overlay = draw_overlay(
-                picture.image, labels, classes, palette, with_input=True
-            )
-            if return_vis:
-                found['visualization'].append(overlay)
-        if out_dir is not None:
-            folder = Path(out_dir)
-            file = f'{picture.name}.png'
-            with atomically(folder / 'overlays' / file) as part:
-                Image.fromarray(overlay).save(part, 'PNG')
-            write_labels(str(folder / 'labels' / file), labels)
+        own, overlay = keep_segmented(
+            picture,
+            labels,
+            self.classes,
+            self.model.dataset_meta['palette'],
+            out_dir,
+            return_vis,
+        )
+        if return_vis:
+            found['visualization'].append(overlay)
         found['predictions'].append(own)
 
     def _head(self) -> dict:
-        """What ``results.json`` says of all pictures together."""
         meta = self.model.dataset_meta
-        return dict(
-            classes=list(meta['classes']),
-            palette=[list(map(int, colour)) for colour in meta['palette']],
-            no_class=no_class_label(len(meta['classes'])),
-        )
+        return results_head(meta['classes'], meta['palette'])
 
 
 def _load(cfg: Config, weights: Optional[str]) -> torch.nn.Module:

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-__all__ = ['ASSET_SCHEME', 'resolve_asset']
+__all__ = ['ASSET_SCHEME', 'ROOT', 'resolve_asset']
 
 #: ``declip_mm://miniature/tiny_clip.json`` names a shipped file wherever the
 #: package is installed, so that configs need no path of their own.
 ASSET_SCHEME = 'declip_mm://'
 _HERE = Path(__file__).resolve().parent
+_MIM = _HERE.parent / '.mim'
+#: Holds configs/ and tools/: a folder of the wheel, else the clone itself.
+ROOT = _MIM if _MIM.is_dir() else _HERE.parents[1]
 
 
 def resolve_asset(path: str) -> str:

@@ -78,9 +78,10 @@ class FingerprintHook(Hook):
         return found
 
     def _text_source(self, runner) -> Dict[str, Any]:
-        """Where the text tower is, if that means something elsewhere.
+        """Where the text tower is, and its prompts, if that can be told.
 
-        A tag or a shipped file does; a path of this machine does not.
+        A tag or a shipped file means something elsewhere, a path of this
+        machine does not.
         """
         predictor = getattr(unwrap(runner), 'predictor', None)
         config = getattr(predictor, 'text_encoder', None) or {}
@@ -89,6 +90,9 @@ class FingerprintHook(Hook):
         if not portable or not isinstance(config.get('model'), str):
             return {}
         source = dict(model=config['model'], pretrained=weights)
+        prompts = getattr(predictor, 'prompts', None)
+        if isinstance(prompts, str):  # the name of a set
+            source['prompts'] = prompts
         return dict(text_source=source)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:

@@ -87,7 +87,8 @@ class DenseEncoder:
         long_side: The long side gets no longer than this.
         window, stride: Side and step of sliding windows in pixels, whose
             scores are averaged; None is one pass over the whole picture.
-        prompts: Prompt set or own templates.
+        prompts: Prompt set or own templates; None takes the set that the
+            weights were measured with, else ``'openai'``.
         logit_scale: Factor before the softmax over names.
         device: None takes a GPU where there is one.
         dtype: Of the image tower; features are float32.
@@ -116,7 +117,7 @@ class DenseEncoder:
         long_side: int = 2048,
         window: int | None = None,
         stride: int | None = None,
-        prompts: Union[str, Sequence[str]] = 'openai',
+        prompts: Union[str, Sequence[str], None] = None,
         logit_scale: float = 40.0,
         device: str | torch.device | None = None,
         dtype: torch.dtype = torch.float32,
@@ -140,7 +141,9 @@ class DenseEncoder:
         )
         self.long_side = long_side
         self.window, self.stride = window, stride or (window or 0) // 3 or 1
-        self.prompts, self.logit_scale = prompts, logit_scale
+        source = backbone.file_says.get('text_source') or {}
+        self.prompts = prompts or source.get('prompts', 'openai')
+        self.logit_scale = logit_scale
         self.batch, self.memory = batch, memory
         self._asked: tuple[Any, _Queries] | None = None
         self._mean, self._std = (
@@ -225,7 +228,10 @@ class DenseEncoder:
 
     @torch.no_grad()
     def segment(
-        self, image: Picture, names: Names, threshold: float = 0.0
+        self,
+        image: Picture,
+        names: Names,
+        threshold: float = 0.0,
     ) -> Segmented:
         """Name every pixel.
 

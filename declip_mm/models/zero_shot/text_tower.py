@@ -1,8 +1,10 @@
 """Which text tower belongs to a backbone."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Union
 
+from ...assets import resolve_asset
 from ..declip_vit import DeCLIPViT
 from ..pairing import check_text_tower, check_text_weights
 from ..text import DeCLIPTextEncoder
@@ -29,6 +31,7 @@ def find_text_tower(
         FingerprintError: The backbone's file was measured with another one.
     """
     source = dict(backbone.file_says.get('text_source') or {})
+    source.pop('prompts', None)
     if text is None:
         if not source:
             raise ValueError(
@@ -38,7 +41,7 @@ def find_text_tower(
             )
         text = source
     if isinstance(text, str):
-        model = source.get('model', backbone.model)
+        model = source.get('model') or _model_beside(text) or backbone.model
         text = dict(model=model, pretrained=text, allow_download=True)
     if isinstance(text, Mapping):
         text = {k: v for k, v in text.items() if k != 'type'}
@@ -52,3 +55,9 @@ def find_text_tower(
             f'{text.embed_dim}: the text tower belongs to another CLIP.'
         )
     return text
+
+
+def _model_beside(weights: str) -> str | None:
+    """The model's own ``.json`` beside a weight file of the same name."""
+    path = Path(resolve_asset(weights)).with_suffix('.json')
+    return str(path) if path.is_file() else None
