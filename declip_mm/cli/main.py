@@ -52,10 +52,11 @@ def _find(name: str) -> Command:
 
 
 def _load(script: Path) -> ModuleType:
-    """A script as a module, which its own processes can find again."""
-    spec = importlib.util.spec_from_file_location(script.stem, script)
+    """A script as a module, under a name that shadows no other."""
+    name = f'declip_tool_{script.stem}'
+    spec = importlib.util.spec_from_file_location(name, script)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[script.stem] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
