@@ -5,12 +5,24 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from declip_mm.cli.table import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = {}
 for _path in sorted((ROOT / 'tools').rglob('*.py')):
     TOOLS.setdefault(_path.name, []).append(_path)
-_START = re.compile(r'^(python|bash|pip|git) ')
-_INLINE = re.compile(r'`((?:python |bash |pip |tools/)[^`]+|\w+\.py [^`]+)`')
+_START = re.compile(r'^(python|bash|pip|git|declip) ')
+_INLINE = re.compile(
+    r'`((?:python |bash |pip |declip |tools/)[^`]+|\w+\.py [^`]+)`'
+)
+
+
+def _runs(name):
+    """What a subcommand of ``declip`` leads to."""
+    (found,) = [c for c in COMMANDS if c.name == name]
+    if found.is_script:
+        return ROOT / 'tools' / found.runs
+    return ROOT / f'{found.runs.replace(".", "/")}.py'
 
 
 class Command(NamedTuple):
@@ -30,6 +42,8 @@ class Command(NamedTuple):
     @property
     def tool(self):
         """The script, as a path; None where it is no script of ours."""
+        if self.words[0] == 'declip':
+            return _runs(self.words[1])
         if self.words[0] in ('python', 'bash'):
             return ROOT / self.words[1]
         return None
@@ -84,7 +98,7 @@ def _tool_first(words):
 
     A script that is named without arguments is no command.
     """
-    if words[0] in ('python', 'bash', 'pip'):
+    if words[0] in ('python', 'bash', 'pip', 'declip'):
         return words
     places = TOOLS.get(Path(words[0]).name, [])
     if len(words) < 2 or len(places) != 1:
@@ -117,9 +131,12 @@ def of_header(path):
 
 
 def every_command():
-    """All of README, docs and configs."""
+    """All of README, docs and configs, and the examples of ``declip``."""
     documents = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
     found = [c for path in documents for c in of_document(path)]
     for path in sorted((ROOT / 'configs').rglob('*.py')):
         found += of_header(path)
+    for command in COMMANDS:
+        words = shlex.split(command.example)
+        found.append(Command(f'declip: {command.name}', words))
     return found

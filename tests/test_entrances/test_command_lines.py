@@ -6,6 +6,7 @@ its config.
 """
 
 import argparse
+import importlib
 import re
 import sys
 
@@ -62,9 +63,9 @@ def parse(tool, words, monkeypatch):
     def stop(parser, args=None, namespace=None):
         raise Parsed(whole(parser, args, namespace))
 
-    module = load_tool(tool)
+    module = load_tool(tool) if isinstance(tool, str) else tool
     monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', stop)
-    monkeypatch.setattr(sys, 'argv', [tool, *words])
+    monkeypatch.setattr(sys, 'argv', [str(tool), *words])
     monkeypatch.setenv('LOCAL_RANK', '0')
     try:
         module.main()
@@ -110,6 +111,8 @@ def test_the_tool_takes_it(command, monkeypatch, capsys):
         tool, before = launcher
         assert words[before].isdigit(), command
         words = words[:before] + words[before + 1 :]
+    elif command.tool.is_relative_to(ROOT / 'declip_mm/cli'):
+        tool = importlib.import_module(f'declip_mm.cli.{command.tool.stem}')
     elif not command.tool.is_relative_to(TOOLS):
         assert not words
         return
