@@ -30,13 +30,15 @@ class Command(NamedTuple):
     @property
     def tool(self):
         """The script, as a path; None where it is no script of ours."""
+        if self.words[:2] == ['python', '-m']:
+            return ROOT / f'{self.words[2].replace(".", "/")}.py'
         if self.words[0] in ('python', 'bash'):
             return ROOT / self.words[1]
         return None
 
     @property
     def arguments(self):
-        return self.words[2:]
+        return self.words[3 if self.words[1] == '-m' else 2 :]
 
     def __str__(self):
         return f'{self.source}: {" ".join(self.words)}'
