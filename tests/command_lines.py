@@ -44,13 +44,17 @@ class Command(NamedTuple):
         """The script, as a path; None where it is no script of ours."""
         if self.words[0] == 'declip':
             return _runs(self.words[1])
+        if self.words[:2] == ['python', '-m']:
+            place = ROOT / self.words[2].replace('.', '/')
+            alone = place.with_suffix('.py')
+            return alone if alone.is_file() else place / '__main__.py'
         if self.words[0] in ('python', 'bash'):
             return ROOT / self.words[1]
         return None
 
     @property
     def arguments(self):
-        return self.words[2:]
+        return self.words[3 if self.words[1] == '-m' else 2 :]
 
     def __str__(self):
         return f'{self.source}: {" ".join(self.words)}'

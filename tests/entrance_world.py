@@ -13,7 +13,6 @@ from entrance_runs import Desk, Run
 from entrance_table import DECLIP, NAMES, entrance, read
 from official_detection import write_detection
 from official_segmentation import write_segmentation
-from tool_modules import load_tool
 
 WORKERS = 2
 CONVERT = 'tools/model_converters/convert.py'
@@ -56,16 +55,17 @@ MADE = {
 
 def write_miniature(root):
     """``data/miniature`` and its other layouts, from a few scenes."""
-    from declip_mm.datasets.miniature import build_world
+    from declip_mm.miniature import build_world
+    from declip_mm.miniature.converters import cat_seg as sets
+    from declip_mm.miniature.converters import detection
 
     world = build_world(root / 'data/miniature', 16, 4, processes=1)
     narrow_hub.write_vit_s(world / 'vit_s.safetensors')
-    detection = load_tool('dataset_converters/miniature_detection.py')
     detection.write_detection_world(world)
     cat_seg = read('cat_seg/miniature.py')
     out = root / 'data/miniature_cat_seg'
     splits = ['val_known']
-    load_tool('miniature/cat_seg_data.py').write_layouts(
+    sets.write_layouts(
         world,
         out,
         cat_seg.classes,

@@ -35,6 +35,9 @@ PLACEHOLDERS = {
     'OUT': None,
     'OUT.npz': None,
     'OUT.pth': None,
+    'OUT.safetensors': None,
+    'PHOTO.jpg': None,
+    'PHOTOS': None,
     'PICTURES': None,
     'SOURCE': None,
 }
@@ -135,7 +138,9 @@ def test_the_tool_takes_it(command, monkeypatch, capsys):
     sorted(
         path.relative_to(TOOLS).as_posix()
         for path in TOOLS.rglob('*.py')
-        if 'ArgumentParser(' in path.read_text('utf-8')
+        if re.search(
+            r'ArgumentParser\(|declip_mm\.miniature', path.read_text('utf-8')
+        )
     ),
 )
 def test_help(tool, monkeypatch, capsys):
