@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from entrance_table import NAMES, entrance
+from entrance_table import NAMES, NOT_HERE, entrance
 
 #: A file for the table of configs; printed at the end in any case.
 TABLE = 'DECLIP_ENTRANCES_TABLE'
@@ -45,6 +45,8 @@ def table(found):
             for tool in ('train', 'test')
             if f'{tool} {name}' in found
         }
+        if name in NOT_HERE:
+            rows.append(f'| {name} | not here: {NOT_HERE[name]} | - | - |')
         if not runs:
             continue
         cells = [
