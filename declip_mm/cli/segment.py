@@ -126,7 +126,7 @@ def segment(args: argparse.Namespace) -> dict:
             labels = encoder.segment(
                 picture.image, args.names, args.threshold
             ).labels
-            labels = labels.masked_fill(labels < 0, none).cpu().numpy()
+            labels = labels.masked_fill_(labels < 0, none).cpu().numpy()
             own, _ = keep_segmented(
                 picture, smallest_kind(labels), classes, palette, args.out
             )

@@ -15,7 +15,7 @@ from ..models.pixels import (
     match_pixels,
     normalise,
 )
-from ..models.zero_shot.resizing import resize, short_side_size
+from ..models.zero_shot.resizing import resize_image, short_side_size
 
 __all__ = ['DenseSegPreprocessor']
 
@@ -87,8 +87,7 @@ class DenseSegPreprocessor(BaseDataPreprocessor):
                 f'a picture must be (3, H, W), got {tuple(image.shape)}.'
             )
         size = self.target_size(*image.shape[-2:])
-        # a channel at a time: floats of a large picture are four times it
-        image = torch.cat([resize(one[None].float(), size) for one in image])
+        image = resize_image(image, size)
         if self.bgr_to_rgb:
             image = image.flip(0)
         return normalise(image, self.mean, self.std)

@@ -18,6 +18,7 @@ from ..models.pixels import fit_pixels
 from ..models.zero_shot.arg_max import (
     best_of_class,
     best_query,
+    labels_of,
     query_probabilities,
 )
 from ..models.zero_shot.windows import PictureFeatures, encode_windows
@@ -27,8 +28,6 @@ from .vocabulary import SegVocabulary, Source, build_vocabulary
 __all__ = ['DenseCLIPSegmentor', 'write_sample']
 
 _PREPROCESSOR = 'DenseSegPreprocessor'
-#: Rows of a class map at a time.
-_ROWS = 64
 
 
 @MODELS.register_module()
@@ -218,13 +217,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
         best = best_query(
             features, texts, size, self.logit_scale, wanted, self.memory
         )
-        labels = best.index
-        for top in range(0, len(labels), _ROWS):  # looked up in 64 bits
-            rows = slice(top, top + _ROWS)
-            labels[rows] = owner[labels[rows].long()]
-            if wanted:
-                low = best.score[rows] < self.threshold
-                labels[rows].masked_fill_(low, self._below())
+        labels = labels_of(best, owner, self.threshold, self._below())
         fields = dict(pred_sem_seg=labels[None])
         if self.keep_logits:
             every = query_probabilities(

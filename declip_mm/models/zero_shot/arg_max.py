@@ -17,11 +17,14 @@ __all__ = [
     'best_of_chunks',
     'best_of_class',
     'best_query',
+    'labels_of',
     'query_probabilities',
 ]
 
 #: How many tensors of the size of a chunk exist at once, at most.
 _COPIES = 6
+#: Rows of a class map at a time.
+_ROWS = 64
 
 
 class BestQuery(NamedTuple):
@@ -108,6 +111,29 @@ def best_of_chunks(
             best[window] = higher
     score = best if total is None else total.reciprocal_()
     return BestQuery(index, score)
+
+
+def labels_of(
+    best: BestQuery, owner: Tensor, threshold: float = 0.0, below: int = -1
+) -> Tensor:
+    """The class of the best query in every pixel; takes the place of it.
+
+    Args:
+        best: Of :func:`best_query`; its index is overwritten.
+        owner: (Q,) class index of each query.
+        threshold: Score below which a pixel gets ``below`` instead.
+        below: Label of such pixels.
+
+    Returns:
+        (H, W) int32.
+    """
+    labels = best.index
+    for top in range(0, len(labels), _ROWS):  # looked up in 64 bits
+        rows = slice(top, top + _ROWS)
+        labels[rows] = owner[labels[rows].long()].int()
+        if threshold > 0:
+            labels[rows].masked_fill_(best.score[rows] < threshold, below)
+    return labels
 
 
 def query_probabilities(

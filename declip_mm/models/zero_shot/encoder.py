@@ -18,9 +18,9 @@ from ..text import (
     build_class_embeddings,
     parse_names,
 )
-from .arg_max import best_query
+from .arg_max import best_query, labels_of
 from .inputs import Picture, as_tensor, checked_boxes, checked_masks
-from .resizing import resize, short_side_size
+from .resizing import resize_image, short_side_size
 from .text_tower import find_text_tower
 from .windows import PictureFeatures, encode_windows
 
@@ -37,7 +37,7 @@ class Segmented(NamedTuple):
     """A picture by names.
 
     Attributes:
-        labels: (H, W) int64, positions in ``names``; -1 is no class.
+        labels: (H, W) int32, positions in ``names``; -1 is no class.
         scores: (H, W) float32, softmax probability of that class.
         names: K class names.
     """
@@ -189,11 +189,11 @@ class DenseEncoder:
 
     def _prepare(self, image: Picture) -> Tensor:
         """(3, h, w) float32, resized and normalised as the backbone wants."""
-        pixels = as_tensor(image).to(self.device).float()
+        pixels = as_tensor(image).to(self.device)
         size = short_side_size(
             *pixels.shape[-2:], self.short_side, self.long_side
         )
-        return normalise(resize(pixels, size), self._mean, self._std)
+        return normalise(resize_image(pixels, size), self._mean, self._std)
 
     # ---------------------------------------------------------------- names
 
@@ -242,7 +242,7 @@ class DenseEncoder:
             names: See :data:`Names`.
             threshold: Probability below which a pixel has no class.
         """
-        pixels = as_tensor(image)
+        size = tuple(as_tensor(image).shape[-2:])
         (features,) = encode_windows(
             [self._prepare(image)],
             self._content,
@@ -251,7 +251,7 @@ class DenseEncoder:
             self.backbone.visual.patch_size,
             self.batch,
         )
-        return self._name(features, tuple(pixels.shape[-2:]), names, threshold)
+        return self._name(features, size, names, threshold)
 
     @torch.no_grad()
     def segment_map(
@@ -294,9 +294,7 @@ class DenseEncoder:
         best = best_query(
             features, queries.matrix, size, self.logit_scale, True, self.memory
         )
-        labels = queries.owner[best.index.long()]
-        if threshold > 0:
-            labels = labels.masked_fill(best.score < threshold, -1)
+        labels = labels_of(best, queries.owner, threshold)
         return Segmented(labels, best.score, queries.names)
 
     @torch.no_grad()

@@ -24,7 +24,9 @@ def as_tensor(image: Picture) -> Tensor:
         image = np.asarray(image.convert('RGB'))
     if isinstance(image, np.ndarray):
         if image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8:
-            return torch.from_numpy(image.copy()).permute(2, 0, 1)
+            # Pillow's memory is not to be written to; torch would warn
+            own = image if image.flags.writeable else image.copy()
+            return torch.from_numpy(np.ascontiguousarray(own)).permute(2, 0, 1)
     elif isinstance(image, Tensor) and image.ndim == 3 and len(image) == 3:
         if image.dtype == torch.uint8:
             return image

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['resize', 'resize_rows', 'short_side_size']
+__all__ = ['resize', 'resize_image', 'resize_rows', 'short_side_size']
 
 
 def resize(maps: Tensor, size: Tuple[int, int]) -> Tensor:
@@ -21,6 +21,14 @@ def resize(maps: Tensor, size: Tuple[int, int]) -> Tensor:
         batch, size=tuple(size), mode='bilinear', align_corners=False
     )
     return found if maps.ndim == 4 else found[0]
+
+
+def resize_image(image: Tensor, size: Tuple[int, int]) -> Tensor:
+    """A picture (C, H, W) of any type -> (C, *size) float32.
+
+    A channel at a time: floats of a large picture are four times its bytes.
+    """
+    return torch.cat([resize(one[None].float(), size) for one in image])
 
 
 def resize_rows(
