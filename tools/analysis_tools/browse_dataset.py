@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from mmengine.config import DictAction
 from mmengine.utils import track_iter_progress
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -42,39 +41,36 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         choices=('train', 'val', 'test'),
         help='default: the first of test, train and val that the config has',
     )
-    parser.add_argument('--count', type=int, default=12, help='default: 12')
-    parser.add_argument('--start', type=int, default=0, help='default: 0')
+    for name, default in (('count', 12), ('per-sheet', 12), ('columns', 4)):
+        parser.add_argument(
+            f'--{name}',
+            type=apis.at_least(1),
+            default=default,
+            help=f'default: {default}',
+        )
     parser.add_argument(
-        '--per-sheet', type=int, default=12, help='default: 12'
+        '--start', type=apis.at_least(0), default=0, help='default: 0'
     )
-    parser.add_argument('--columns', type=int, default=4, help='default: 4')
     parser.add_argument('--out', type=Path, default='work_dirs/browse')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    args = parser.parse_args(argv)
-    for name in ('count', 'per_sheet', 'columns'):
-        if getattr(args, name) < 1:
-            parser.error(f'--{name.replace("_", "-")} must be 1 or more')
-    if args.start < 0:
-        parser.error('--start must be 0 or more')
-    return args
+    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
+    return parser.parse_args(argv)
 
 
+@apis.command
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
-        cfg = apis.load_config(args.config, args.cfg_options)
-        split = args.split or next(
-            (
-                part
-                for part in ('test', 'train', 'val')
-                if cfg.get(f'{part}_dataloader')
-            ),
-            'test',
-        )
-        dataset = build_split(cfg, split)
-        samples = browse(dataset, args.count, args.start)
-    except apis.OptionError as error:
-        sys.exit(f'browse_dataset.py: {error}')
+    cfg = apis.load_config(args.config, args.cfg_options)
+    split = args.split or next(
+        (
+            part
+            for part in ('test', 'train', 'val')
+            if cfg.get(f'{part}_dataloader')
+        ),
+        'test',
+    )
+    apis.writable_folder(args.out)
+    dataset = build_split(cfg, split)
+    samples = browse(dataset, args.count, args.start)
     classes = list((dataset.metainfo or {}).get('classes') or ())
     total = min(args.count, len(dataset) - args.start)
     samples, sheets = track_iter_progress((samples, total)), 0
