@@ -4,6 +4,8 @@ Importing the package registers its classes; it needs neither mmcv nor mmdet,
 mmseg or mmpretrain.
 """
 
+import importlib
+
 from .version import __version__, check_versions
 
 check_versions()
@@ -23,6 +25,23 @@ __all__ = [
     'datasets',
     'engine',
     'evaluation',
+    'list_models',  # noqa: F822  (see __getattr__)
+    'load_backbone',  # noqa: F822
     'models',
     'visualization',
 ]
+
+#: What stands on a higher floor is imported when it is asked for; the
+#: inferencers are not listed above, for they need mmdet or mmseg.
+_LATE = (
+    'DeCLIPDetInferencer',
+    'DeCLIPSegInferencer',
+    'list_models',
+    'load_backbone',
+)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATE:
+        raise AttributeError(f'module {__name__!r} has no {name!r}')
+    return getattr(importlib.import_module('.apis', __name__), name)

@@ -4,7 +4,13 @@ import importlib
 
 from ..engine import use_safe_storage
 from .arguments import ConfigOptions, add_shared_options, at_least, parse
-from .backbones import WEIGHT_WORDS, load_backbone, load_vfm, read_lines
+from .backbones import (
+    WEIGHT_WORDS,
+    list_models,
+    load_backbone,
+    load_vfm,
+    read_lines,
+)
 from .check_config import check_config
 from .command import DEBUG, Stopped, command, say_what_is_kept
 from .devices import check_device
@@ -45,6 +51,7 @@ __all__ = [
     'how_to_go_on',
     'init_distributed',
     'leave_distributed',
+    'list_models',
     'load_backbone',
     'load_config',
     'load_vfm',

@@ -1,12 +1,17 @@
 """Backbones by name, for tools that look at several."""
 
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import open_clip
+import torch
 from mmengine.registry import MODELS
 
 from ..models import DeCLIPViT, VFMTeacher
+from ..models.towers import build_tower, read_model_config
 from .launch import check_checkpoint, load_config
 from .options import OptionError
 
@@ -56,6 +61,36 @@ def read_lines(
         if weights not in WEIGHT_WORDS and source.endswith('.py'):
             check_checkpoint(weights)
     return lines
+
+
+def list_models(pattern: str = '*') -> list[str]:
+    """open_clip's names of the models whose image tower can be decoupled.
+
+    Each is built without memory, so that the list holds what works and
+    nothing else; all of them take some seconds.
+
+    Args:
+        pattern: Of names, such as ``'EVA02*'``; case does not matter.
+
+    Example:
+        >>> list_models('ViT-B-16-SigLIP2*')
+    """
+    names = [
+        name
+        for name in open_clip.list_models()
+        if fnmatch(name.lower(), pattern.lower())
+    ]
+    return [name for name in names if _can_be_decoupled(name)]
+
+
+@lru_cache(maxsize=None)
+def _can_be_decoupled(name: str) -> bool:
+    try:
+        with torch.device('meta'):
+            build_tower(read_model_config(name))
+    except ValueError:  # says why; see build_tower
+        return False
+    return True
 
 
 def load_backbone(source: str, weights: str, **options: Any) -> DeCLIPViT:

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from declip_mm.apis import (
     OptionError,
+    list_models,
     load_backbone,
     load_vfm,
     read_lines,
@@ -86,3 +87,24 @@ def test_the_miniature_vfm_is_that_of_its_config(monkeypatch):
     teacher = cfg.model.context_teacher.teacher
     wanted = teacher.model, 'file', teacher.layer, teacher.norm
     assert load_vfm('miniature').arguments == wanted
+
+
+def test_models_that_can_be_decoupled_are_listed():
+    assert list_models('eva02-b-16') == ['EVA02-B-16']
+    both = list_models('ViT-B-16*')
+    assert {'ViT-B-16', 'ViT-B-16-quickgelu', 'ViT-B-16-SigLIP2'} <= set(both)
+    # a ResNet has no last block, this giant one fused projection in each
+    assert list_models('RN50*') == list_models('EVA02-E-14') == []
+
+
+def test_what_a_user_wants_is_in_the_package():
+    import declip_mm
+
+    assert declip_mm.list_models is list_models
+    assert declip_mm.load_backbone is load_backbone
+    assert set(declip_mm.__all__) <= set(dir(declip_mm)) | {
+        'list_models',
+        'load_backbone',
+    }
+    with pytest.raises(AttributeError, match='has no'):
+        declip_mm.load_backbon  # noqa: B018
