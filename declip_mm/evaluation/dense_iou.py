@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -18,7 +18,10 @@ from .classes import (
 )
 from .table import text_table
 
-__all__ = ['DenseIoUMetric', 'class_map_of', 'intersect_and_areas']
+__all__ = ['RULES', 'DenseIoUMetric', 'class_map_of', 'intersect_and_areas']
+
+#: Over which classes a mean may go; see :class:`DenseIoUMetric`.
+RULES = ('mmseg', 'detectron2', 'all')
 
 
 def intersect_and_areas(
@@ -54,42 +57,65 @@ class DenseIoUMetric(BaseMetric):
 
     Args:
         ignore_index: Target value of pixels that count nowhere.
-        absent: What becomes of a class without a denominator (IoU: neither
-            predicted nor in a target; accuracy: not in a target):
-            ``'exclude'`` leaves it out of the mean, ``'zero'`` counts it
-            as 0.
+        rule: Over which classes the means go. ``'mmseg'``: those that are
+            in a target or predicted, so that a class that is only predicted
+            has an IoU of 0. ``'detectron2'``: those that are in a target.
+            ``'all'``: every class; what is nowhere has 0.
         exclude_classes: Class names that are left out of the main columns;
             pixels of theirs leave aAcc, too. Other classes that are predicted
             on such pixels, and such classes on other pixels, remain errors.
         subsets: Subset name s -> class names, reported as ``s_mIoU``,
             ``s_mAcc``, ``s_aAcc``.
         per_class: Log a table with a line per class.
+        absent: What this was called before, read with a notice.
         collect_device, prefix, collect_dir: See mmengine's ``BaseMetric``.
     """
 
     default_prefix = 'seg'
 
+    #: Old value of ``absent`` -> rule.
+    _ABSENT: ClassVar[dict[str, str]] = dict(exclude='mmseg', zero='all')
+
     def __init__(
         self,
         ignore_index: int = 255,
-        absent: str = 'exclude',
+        rule: str = 'mmseg',
         exclude_classes: Sequence[str] = (),
         subsets: Mapping[str, Sequence[str]] | None = None,
         per_class: bool = False,
+        absent: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
         super().__init__(collect_device, prefix, collect_dir)
-        if absent not in ('exclude', 'zero'):
+        if absent is not None:
+            rule = self._renamed(absent)
+        if rule not in RULES:
             raise ValueError(
-                f"absent={absent!r} is unknown; allowed: 'exclude', 'zero'."
+                f'rule={rule!r} is unknown; allowed: {", ".join(RULES)}.'
             )
         self.ignore_index = ignore_index
-        self.absent = absent
+        self.rule = rule
         self.exclude_classes = list(exclude_classes)
         self.subsets = check_subsets(subsets)
         self.per_class = per_class
+
+    def _renamed(self, absent: str) -> str:
+        """The rule that an old config means."""
+        if absent not in self._ABSENT:
+            raise ValueError(
+                f'absent={absent!r} is unknown, and now called rule; allowed: '
+                f'rule={", ".join(map(repr, RULES))}.'
+            )
+        rule = self._ABSENT[absent]
+        print_log(
+            f'{type(self).__name__}: absent={absent!r} is now called '
+            f'rule={rule!r}.',
+            logger='current',
+            level=logging.WARNING,
+        )
+        return rule
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pixels of each image; one (3, C) tensor an image."""
@@ -146,6 +172,8 @@ class DenseIoUMetric(BaseMetric):
         for counts in results:
             total += counts
         intersect, predicted, target = total
+        if self.rule == 'detectron2':  # what is only predicted has no IoU
+            predicted = predicted.where(target > 0, 0.0)
         iou = 100 * intersect / (predicted + target - intersect)
         accuracy = 100 * intersect / target
         if not bool(target.sum()):
@@ -172,7 +200,7 @@ class DenseIoUMetric(BaseMetric):
         return out
 
     def _mean(self, values: Tensor) -> float:
-        if self.absent == 'zero':
+        if self.rule == 'all':
             return float(values.nan_to_num(nan=0.0).mean())
         return float(values.nanmean())
 

@@ -103,7 +103,7 @@ def seg_config(job: SegJob) -> Config:
     if job.limit:
         loader.dataset.indices = job.limit
     # as the other tables of the miniature world count
-    cfg.test_evaluator = dict(type='OVIoUMetric', absent='exclude')
+    cfg.test_evaluator = dict(type='OVIoUMetric', rule='detectron2')
     cfg.work_dir = str(job.folder / 'runs' / job.name.replace(' ', '_'))
     return cfg
 

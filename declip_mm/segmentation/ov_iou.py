@@ -1,7 +1,16 @@
 """mIoU of open-vocabulary segmentation, by either protocol in use."""
 
 import os
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import (
+    Any,
+    ClassVar,
+    Dict,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Union,
+)
 
 import numpy as np
 import torch
@@ -29,10 +38,6 @@ class OVIoUMetric(DenseIoUMetric):
     for their true class and false for none.
 
     Args:
-        absent: IoU of a class that is in no target but is predicted:
-            ``'zero'`` counts it as 0 (mmseg, training-free segmentation),
-            ``'exclude'`` leaves it out (detectron2, the six CAT-Seg sets).
-            A class that is neither in a target nor predicted never counts.
         ignore_index: Target value of pixels that count nowhere. None takes
             the data set's (``metainfo['ignore_index']``), else 255.
         class_map: Class of each predicted label, where several predicted
@@ -46,14 +51,19 @@ class OVIoUMetric(DenseIoUMetric):
         output_dir: Folder for the predicted maps, 8 or 16 bits a pixel as
             they need; labels as the files of the data set have them.
         format_only: Only write them.
-        kwargs: See :class:`~declip_mm.evaluation.DenseIoUMetric`.
+        kwargs: See :class:`~declip_mm.evaluation.DenseIoUMetric`, such as
+            ``rule``: ``'mmseg'`` for training-free segmentation,
+            ``'detectron2'`` for the six CAT-Seg sets.
     """
 
     default_prefix = None
 
+    _ABSENT: ClassVar[Dict[str, str]] = dict(
+        zero='mmseg', exclude='detectron2'
+    )
+
     def __init__(
         self,
-        absent: str = 'zero',
         ignore_index: Optional[int] = None,
         class_map: Union[Sequence, Mapping[int, Any], None] = None,
         seen_classes: Optional[Sequence[str]] = None,
@@ -61,7 +71,7 @@ class OVIoUMetric(DenseIoUMetric):
         format_only: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(absent=absent, ignore_index=255, **kwargs)
+        super().__init__(ignore_index=255, **kwargs)
         if format_only and output_dir is None:
             raise ValueError(
                 'format_only=True writes maps and measures nothing; it needs '
@@ -133,19 +143,12 @@ class OVIoUMetric(DenseIoUMetric):
             return {}
         self._prepare()
         total = torch.stack([r.double() for r in results]).sum(dim=0)
-        if self.absent == 'exclude':
-            # Without predictions an absent class has no denominator.
-            total[1, total[2] == 0] = 0
         out = super().compute_metrics([total])
         if 'seen_mIoU' in out and 'unseen_mIoU' in out:
             seen, unseen = out['seen_mIoU'], out['unseen_mIoU']
             both = seen + unseen
             out['hIoU'] = 2 * seen * unseen / both if both else 0.0
         return out
-
-    def _mean(self, values: Tensor) -> float:
-        # ``absent`` has been dealt with; what has no denominator never counts
-        return float(values.nanmean())
 
     def _write(self, sample: dict, num_classes: int) -> None:
         """The predicted map, in the labels of the data set's own files."""

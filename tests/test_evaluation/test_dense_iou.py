@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from bad_input import logged
 
 from declip_mm.evaluation import DenseIoUMetric, intersect_and_areas
 
@@ -45,7 +46,7 @@ def test_by_hand():
 
 
 def test_absent_classes_as_zero():
-    found = evaluate(SAMPLES, absent='zero')
+    found = evaluate(SAMPLES, rule='all')
     assert found['seg/mIoU'] == pytest.approx(100 * (1 / 2 + 2 / 3) / 4)
     assert found['seg/mAcc'] == pytest.approx(100 * (2 / 3 + 1) / 4)
 
@@ -54,6 +55,33 @@ def test_predicted_but_absent_class_counts_as_zero():
     found = evaluate([sample([[0, 3]], [[0, 0]])])
     assert found['seg/mIoU'] == pytest.approx(100 * (1 / 2 + 0) / 2)
     assert found['seg/mAcc'] == pytest.approx(50)
+
+
+def test_a_class_that_is_only_predicted_may_be_left_out():
+    found = evaluate([sample([[0, 3]], [[0, 0]])], rule='detectron2')
+    assert found['seg/mIoU'] == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    'kind, old, rule',
+    [
+        ('DenseIoUMetric', 'exclude', 'mmseg'),
+        ('DenseIoUMetric', 'zero', 'all'),
+        ('OVIoUMetric', 'zero', 'mmseg'),
+        ('OVIoUMetric', 'exclude', 'detectron2'),
+    ],
+)
+def test_the_old_word_is_read_with_a_notice(kind, old, rule):
+    if kind == 'OVIoUMetric':
+        pytest.importorskip('mmseg')
+        from declip_mm.segmentation import OVIoUMetric as metric
+    else:
+        metric = DenseIoUMetric
+    with logged() as lines:
+        assert metric(absent=old).rule == rule
+    assert f'absent={old!r} is now called rule={rule!r}' in '\n'.join(lines)
+    with pytest.raises(ValueError, match='now called rule'):
+        metric(absent='nan')
 
 
 def test_excluded_classes_and_subsets():
@@ -161,8 +189,8 @@ def test_wrong_samples_are_named(item, message):
 
 
 def test_wrong_settings_are_refused():
-    with pytest.raises(ValueError, match="'exclude', 'zero'"):
-        DenseIoUMetric(absent='nan')
+    with pytest.raises(ValueError, match='mmseg, detectron2, all'):
+        DenseIoUMetric(rule='nan')
     with pytest.raises(ValueError, match="ignore_index=3 is class 'sea'"):
         evaluate(SAMPLES, ignore_index=3)
     with pytest.raises(ValueError, match=r"exclude names \['moon'\]"):

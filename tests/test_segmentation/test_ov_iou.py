@@ -32,18 +32,18 @@ PRED = [[0, 0, 1, 2], [0, 1, 1, 2]]
 TRUE = [[0, 0, 1, 1], [0, 0, 1, 255]]
 
 
-def test_absent_classes_by_both_protocols():
+def test_absent_classes_by_both_rules():
     samples = [sample(PRED, TRUE)]
     zero = measure(samples, list('abcd'))
     # a: 3 of 4; b: 2 of 4 (one taken by c, one lost to a)
     assert zero['mIoU'] == pytest.approx(100 * (3 / 4 + 2 / 4 + 0) / 3)
     assert zero['mAcc'] == pytest.approx(100 * (3 / 4 + 2 / 3) / 2)
-    exclude = measure(samples, list('abcd'), absent='exclude')
+    exclude = measure(samples, list('abcd'), rule='detectron2')
     assert exclude['mIoU'] == pytest.approx(100 * (3 / 4 + 2 / 4) / 2)
     assert exclude['aAcc'] == zero['aAcc'] == pytest.approx(500 / 7)
 
 
-def test_zero_is_the_rule_of_mmseg():
+def test_the_rule_of_mmseg_is_its_own():
     make = torch.Generator().manual_seed(3)
     pred = torch.randint(0, 7, (40, 30), generator=make)
     true = torch.randint(0, 5, (40, 30), generator=make)
@@ -79,7 +79,7 @@ def test_wide_labels_and_their_ignore_index():
     true = np.array([[3, 255, 256, 999, 65535]])
     pred = np.array([[3, 255, 0, 999, 7]])
     found = measure(
-        [sample(pred, true)], classes, ignore_index=65535, absent='exclude'
+        [sample(pred, true)], classes, ignore_index=65535, rule='detectron2'
     )
     assert found['aAcc'] == pytest.approx(75)  # 255 is a class like any other
     assert found['mIoU'] == pytest.approx(75)

@@ -44,7 +44,7 @@ val_dataloader = dict(
         pipeline=val_pipeline,
     ),
 )
-val_evaluator = dict(type='OVIoUMetric', absent='exclude')
+val_evaluator = dict(type='OVIoUMetric', rule='detectron2')
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 val_cfg = dict(type='ValLoop')

@@ -14,5 +14,5 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='OVSegDataset', pipeline=test_pipeline),
 )
-test_evaluator = dict(type='OVIoUMetric', absent='exclude')
+test_evaluator = dict(type='OVIoUMetric', rule='detectron2')
 test_cfg = dict(type='TestLoop')
