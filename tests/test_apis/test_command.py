@@ -1,6 +1,7 @@
 """What a tool says when it ends early."""
 
 import errno
+import multiprocessing
 import os
 import signal
 import sys
@@ -139,6 +140,21 @@ def test_sigterm_is_143_and_runs_finally(capsys):
     assert done == ['written']
     assert 'stopped by SIGTERM' in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_forked_worker_ends_at_sigterm_without_a_step_of_python():
+    def work():
+        child = os.fork()
+        if not child:
+            usual = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+            os._exit(0 if usual else 3)
+        assert os.waitpid(child, 0)[1] == 0
+        # the parent still stops by an exception
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        with multiprocessing.get_context('fork').Pool(2) as pool:
+            return pool.map(abs, [-3])[0]
+
+    assert command(work)() == 3
 
 
 def test_a_stop_that_a_library_turned_into_an_error_is_a_stop(capsys):
