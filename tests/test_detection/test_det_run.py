@@ -139,9 +139,10 @@ def test_demo_draws_and_writes(project, tmp_path, monkeypatch, capsys):
     assert any(name in capsys.readouterr().out for name in NAMES)
 
 
-def test_demo_refuses_what_is_not_there(tmp_path, monkeypatch):
+def test_demo_refuses_what_is_not_there(project, tmp_path, monkeypatch):
+    config, checkpoint = map(str, project)
     with pytest.raises(SystemExit, match='no picture'):
-        call('demo_det', monkeypatch, 'none.py', 'none.pth', tmp_path / 'a')
+        call('demo_det', monkeypatch, config, checkpoint, tmp_path / 'a')
     Image.new('RGB', (8, 8)).save(tmp_path / 'a.png')
     with pytest.raises(SystemExit, match='no config'):
         call('demo_det', monkeypatch, 'none.py', 'none.pth', tmp_path)
