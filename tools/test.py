@@ -13,7 +13,6 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
-from mmengine.logging import MessageHub
 
 from declip_mm import apis
 from declip_mm.datasets.decoding import printable
@@ -139,7 +138,7 @@ def main() -> None:
     apis.init_distributed(cfg, args.launcher)
     apis.run_test(cfg)
     apis.leave_distributed()
-    left_out = MessageHub.get_current_instance().get_info('left_out', None)
+    left_out = apis.left_out_of_test()
     if left_out:
         sys.exit(
             f'test.py: {len(left_out)} damaged pictures could not be '

@@ -65,7 +65,9 @@ def command(
         try:
             with _sigterm():
                 return main(*args, **kwargs)
-        except BrokenPipeError:  # `| head` has seen enough
+        except BrokenPipeError:
+            if debug or not _nobody_reads():
+                raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except KeyboardInterrupt as stop:
@@ -84,6 +86,15 @@ def command(
             logging.raiseExceptions = before
 
     return run
+
+
+def _nobody_reads() -> bool:
+    """Whether the pipe that broke is our output's: ``| head`` has enough."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    return False
 
 
 @contextmanager

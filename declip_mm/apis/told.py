@@ -63,7 +63,7 @@ def explain(error: Exception) -> str | None:
     if found := _WORKER.match(str(error)):
         ours = _is_ours(found['file']) and found['source'].startswith('raise')
         return found['text'] if ours else None
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or (
         isinstance(error, RuntimeError) and 'not enough memory' in str(error)
     ):
         told = str(error).splitlines()[:1]

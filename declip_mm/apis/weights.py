@@ -103,7 +103,9 @@ def _parts(node: Any) -> Iterator[tuple[str, Mapping]]:
         kind = str(node.get('type')).split('.')[-1]
         if kind in (*_TRAINED, 'DeCLIPTextEncoder'):
             yield kind, node
-        node = list(node.values())
+        # a text tower beside a file of embeddings is built only if need be
+        spare = 'text_encoder' if node.get('embeddings') else None
+        node = [value for key, value in node.items() if key != spare]
     if isinstance(node, (list, tuple)):
         for value in node:
             yield from _parts(value)

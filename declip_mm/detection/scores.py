@@ -163,7 +163,7 @@ def _as_scores(
     model: Any, rows: Mapping[str, List], img_ids: List[int]
 ) -> DumpedScores:
     """What was collected of some pictures, with the settings of the test."""
-    count = min(len(parts) for parts in rows.values())
+    count = min(len(img_ids), *(len(parts) for parts in rows.values()))
     head, test = model.roi_head, model.roi_head.test_cfg
     return DumpedScores(
         **{name: torch.cat(parts[:count]) for name, parts in rows.items()},

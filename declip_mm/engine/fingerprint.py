@@ -136,6 +136,10 @@ class FingerprintHook(Hook):
         name = type(model).__name__
         refuse_consumer(self._keys, 'the loaded checkpoint', wanted, name)
 
+    def after_train(self, runner) -> None:
+        """What a file had not filled is trained by now."""
+        self._keys = None
+
     def before_test(self, runner) -> None:
         """A head that no file filled is random and must not be measured."""
         if self._keys is not None:

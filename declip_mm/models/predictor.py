@@ -11,7 +11,11 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from .pairing import check_text_tower, check_text_weights
+from .pairing import (
+    check_class_embeddings,
+    check_text_tower,
+    check_text_weights,
+)
 from .pixels import fit_pixels
 from .regions import box_features, mask_features
 from .text import (
@@ -155,8 +159,15 @@ class OpenVocabPredictor:
 
         Looks once a vocabulary, before the names are embedded.
         """
-        if self._matrix is None and getattr(backbone, 'file_says', None):
+        if self._matrix is not None or not getattr(backbone, 'file_says', {}):
+            return
+        if self.embeddings is None:
             check_text_weights(backbone, self.encoder)
+            return
+        rows = ClassEmbeddings.load(self.embeddings)
+        check_class_embeddings(
+            backbone, rows.fingerprint, rows.matrix.shape[1]
+        )
 
     @torch.no_grad()
     def predict(

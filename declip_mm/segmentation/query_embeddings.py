@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..models.predictor import OpenVocabPredictor
-from ..models.text import name_key
+from ..models.text import each_once
 from .vocabulary import SegVocabulary
 
 __all__ = ['QueryEmbeddings']
@@ -46,13 +46,9 @@ class QueryEmbeddings:
             self.predictor.prompts = prompts
             self.predictor.forget_names()
         # A text that several classes share is embedded once.
-        keys = [name_key(query) for query in vocabulary.queries]
-        unique = dict(zip(reversed(keys), reversed(vocabulary.queries)))
-        order = {key: row for row, key in enumerate(unique)}
-        self.predictor.set_vocabulary(
-            {text: [text] for text in unique.values()}
-        )
-        self._rows = torch.tensor([order[key] for key in keys])
+        unique, rows = each_once(vocabulary.queries)
+        self.predictor.set_vocabulary({text: [text] for text in unique})
+        self._rows = torch.tensor(rows)
         self.vocabulary = vocabulary
 
     def matrix(self, like: Tensor) -> Tensor:

@@ -243,3 +243,12 @@ def test_nothing_else_in_the_package_downloads_weights(repo_root):
         )
     ]
     assert found == ['download.py']
+
+
+def test_a_text_tower_beside_a_file_of_embeddings_is_not_fetched():
+    from declip_mm.apis.weights import fetch_weights
+
+    tag = dict(model='ViT-B-16', pretrained='openai', allow_download=True)
+    encoder = dict(type='DeCLIPTextEncoder', **tag)
+    predictor = dict(type='OpenVocabPredictor', text_encoder=encoder)
+    assert fetch_weights(dict(predictor, embeddings='rows.npz')) == []

@@ -109,6 +109,23 @@ def test_classes_that_are_left_out_are_ignored(folder):
     assert set(data.metainfo['texts']) == {'background'}
 
 
+@pytest.mark.parametrize('how', ['list', 'file', 'classes_file'])
+def test_several_texts_of_a_class_are_kept_wherever_they_stand(folder, how):
+    entries = ['person; man', *(f'thing {i}' for i in range(847))]
+    path = folder / 'own.txt'
+    path.write_text('\n'.join(entries))
+    options = dict(
+        list=dict(metainfo=dict(classes=entries)),
+        file=dict(metainfo=dict(classes=str(path))),
+        classes_file=dict(classes_file='own.txt'),
+    )[how]
+    data = build(
+        'OVSegDataset', folder, lazy_init=True, ignore_index=65535, **options
+    )
+    assert data.metainfo['classes'][:2] == ('person', 'thing 0')
+    assert data.metainfo['texts'] == {'person': ('person', 'man')}
+
+
 def test_field_texts_only_on_request(folder):
     plain = build('OVVOC20Dataset', folder, lazy_init=True)
     field = build('OVVOC20Dataset', folder, lazy_init=True, texts='field')

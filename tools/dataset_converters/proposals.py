@@ -55,7 +55,9 @@ def build(args: argparse.Namespace) -> tuple[Any, Any]:
     cfg = apis.load_config(args.config, args.cfg_options)
     cfg.load_from = apis.check_checkpoint(args.checkpoint)
     apis.switch_amp(cfg, False)
-    loader, dataset = cfg.test_dataloader, cfg[f'{args.split}_dataloader']
+    apis.check_kind(cfg, args.config, ('FViT',))
+    apis.writable_file(args.out)
+    loader, dataset = cfg.test_dataloader, cfg.get(f'{args.split}_dataloader')
     if dataset is None:
         raise apis.OptionError(f'{args.config} has no {args.split}_dataloader')
     loader.dataset = dict(
@@ -102,6 +104,14 @@ def propose(
         yield image, rows.tolist()
 
 
+def _damaged(dataset: Any, root: str) -> set[str]:
+    """Damaged pictures so far, named as in the file of proposals."""
+    return {
+        Path(os.path.relpath(path, root)).as_posix()
+        for path in getattr(dataset, 'damaged', ())
+    }
+
+
 @apis.command
 def main() -> None:
     args = parse_args()
@@ -113,6 +123,8 @@ def main() -> None:
             model, data, root, args.max_per_image, args.min_score
         ):
             images.append(image)
+            if image['file_name'] in _damaged(loader.dataset, root):
+                continue  # a blank one stood in for it
             for x, y, w, h, score in rows:
                 notes.append(
                     dict(

@@ -10,6 +10,7 @@ from .embeddings import ClassEmbeddings
 from .encoder import DeCLIPTextEncoder
 from .name_lists import (
     list_classes,
+    parse_classes,
     parse_names,
     read_json,
     read_names,
@@ -18,6 +19,7 @@ from .name_lists import (
 from .names import (
     class_phrases,
     clean_name,
+    each_once,
     name_difference,
     name_key,
     tidy,
@@ -38,12 +40,14 @@ __all__ = [
     'cached_class_embeddings',
     'class_phrases',
     'clean_name',
+    'each_once',
     'expand',
     'expected_fingerprint',
     'get_prompts',
     'list_classes',
     'name_difference',
     'name_key',
+    'parse_classes',
     'parse_names',
     'read_json',
     'read_names',

@@ -21,6 +21,7 @@ from .names import (
 
 __all__ = [
     'list_classes',
+    'parse_classes',
     'parse_names',
     'read_json',
     'read_names',
@@ -75,13 +76,24 @@ def list_classes(metainfo: Mapping[str, Any] | None) -> dict[str, Any]:
     for key in ('classes', 'base_classes', 'novel_classes'):
         value = found.get(key)
         if isinstance(value, str):
-            file = _is_file_name(value) or os.path.isfile(value)
             try:
-                names = parse_names(value) if file else class_phrases(value)
+                found[key] = tuple(parse_classes(value))
             except ValueError as error:
                 raise ValueError(f'metainfo {key}: {error}') from error
-            found[key] = tuple(names)
     return found
+
+
+def parse_classes(value: str | Names) -> Phrases:
+    """Name -> texts of ``metainfo['classes']``: names, or a file of them.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: One string that is no file, which would become letters.
+    """
+    file = isinstance(value, str) and (
+        _is_file_name(value) or os.path.isfile(value)
+    )
+    return parse_names(value) if file else class_phrases(value)
 
 
 def read_names(source: str) -> Names:

@@ -21,6 +21,7 @@ __all__ = [
     'Phrases',
     'class_phrases',
     'clean_name',
+    'each_once',
     'name_difference',
     'name_key',
     'separated',
@@ -369,3 +370,19 @@ def _first(names: list[str], limit: int = 8) -> str:
     rest = len(names) - limit
     shown = ', '.join(repr(name) for name in names[:limit]) or 'none'
     return shown + (f' and {rest} more' if rest > 0 else '')
+
+
+def each_once(texts: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Texts that differ to a text tower, and the place of each among them.
+
+    Args:
+        texts: Of all classes; several classes may share one.
+
+    Returns:
+        The first of those that read the same, and for each text its position
+        there.
+    """
+    keys = [name_key(text) for text in texts]
+    unique = dict(zip(reversed(keys), reversed(texts)))
+    place = {key: row for row, key in enumerate(unique)}
+    return list(unique.values()), [place[key] for key in keys]

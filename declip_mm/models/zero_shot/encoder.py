@@ -16,6 +16,7 @@ from ..regions import box_features, mask_features
 from ..text import (
     DeCLIPTextEncoder,
     build_class_embeddings,
+    each_once,
     parse_names,
 )
 from .arg_max import best_query, labels_of
@@ -92,7 +93,7 @@ class DenseEncoder:
         logit_scale: Factor before the softmax over names.
         device: None takes a GPU where there is one.
         dtype: Of the image tower; features are float32.
-        batch: Windows (or pictures of one size) at a time.
+        batch: Windows of a picture at a time.
         memory: MiB of working space for scores.
         options: Of :meth:`DeCLIPViT.from_pretrained`, such as ``affinity``
             for files that do not say.
@@ -128,6 +129,12 @@ class DenseEncoder:
         backbone = weights
         if not isinstance(weights, nn.Module):
             backbone = DeCLIPViT.from_pretrained(weights, **options)
+        elif (weights.pretrained or weights.init_cfg) and not weights._is_init:
+            raise ValueError(
+                'the backbone has not been filled: call its init_weights() '
+                'before, or give the weight file instead.'
+            )
+        _check_sizes(short_side, long_side, window, stride)
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         self.device, self.dtype = torch.device(device), dtype
@@ -207,21 +214,20 @@ class DenseEncoder:
     def _queries(self, names: Names) -> _Queries:
         """One row a text: a class is as probable as its best text."""
         phrases = parse_names(names)
-        if self._asked is None or self._asked[0] != phrases:
+        asked = list(phrases.items())  # a dict would forget the order
+        if self._asked is None or self._asked[0] != asked:
             every = [text for own in phrases.values() for text in own]
-            texts = list(dict.fromkeys(every))
+            texts, index = each_once(every)
             rows = build_class_embeddings(
-                self.text_encoder, texts, self.prompts
+                self.text_encoder, {t: [t] for t in texts}, self.prompts
             ).matrix
-            place = {text: row for row, text in enumerate(texts)}
-            index = [place[text] for text in every]
             owner = [i for i, own in enumerate(phrases.values()) for _ in own]
             queries = _Queries(
                 rows[index].to(self.device),
                 torch.tensor(owner, device=self.device),
                 tuple(phrases),
             )
-            self._asked = phrases, queries
+            self._asked = asked, queries
         return self._asked[1]
 
     # ---------------------------------------------------------------- tasks
@@ -358,3 +364,18 @@ class DenseEncoder:
         ]
         masks = F.pad(masks, (0, padding[1], 0, padding[0]))
         return mask_features(content, [masks])
+
+
+def _check_sizes(
+    short_side: int | None, long_side: int, window: int | None, stride: Any
+) -> None:
+    if short_side is not None and not 0 < short_side <= long_side:
+        raise ValueError(
+            f'short_side={short_side} must be positive and at most '
+            f'long_side={long_side}, or None.'
+        )
+    if stride is not None and not (window and 1 <= stride <= window):
+        raise ValueError(
+            f'stride={stride} leaves gaps between windows of {window}: it '
+            'must be between 1 and the window.'
+        )

@@ -46,13 +46,27 @@ def as_tensor(image: Picture) -> Tensor:
     )
 
 
+def _here(values: Any) -> Tensor:
+    """On the CPU, without a graph, whatever has made them."""
+    if isinstance(values, Tensor):
+        return values.detach().cpu()
+    return torch.as_tensor(np.asarray(values))
+
+
 def checked_boxes(boxes: Any) -> Tensor:
     """(R, 4) float32, x0 y0 x1 y1 with an area.
 
     Raises:
         ValueError: Names the first that has none.
     """
-    boxes = torch.as_tensor(np.asarray(boxes, np.float32)).reshape(-1, 4)
+    boxes = _here(boxes).float()
+    if boxes.numel() == 0:
+        boxes = boxes.reshape(0, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(
+            f'boxes must be (R, 4), x0 y0 x1 y1 in pixels; got '
+            f'{tuple(boxes.shape)}.'
+        )
     wrong = ~(
         boxes.isfinite().all(dim=1)
         & (boxes[:, 2] > boxes[:, 0])
@@ -74,7 +88,13 @@ def checked_masks(masks: Any, size: tuple[int, int]) -> Tensor:
     Raises:
         ValueError: Names shapes, or the masks without a pixel.
     """
-    masks = torch.as_tensor(np.asarray(masks)).bool()
+    masks = _here(masks)
+    if not bool(((masks == 0) | (masks == 1)).all()):
+        raise ValueError(
+            f'masks of {masks.dtype} have values other than 0 and 1; compare '
+            'probabilities with a threshold first.'
+        )
+    masks = masks.bool()
     if masks.ndim != 3 or tuple(masks.shape[1:]) != size:
         raise ValueError(
             f'masks must be (R, {size[0]}, {size[1]}) as the picture is, got '

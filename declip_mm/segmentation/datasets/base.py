@@ -23,7 +23,7 @@ from ...datasets.decoding import (
     read_size,
 )
 from ...datasets.readings import LabelledPictures, spread
-from ...models.text import class_phrases, list_classes, parse_names
+from ...models.text import list_classes, parse_classes, parse_names
 from ...visualization.colours import class_palette
 from .pairs import find_pairs
 
@@ -91,8 +91,9 @@ class OVSegDataset(LabelledPictures, BaseSegDataset):
             own = self._read_classes(path, own, metainfo)
         if metainfo.get('classes') is not None:
             # a string would become letters
-            metainfo = list_classes(metainfo)
-            metainfo['classes'] = tuple(class_phrases(metainfo['classes']))
+            phrases = parse_classes(metainfo['classes'])
+            metainfo['classes'] = tuple(phrases)
+            _keep_texts(metainfo, phrases, self.METAINFO.get('texts') or {})
             _check_part(metainfo['classes'], own, classes_file)
         super().__init__(
             ann_file,
@@ -143,8 +144,7 @@ class OVSegDataset(LabelledPictures, BaseSegDataset):
                 'classes_file out, or take OVSegDataset.'
             )
         metainfo.setdefault('classes', found)
-        several = {n: own for n, own in phrases.items() if own != (n,)}
-        metainfo['texts'] = {**several, **(metainfo.get('texts') or {})}
+        _keep_texts(metainfo, phrases, {})
         return found
 
     def _texts(
@@ -318,6 +318,18 @@ def _labels_of(
         bool(info.get('reduce_zero_label')),
     )
     return labels, found
+
+
+def _keep_texts(
+    metainfo: dict,
+    phrases: Mapping[str, Sequence[str]],
+    known: Mapping[str, Sequence[str]],
+) -> None:
+    """Classes of several texts become ``texts``, over those of the class."""
+    several = {n: own for n, own in phrases.items() if own != (n,)}
+    if several:
+        given = metainfo.get('texts') or {}
+        metainfo['texts'] = {**known, **several, **given}
 
 
 @TRANSFORMS.register_module()

@@ -164,6 +164,53 @@ def test_several_texts_of_a_class():
     assert torch.allclose(rows[0], F.normalize(cat + dog, dim=0), atol=1e-5)
 
 
+def test_names_in_another_order_are_answered_in_that_order():
+    made, rgb = encoder(), picture()
+    first = made.segment(rgb, ['cat', 'dog'])
+    second = made.segment(rgb, ['dog', 'cat'])
+    assert second.names == ('dog', 'cat')
+    assert torch.equal(second.labels, 1 - first.labels)
+
+
+def test_texts_that_read_the_same_are_embedded_once():
+    made, rgb = encoder(), picture()
+    found = made.segment(rgb, dict(tv=['tv', 'TV'], cat=['cat']))
+    plain = made.segment(rgb, dict(tv=['tv'], cat=['cat']))
+    assert torch.equal(found.labels, plain.labels)
+
+
+@pytest.mark.parametrize(
+    'options, words',
+    [
+        (dict(window=32, stride=48), 'leaves gaps'),
+        (dict(stride=16), 'leaves gaps'),
+        (dict(short_side=64, long_side=32), 'at most'),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        encoder(**options)
+
+
+def test_a_backbone_that_was_not_filled_is_refused(tmp_path):
+    path = tmp_path / 'a.pth'
+    backbone, text = exported(str(path))
+    cfg = backbone_cfg(tiny_eva(), pretrained=str(path))
+    with pytest.raises(ValueError, match='has not been filled'):
+        DenseEncoder(MODELS.build(cfg), text)
+
+
+def test_regions_may_come_from_a_network():
+    made, rgb = encoder(), picture()
+    boxes = torch.tensor([[0.0, 0, 48, 32]], requires_grad=True)
+    wanted = made.encode_regions(rgb, boxes=[[0, 0, 48, 32]])
+    assert torch.equal(made.encode_regions(rgb, boxes=boxes), wanted)
+    assert torch.equal(
+        made.encode_regions(rgb, boxes=boxes.bfloat16()), wanted
+    )
+    assert made.encode_regions(rgb, boxes=[]).shape == (0, 12)
+
+
 def test_regions_by_boxes_and_by_masks():
     made, rgb = encoder(), picture()
     masks = np.zeros((2, 64, 96), bool)
@@ -199,6 +246,8 @@ def test_regions_lie_where_the_picture_is_padded():
         (dict(), 'neither'),
         (dict(boxes=[[0, 0, 1, 1]], masks=np.ones((1, 64, 96))), 'both'),
         (dict(boxes=[[5, 5, 5, 9]]), 'number 0'),
+        (dict(boxes=[[0, 0, 9, 9, 0.5]]), r'\(1, 5\)'),
+        (dict(masks=np.full((1, 64, 96), 0.3)), 'with a threshold first'),
         (dict(boxes=[[0, 0, 1, np.nan]]), '1 of 1'),
         (dict(masks=np.ones((1, 8, 8))), r'\(1, 8, 8\)'),
         (dict(masks=np.zeros((1, 64, 96))), r'\[0\] have no pixel'),
