@@ -49,8 +49,8 @@ class OVIoUMetric(DenseIoUMetric):
             harmonic mean ``hIoU``. Names that the data set lacks do not
             matter.
         output_dir: Folder for the predicted maps, 8 or 16 bits a pixel as
-            they need; labels as the files of the data set have them; where it has a part of
-            its classes, positions in that part.
+            they need; labels as the files of the data set have them, or,
+            where it has a part of its classes, positions in that part.
         format_only: Only write them.
         kwargs: See :class:`~declip_mm.evaluation.DenseIoUMetric`, such as
             ``rule``: ``'mmseg'`` for training-free segmentation,
