@@ -11,8 +11,8 @@ PyTorch's profiler, so it does not depend on the machine.
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Dict, List, Optional
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,7 @@ GRIDS = (16, 24, 32, 40, 48, 64, 80)
 WIDTH = 768
 
 
-def plain_context_loss(context: List[Tensor], teacher: Tensor) -> Tensor:
+def plain_context_loss(context: list[Tensor], teacher: Tensor) -> Tensor:
     """The definition (DeCLIP, eq. 8-9), all rows at once."""
     ours = sum(
         unit @ unit.transpose(1, 2)
@@ -55,7 +55,7 @@ def peak_mib(loss: Callable[[], Tensor]) -> float:
     return peak / 2**20
 
 
-def measure(grid: int, chunk: int, width: int = WIDTH) -> Dict[str, float]:
+def measure(grid: int, chunk: int, width: int = WIDTH) -> dict[str, float]:
     """Both losses on the same random tokens, csa form (two tensors)."""
     generator = torch.Generator().manual_seed(grid)
     tokens = grid * grid
@@ -86,7 +86,7 @@ def measure(grid: int, chunk: int, width: int = WIDTH) -> Dict[str, float]:
     )
 
 
-def table(rows: List[Dict[str, float]], chunk: int) -> str:
+def table(rows: list[dict[str, float]], chunk: int) -> str:
     head = (
         f'Context loss (csa, width {WIDTH}, float32, one picture), forward '
         f'and backward, {chunk} rows at a time.\n\n'
@@ -100,7 +100,7 @@ def table(rows: List[Dict[str, float]], chunk: int) -> str:
     )
 
 
-def draw(rows: List[Dict[str, float]], path: str) -> None:
+def draw(rows: list[dict[str, float]], path: str) -> None:
     import matplotlib
 
     matplotlib.use('Agg')
@@ -122,7 +122,7 @@ def draw(rows: List[Dict[str, float]], path: str) -> None:
     pyplot.close(figure)
 
 
-def main(args: Optional[list] = None) -> int:
+def main(args: list | None = None) -> int:
     parser = argparse.ArgumentParser(description='Context loss memory')
     parser.add_argument('--out', required=True, help='path without a suffix')
     parser.add_argument('--grids', type=int, nargs='+', default=GRIDS)

@@ -108,7 +108,7 @@ class RegionClassification(Distiller):
     def build(self, asked):
         model = MODELS.build(
             dict(
-                type='OpenVocabEvaluator',
+                type='ZeroShotModel',
                 backbone=asked.backbone,
                 predictor=asked.predictor,
                 data_preprocessor=dict(

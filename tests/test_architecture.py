@@ -20,6 +20,7 @@ MAX_LINES = 400
 # A part imports from lower layers and from itself, never sideways or upwards.
 LAYERS = {
     'version': 0,
+    'deprecation': 0,
     'assets': 0,
     'checkpoint': 1,
     'models': 2,

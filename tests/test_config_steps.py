@@ -71,7 +71,7 @@ def test_a_step(name):
 def test_a_config_with_cached_teachers_steps():
     """The miniature's own: its cache is a file that need not be there."""
     cfg = Config.fromfile(ROOT / 'configs/miniature/pretune.py')
-    assert cfg.model.context_teacher.type == 'TeacherCache'
+    assert cfg.model.context_teacher.type == 'VFMCache'
     cfg.model.context_teacher.path = 'nowhere/vfm.npy'
     cfg.model.context_teacher.teacher.timm_kwargs = shrunk_vfm('patch14')
     cfg.model.context_teacher.teacher.layer = 1

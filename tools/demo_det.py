@@ -19,14 +19,14 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 from declip_mm import apis
-from declip_mm.apis.pictures import find_pictures, tell_failed
+from declip_mm.apis.images import find_images, tell_failed
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Detect free class names')
     parser.add_argument('config', help='F-ViT config')
     parser.add_argument('checkpoint', help='detector checkpoint')
-    parser.add_argument('pictures', nargs='+', help='pictures or folders')
+    parser.add_argument('images', nargs='+', help='pictures or folders')
     parser.add_argument(
         '--names', help='cat,dog or a file (default: those of the training)'
     )
@@ -66,7 +66,7 @@ def check(args: argparse.Namespace) -> None:
         raise apis.OptionError(
             f'--tau {args.tau} is no temperature: it is above 0'
         )
-    find_pictures(args.pictures)
+    find_images(args.images)
     apis.writable_folder(args.out)
 
 
@@ -86,7 +86,7 @@ def detect(args: argparse.Namespace) -> int:
         head.tau_vlm if args.tau is None else args.tau,
     )
     found = detector(
-        args.pictures,
+        args.images,
         out_dir=args.out,
         pred_score_thr=args.score_thr,
         no_save_pred=False,

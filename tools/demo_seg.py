@@ -22,7 +22,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 from declip_mm import apis
-from declip_mm.apis.pictures import find_pictures, tell_failed
+from declip_mm.apis.images import find_images, tell_failed
 
 
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
@@ -36,7 +36,7 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'checkpoint', help="checkpoint; 'none': what the config names"
     )
-    parser.add_argument('pictures', nargs='+')
+    parser.add_argument('images', nargs='+')
     parser.add_argument('--names', required=True)
     parser.add_argument(
         '--background',
@@ -71,7 +71,7 @@ def check(args: argparse.Namespace) -> None:
         raise apis.OptionError(
             f'--batch-size {args.batch_size}: it takes 1 picture or more'
         )
-    find_pictures(args.pictures)
+    find_images(args.images)
     apis.writable_folder(args.out)
 
 
@@ -89,7 +89,7 @@ def segment(args: argparse.Namespace) -> int:
         args.device,
     )
     found = segmentor(
-        args.pictures,
+        args.images,
         threshold=args.threshold,
         out_dir=args.out,
         batch_size=args.batch_size,

@@ -205,5 +205,5 @@ default_hooks = dict(
 custom_hooks = [
     dict(type='CATSegVocabularyHook'),
     dict(type='ZeroShotGateHook', floor=3.0),
-    dict(type='FingerprintHook', module='image_encoder', licence='CC0-1.0'),
+    dict(type='FingerprintHook', module='image_encoder', license='CC0-1.0'),
 ]

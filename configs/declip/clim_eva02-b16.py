@@ -57,7 +57,7 @@ custom_hooks = [
     dict(
         type='FingerprintHook',
         recipe='clim',
-        licence='EVA-CLIP weights: MIT',
+        license='EVA-CLIP weights: MIT',
     ),
 ]
 auto_scale_lr = dict(base_batch_size=12)

@@ -26,6 +26,6 @@ custom_hooks = [
     dict(
         type='FingerprintHook',
         recipe='clipself',
-        licence='EVA-CLIP weights: MIT',
+        license='EVA-CLIP weights: MIT',
     ),
 ]

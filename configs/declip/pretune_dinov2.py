@@ -30,6 +30,6 @@ custom_hooks = [
     dict(
         type='FingerprintHook',
         recipe='paper',
-        licence='EVA-CLIP weights: MIT; DINOv2 weights: Apache-2.0',
+        license='EVA-CLIP weights: MIT; DINOv2 weights: Apache-2.0',
     ),
 ]

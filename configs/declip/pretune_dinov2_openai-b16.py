@@ -24,6 +24,6 @@ custom_hooks = [
     dict(
         type='FingerprintHook',
         recipe='paper',
-        licence='OpenAI CLIP weights: MIT; DINOv2 weights: Apache-2.0',
+        license='OpenAI CLIP weights: MIT; DINOv2 weights: Apache-2.0',
     ),
 ]

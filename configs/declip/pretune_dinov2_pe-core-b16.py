@@ -22,6 +22,6 @@ custom_hooks = [
     dict(
         type='FingerprintHook',
         recipe='paper, PE-Core (declip_mm)',
-        licence='PE weights: Apache-2.0; DINOv2 weights: Apache-2.0',
+        license='PE weights: Apache-2.0; DINOv2 weights: Apache-2.0',
     ),
 ]

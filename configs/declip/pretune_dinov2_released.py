@@ -33,7 +33,7 @@ custom_hooks = [
     dict(
         type='FingerprintHook',
         recipe='released',
-        licence='EVA-CLIP weights: MIT; DINOv2 weights: Apache-2.0',
+        license='EVA-CLIP weights: MIT; DINOv2 weights: Apache-2.0',
     ),
 ]
 auto_scale_lr = dict(base_batch_size=4)

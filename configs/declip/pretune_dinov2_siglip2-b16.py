@@ -29,6 +29,6 @@ custom_hooks = [
     dict(
         type='FingerprintHook',
         recipe='paper, SigLIP',
-        licence='SigLIP 2 weights: Apache-2.0; DINOv2 weights: Apache-2.0',
+        license='SigLIP 2 weights: Apache-2.0; DINOv2 weights: Apache-2.0',
     ),
 ]

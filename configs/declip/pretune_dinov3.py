@@ -2,7 +2,7 @@
 #
 #   bash tools/dist_train.sh configs/declip/pretune_dinov3.py 8
 #
-# DINOv3's weights are under Meta's DINOv3 licence, not a free one.
+# DINOv3's weights are under Meta's DINOv3 license, not a free one.
 #
 # Hardware  8 GPUs x 2 images at 1024 px. Memory: not measured on a GPU.
 # Figure    none: DINOv3 is younger than the paper.
@@ -17,6 +17,6 @@ custom_hooks = [
     dict(
         type='FingerprintHook',
         recipe='paper',
-        licence='EVA-CLIP weights: MIT; DINOv3 weights: DINOv3 License',
+        license='EVA-CLIP weights: MIT; DINOv3 weights: DINOv3 License',
     ),
 ]

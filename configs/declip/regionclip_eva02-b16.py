@@ -42,6 +42,6 @@ custom_hooks = [
     dict(
         type='FingerprintHook',
         recipe='regionclip',
-        licence='EVA-CLIP weights: MIT',
+        license='EVA-CLIP weights: MIT',
     ),
 ]

@@ -16,7 +16,7 @@ _base_ = [
 ]
 model = dict(
     context_teacher=dict(
-        type='TeacherCache',
+        type='VFMCache',
         path='data/miniature/caches/vfm.npy',
         num_images=1000,
         teacher=dict(
@@ -56,6 +56,6 @@ default_hooks = dict(logger=dict(interval=10))
 custom_hooks = [
     dict(type='EpochSyncHook'),
     dict(type='VocabularyHook'),
-    dict(type='FingerprintHook', recipe='miniature', licence='CC0-1.0'),
+    dict(type='FingerprintHook', recipe='miniature', license='CC0-1.0'),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=8)

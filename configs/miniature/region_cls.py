@@ -8,7 +8,7 @@ _base_ = [
 ]
 model = dict(
     _delete_=True,
-    type='OpenVocabEvaluator',
+    type='ZeroShotModel',
     data_preprocessor={{_base_.model.data_preprocessor}},
     backbone={{_base_.model.backbone}},
     predictor={{_base_.model.predictor}},

@@ -14,7 +14,7 @@ from .backbones import (
 from .check_config import check_config
 from .command import DEBUG, Stopped, command, say_what_is_kept
 from .devices import check_device
-from .kept import figure_key
+from .figure_key import figure_key
 from .kinds import check_kind
 from .launch import (
     build_runner,

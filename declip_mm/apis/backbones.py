@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def list_models(pattern: str = '*') -> list[str]:
     return [name for name in names if _can_be_decoupled(name)]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _can_be_decoupled(name: str) -> bool:
     try:
         with torch.device('meta'):

@@ -4,7 +4,7 @@ from mmengine.config import Config
 
 __all__ = ['plain_teacher', 'use_caches']
 
-CACHES = ('TeacherCache', 'CropCache')
+CACHES = ('VFMCache', 'CropCache')
 
 
 def plain_teacher(teacher: dict) -> dict:
@@ -27,7 +27,7 @@ def use_caches(
     if vfm is not None:
         inner = plain_teacher(cfg.model.context_teacher)
         cfg.model.context_teacher = dict(
-            type='TeacherCache', path=str(vfm), teacher=inner
+            type='VFMCache', path=str(vfm), teacher=inner
         )
         views.vfm_size = None
     if crops is not None:

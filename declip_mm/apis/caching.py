@@ -75,7 +75,7 @@ class CacheFiller:
                 f'the views make no {name}: give the config as it is before '
                 f'caching, with {name.removesuffix("s")}_size.'
             )
-        kind = dict(vfm='TeacherCache', crops='CropCache')[name]
+        kind = dict(vfm='VFMCache', crops='CropCache')[name]
         options = dict(num_cells=count_cells(self.split))
         cache = MODELS.build(
             dict(

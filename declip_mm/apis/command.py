@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .told import explain
+from .explain import explain
 
 __all__ = [
     'DEBUG',
@@ -42,7 +42,7 @@ def command(
 ) -> Callable:
     """Decorate the ``main`` of a tool.
 
-    - What :func:`~declip_mm.apis.told.explain` knows to be the user's to
+    - What :func:`~declip_mm.apis.explain.explain` knows to be the user's to
       mend becomes one line, ``tool.py: ...``, and exit code 1. Any other
       exception is a mistake of ours and keeps its traceback.
     - Ctrl-C and SIGTERM become a line, too, after ``finally`` blocks have

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 import matplotlib
 import mmcv
@@ -24,19 +24,19 @@ from ..models.text import parse_names
 from ..models.text.names import Names
 from ..visualization.fonts import families_for, warn_of_missing_glyphs
 from .devices import check_device
-from .kinds import check_kind
-from .launch import load_config
-from .options import OptionError
-from .pictures import (
-    Picture,
+from .images import (
+    ReadImage,
     check_max_side,
-    find_pictures,
+    find_images,
     in_batches,
     path_of,
-    read_pictures,
+    read_images,
 )
+from .kinds import check_kind
+from .launch import load_config
+from .model_loading import fill_model
+from .options import OptionError
 from .results import ResultsFile, writable_folder, write_json
-from .weights import fill_model
 
 __all__ = ['DeCLIPDetInferencer']
 
@@ -68,11 +68,11 @@ class DeCLIPDetInferencer(DetInferencer):
 
     def __init__(
         self,
-        model: Union[str, Config],
+        model: str | Config,
         weights: str,
-        names: Union[str, Names, None] = None,
-        base: Optional[Sequence[str]] = None,
-        device: Optional[str] = None,
+        names: str | Names | None = None,
+        base: Sequence[str] | None = None,
+        device: str | None = None,
         show_progress: bool = True,
     ) -> None:
         if names is not None:  # refused before weights are read
@@ -109,8 +109,8 @@ class DeCLIPDetInferencer(DetInferencer):
 
     def set_names(
         self,
-        names: Union[str, Names],
-        base: Optional[Sequence[str]] = None,
+        names: str | Names,
+        base: Sequence[str] | None = None,
     ) -> None:
         """Detect these from now on; see the constructor."""
         texts = parse_names(names)
@@ -124,14 +124,14 @@ class DeCLIPDetInferencer(DetInferencer):
     def __call__(
         self,
         inputs: Any,
-        names: Union[str, Names, None] = None,
+        names: str | Names | None = None,
         batch_size: int = 1,
         out_dir: str = '',
         no_save_vis: bool = False,
         no_save_pred: bool = True,
         return_vis: bool = False,
         pred_score_thr: float = 0.3,
-        max_side: Optional[int] = None,
+        max_side: int | None = None,
         **options: Any,
     ) -> dict:
         """Detect in pictures.
@@ -170,7 +170,7 @@ class DeCLIPDetInferencer(DetInferencer):
                 f'pred_score_thr is a score from 0 to 1, got {pred_score_thr}.'
             )
         check_max_side(max_side)
-        sources = find_pictures(inputs)
+        sources = find_images(inputs)
         if out_dir:
             writable_folder(out_dir)
         draw = return_vis or bool(out_dir and not no_save_vis)
@@ -188,7 +188,7 @@ class DeCLIPDetInferencer(DetInferencer):
             ResultsFile(out_dir or None, head, paths) as results,
         ):
             pictures = self._usable(
-                read_pictures(sources, max_side, results.fail), results.fail
+                read_images(sources, max_side, results.fail), results.fail
             )
             for batch in in_batches(pictures, batch_size):
                 predictions, painted = self._detect(batch, options)
@@ -215,7 +215,7 @@ class DeCLIPDetInferencer(DetInferencer):
         results.check()
         return dict(found, failed=results.failed)
 
-    def _detect(self, pictures: Sequence[Picture], options: dict) -> tuple:
+    def _detect(self, pictures: Sequence[ReadImage], options: dict) -> tuple:
         """Predictions and painted pictures of a batch."""
         found = super().__call__(
             # mmcv's order: the preprocessor of the model turns it back
@@ -267,7 +267,7 @@ class DeCLIPDetInferencer(DetInferencer):
 
     def visualize(
         self, inputs: Sequence, preds: Sequence, **options: Any
-    ) -> Optional[list]:
+    ) -> list | None:
         """mmdet's, in bounded memory and with a font that has the names.
 
         Args:

@@ -12,7 +12,7 @@ __all__ = ['check_kind', 'model_type']
 #: What takes the model of a config.
 _TAKEN_BY = {
     'DecoupledDistiller': 'tools/train.py',
-    'OpenVocabEvaluator': 'tools/test.py',
+    'ZeroShotModel': 'tools/test.py',
     'DenseCLIPSegmentor': 'tools/demo_seg.py (DeCLIPSegInferencer)',
     'OVCATSegmentor': 'tools/demo_seg.py (DeCLIPSegInferencer)',
     'FViT': 'tools/demo_det.py (DeCLIPDetInferencer)',

@@ -17,8 +17,8 @@ from mmengine.runner import Runner
 from ..checkpoint import DamagedFileError, check_whole
 from ..engine import PredictionsFile
 from .command import DEBUG, say_what_is_kept
+from .model_loading import fetch_weights
 from .options import OptionError, check_options
-from .weights import fetch_weights
 
 AMP = 'AmpOptimWrapper'
 DDP = 'MMDistributedDataParallel'

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,20 +19,20 @@ from ..segmentation import DenseCLIPSegmentor, build_vocabulary
 from ..segmentation.vocabulary import Source
 from ..visualization.fonts import warn_of_missing_glyphs
 from .devices import check_device
-from .kinds import check_kind, model_type
-from .launch import load_config
-from .options import OptionError
-from .pictures import (
-    Picture,
+from .images import (
+    ReadImage,
     check_max_side,
-    find_pictures,
+    find_images,
     in_batches,
     path_of,
-    read_pictures,
+    read_images,
 )
+from .kinds import check_kind, model_type
+from .launch import load_config
+from .model_loading import fill_model
+from .options import OptionError
 from .results import ResultsFile, writable_folder
 from .segmented import keep_segmented, results_head
-from .weights import fill_model
 
 __all__ = ['DeCLIPSegInferencer']
 
@@ -60,11 +60,11 @@ class DeCLIPSegInferencer:
 
     def __init__(
         self,
-        model: Union[str, Config],
-        weights: Optional[str] = None,
-        names: Optional[Source] = None,
-        background: Union[str, Sequence[str], None] = 'auto',
-        device: Optional[str] = None,
+        model: str | Config,
+        weights: str | None = None,
+        names: Source | None = None,
+        background: str | Sequence[str] | None = 'auto',
+        device: str | None = None,
         show_progress: bool = True,
     ) -> None:
         if names is not None:
@@ -83,7 +83,7 @@ class DeCLIPSegInferencer:
     def set_names(
         self,
         names: Source,
-        background: Union[str, Sequence[str], None] = 'auto',
+        background: str | Sequence[str] | None = 'auto',
     ) -> None:
         """Segment into these from now on.
 
@@ -105,14 +105,14 @@ class DeCLIPSegInferencer:
     def __call__(
         self,
         inputs: Any,
-        names: Optional[Source] = None,
-        background: Union[str, Sequence[str], None] = 'auto',
-        threshold: Optional[float] = None,
-        out_dir: Optional[str] = None,
+        names: Source | None = None,
+        background: str | Sequence[str] | None = 'auto',
+        threshold: float | None = None,
+        out_dir: str | None = None,
         batch_size: int = 1,
         return_vis: bool = False,
         return_labels: bool = True,
-        max_side: Optional[int] = None,
+        max_side: int | None = None,
     ) -> dict[str, list]:
         """Segment pictures.
 
@@ -153,7 +153,7 @@ class DeCLIPSegInferencer:
                 raise ValueError(f'threshold is 0 to 1, got {threshold}.')
             self.model.threshold = float(threshold)
         check_max_side(max_side)
-        sources = find_pictures(inputs)
+        sources = find_images(inputs)
         if out_dir is not None:
             writable_folder(out_dir)
             warn_of_missing_glyphs(self.classes)  # all of them at once
@@ -165,7 +165,7 @@ class DeCLIPSegInferencer:
             DefaultScope.overwrite_default_scope('mmseg'),
             ResultsFile(out_dir, self._head(), paths) as results,
         ):
-            pictures = read_pictures(sources, max_side, results.fail)
+            pictures = read_images(sources, max_side, results.fail)
             for batch in in_batches(pictures, batch_size):
                 for picture, labels in zip(batch, self._segment(batch)):
                     self._keep(found, picture, labels, out_dir, return_vis)
@@ -178,7 +178,7 @@ class DeCLIPSegInferencer:
         results.check()
         return dict(found, failed=results.failed)
 
-    def _segment(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
+    def _segment(self, pictures: Sequence[ReadImage]) -> list[np.ndarray]:
         """Class maps (H, W) of some pictures."""
         items = []
         for picture in pictures:
@@ -221,9 +221,9 @@ class DeCLIPSegInferencer:
     def _keep(
         self,
         found: dict[str, list],
-        picture: Picture,
+        picture: ReadImage,
         labels: np.ndarray,
-        out_dir: Optional[str],
+        out_dir: str | None,
         return_vis: bool,
     ) -> None:
         """Write and remember what was found in one picture."""
@@ -244,7 +244,7 @@ class DeCLIPSegInferencer:
         return results_head(meta['classes'], meta['palette'])
 
 
-def _load(cfg: Config, weights: Optional[str]) -> torch.nn.Module:
+def _load(cfg: Config, weights: str | None) -> torch.nn.Module:
     """The config's model with weights."""
     settings = cfg.model.to_dict()
     whole = model_type(cfg) != DenseCLIPSegmentor.__name__
@@ -264,7 +264,7 @@ def _load(cfg: Config, weights: Optional[str]) -> torch.nn.Module:
     return model
 
 
-def _transforms(cfg: Config, source: Union[str, Config]) -> list:
+def _transforms(cfg: Config, source: str | Config) -> list:
     """The test pipeline behind the loading of files."""
     data = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     if 'pipeline' not in data:

@@ -9,7 +9,7 @@ from PIL import Image
 from ..checkpoint import atomically
 from ..evaluation.label_files import no_class_label, write_labels
 from ..visualization.overlay import draw_overlay, legend_of
-from .pictures import Picture
+from .images import ReadImage
 
 __all__ = ['keep_segmented', 'results_head']
 
@@ -26,7 +26,7 @@ def results_head(
 
 
 def keep_segmented(
-    picture: Picture,
+    picture: ReadImage,
     labels: np.ndarray,
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],

@@ -7,8 +7,9 @@ fingerprint, open_clip's configuration beside it, its layout, its name.
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 import open_clip
 import torch.nn as nn
@@ -45,7 +46,7 @@ class Told(NamedTuple):
         return ', or rename the file if its name is wrong' if named else ''
 
 
-def told_activation(path: str, model: Optional[str] = None) -> Optional[Told]:
+def told_activation(path: str, model: str | None = None) -> Told | None:
     """What a file says of its activation; None where nothing tells.
 
     Args:
@@ -62,7 +63,7 @@ def told_activation(path: str, model: Optional[str] = None) -> Optional[Told]:
 
 
 def check_activation(
-    module: nn.Module, path: str, model: Optional[str] = None
+    module: nn.Module, path: str, model: str | None = None
 ) -> None:
     """Refuse a file whose activation is not that of an OpenAI-type tower.
 
@@ -84,7 +85,7 @@ def check_activation(
     )
 
 
-def uses_quick_gelu(module: nn.Module) -> Optional[bool]:
+def uses_quick_gelu(module: nn.Module) -> bool | None:
     """Activation of open_clip's transformer; None where there is none."""
     kinds = [type(m) for n, m in module.named_modules() if _ACT.search(n)]
     return QuickGELU in kinds if kinds else None
@@ -93,7 +94,7 @@ def uses_quick_gelu(module: nn.Module) -> Optional[bool]:
 _ACT = re.compile(r'resblocks\.\d+\.mlp\.gelu$')
 
 
-def _beside(path: Path) -> Optional[Told]:
+def _beside(path: Path) -> Told | None:
     """open_clip's own configuration in the folder of the file."""
     if not path.name.startswith(('open_clip', 'model')):
         return None  # of another file that happens to lie there
@@ -105,11 +106,11 @@ def _beside(path: Path) -> Optional[Told]:
     return Told(bool(quick), f'{_CONFIG} beside it says so')
 
 
-def _by_name(path: Path, model: Optional[str]) -> Optional[Told]:
+def _by_name(path: Path, model: str | None) -> Told | None:
     """open_clip's list of published weights, by file, folder and tag."""
     stem = _clean(path.name)
     parts = {part.split('--')[-1].lower() for part in path.parts[:-1]}
-    found: Dict[int, Dict[bool, str]] = {}
+    found: dict[int, dict[bool, str]] = {}
     for mark, whole, quick in _marks(model):
         if mark in parts or (_has(stem, mark) if not whole else stem == mark):
             found.setdefault(len(mark), {})[quick] = mark
@@ -122,7 +123,7 @@ def _by_name(path: Path, model: Optional[str]) -> Optional[Told]:
     return Told(quick, f'its name has {mark!r}, which open_clip lists so')
 
 
-def _marks(model: Optional[str]) -> Iterator[Tuple[str, bool, bool]]:
+def _marks(model: str | None) -> Iterator[tuple[str, bool, bool]]:
     """(mark, whether it must be the whole name, QuickGELU) of all weights."""
     for name, tag in open_clip.list_pretrained():
         entry = open_clip.get_pretrained_cfg(name, tag)

@@ -1,12 +1,13 @@
 """Whole models of ours, told from the keys of their checkpoints."""
 
-from typing import Dict, Iterable, NamedTuple, Optional, Tuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from torch import Tensor
 
 __all__ = ['Consumer', 'apart', 'consumer_of', 'refuse_consumer']
 
-Weights = Dict[str, Tensor]
+Weights = dict[str, Tensor]
 
 _TRUNK = 'visual.trunk.'
 _TEXT = 'text_encoder.tower.'
@@ -58,7 +59,7 @@ BACKBONE = Consumer(
 )
 
 
-def consumer_of(keys: Iterable[str]) -> Optional[Consumer]:
+def consumer_of(keys: Iterable[str]) -> Consumer | None:
     """Whose checkpoint has these keys; None if it is none of ours."""
     keys = list(keys)
     if any(k.startswith(CAT_SEG.prefix + _TRUNK) for k in keys):
@@ -70,8 +71,8 @@ def consumer_of(keys: Iterable[str]) -> Optional[Consumer]:
 
 
 def apart(
-    weights: Weights, consumer: Optional[Consumer]
-) -> Tuple[Weights, Weights]:
+    weights: Weights, consumer: Consumer | None
+) -> tuple[Weights, Weights]:
     """The CLIP of a whole model under the names of our backbones, the rest.
 
     Args:
@@ -92,7 +93,7 @@ def apart(
 
 
 def refuse_consumer(
-    keys: Iterable[str], path: str, wanted: Optional[Consumer], model: str
+    keys: Iterable[str], path: str, wanted: Consumer | None, model: str
 ) -> None:
     """Refuse the checkpoint of another model.
 

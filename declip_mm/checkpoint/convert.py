@@ -1,8 +1,10 @@
 """From a file of any layout to one of another, with a fingerprint."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Union
+from typing import Any
 
+from ..deprecation import renamed_arguments
 from .activation import Told, told_activation
 from .consumers import consumer_of
 from .facts import guess_model, name_hints, tower_facts
@@ -18,23 +20,24 @@ from .writing import write_parts
 
 __all__ = ['convert']
 
-Scale = Union[float, str]
+Scale = float | str
 
 
+@renamed_arguments(licence='license')
 def convert(
     source: str,
     out: str,
     layout: str = 'declip_mm',
     *,
-    affinity: Optional[str] = None,
-    scale: Optional[Scale] = None,
-    model: Optional[str] = None,
-    licence: Optional[str] = None,
-    parts: Optional[Sequence[str]] = None,
+    affinity: str | None = None,
+    scale: Scale | None = None,
+    model: str | None = None,
+    license: str | None = None,
+    parts: Sequence[str] | None = None,
     head_dim: int = 64,
-    quick_gelu: Optional[bool] = None,
-    trust_pickle: Optional[str] = None,
-) -> Dict[str, Any]:
+    quick_gelu: bool | None = None,
+    trust_pickle: str | None = None,
+) -> dict[str, Any]:
     """Rewrite a CLIP's weights in another layout, strictly.
 
     Released files do not say with which affinity and scale they were
@@ -48,7 +51,7 @@ def convert(
         affinity, scale: Of the decoupled block; compared with the file's
             fingerprint, or with its name, where that has them.
         model: open_clip's name of the model, recorded and compared later.
-        licence: Of the weights, recorded.
+        license: Of the weights, recorded.
         parts: Towers to write, ``'visual'`` and ``'text'``; None is all that
             the file has.
         head_dim: Of the decoupled attention, for ``'rsqrt'`` and the rotary
@@ -90,16 +93,16 @@ def convert(
     )
     if told is not None:
         fingerprint.setdefault('activation', told.activation)
-    if licence:
-        fingerprint['licence'] = licence
+    if license:
+        fingerprint['license'] = license
     written = write_parts(found, layout, head_dim)
     save_weights(written, out, fingerprint, bare=layout != 'declip_mm')
     return fingerprint
 
 
 def _activation(
-    parts: CLIPParts, source: str, model: Optional[str], given: Optional[bool]
-) -> Optional[Told]:
+    parts: CLIPParts, source: str, model: str | None, given: bool | None
+) -> Told | None:
     """What is given or told, where there is a choice."""
     if parts.trunk not in ('openai', ''):
         if given:
@@ -150,11 +153,11 @@ def _wanted(parts: CLIPParts, names: Sequence[str], source: str) -> CLIPParts:
 
 
 def _fingerprint(
-    theirs: Dict[str, Any],
-    declared: Dict[str, Any],
+    theirs: dict[str, Any],
+    declared: dict[str, Any],
     parts: CLIPParts,
     source: str,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     if theirs:
         compare_fingerprints(theirs, declared, source)
         return dict(theirs)

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from .reader import read_checkpoint
 __all__ = ['describe']
 
 
-def describe(path: str, trust_pickle: Optional[str] = None) -> Dict[str, Any]:
+def describe(path: str, trust_pickle: str | None = None) -> dict[str, Any]:
     """Look at a weight file.
 
     Args:
@@ -30,7 +30,7 @@ def describe(path: str, trust_pickle: Optional[str] = None) -> Dict[str, Any]:
         sizes), ``model`` (open_clip's name for such a tower), ``activation``
         (and what tells it), ``parts`` (part -> tensors, parameters),
         ``dtypes``, ``not_finite`` (names),
-        ``strange`` (names), ``fingerprint``, ``licence`` and ``hints`` (of
+        ``strange`` (names), ``fingerprint``, ``license`` and ``hints`` (of
         the file name).
     """
     weights, meta = read_checkpoint(path, trust_pickle)
@@ -59,7 +59,9 @@ def describe(path: str, trust_pickle: Optional[str] = None) -> Dict[str, Any]:
         not_finite=[k for k, v in weights.items() if not _finite(v)],
         strange=parts.strange,
         fingerprint=fingerprint,
-        licence=fingerprint.get('licence') or 'not stated in the file',
+        license=fingerprint.get('license')
+        or fingerprint.get('licence')  # its name before 0.1
+        or 'not stated in the file',
         hints=name_hints(path),
     )
 
@@ -77,7 +79,7 @@ def _activation(parts: CLIPParts, path: str) -> str:
     )
 
 
-def _count(weights: Dict[str, Tensor]) -> Dict[str, int]:
+def _count(weights: dict[str, Tensor]) -> dict[str, int]:
     total = sum(v.numel() for v in weights.values())
     return dict(tensors=len(weights), parameters=total)
 

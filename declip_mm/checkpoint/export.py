@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from typing import Optional
 
 from .files import SUFFIXES, save_weights
 from .fingerprint import FINGERPRINT_KEY
@@ -26,7 +25,7 @@ def export_backbone(
     checkpoint: str,
     out: str,
     prefix: str = 'backbone.',
-    trust_pickle: Optional[str] = None,
+    trust_pickle: str | None = None,
 ) -> dict:
     """Write the backbone of a training checkpoint to a file of its own.
 
@@ -68,7 +67,7 @@ def publish(
     checkpoint: str,
     out: str,
     without_fingerprint: bool = False,
-    trust_pickle: Optional[str] = None,
+    trust_pickle: str | None = None,
 ) -> Path:
     """Write what a checkpoint has learnt, under a name with its hash.
 

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 from .layouts import CLIPParts
 
@@ -29,7 +29,7 @@ _MODELS = {
 }
 
 
-def tower_facts(parts: CLIPParts) -> Dict[str, Any]:
+def tower_facts(parts: CLIPParts) -> dict[str, Any]:
     """Width, blocks, patch, native side and joint dimension of the tower.
 
     Empty where there is no image tower. Neither heads nor activation leave a
@@ -57,7 +57,7 @@ def tower_facts(parts: CLIPParts) -> Dict[str, Any]:
     return facts
 
 
-def guess_model(parts: CLIPParts) -> Optional[str]:
+def guess_model(parts: CLIPParts) -> str | None:
     """open_clip's name for a tower of this shape; None if there is none."""
     facts = tower_facts(parts)
     sizes = ('width', 'num_layers', 'patch_size', 'native_size')
@@ -71,7 +71,7 @@ def guess_model(parts: CLIPParts) -> Optional[str]:
 _AFFINITY = re.compile(r'(?:^|_)(qq|kk|vv|csa|all)(?=_)')
 
 
-def name_hints(path: str) -> Dict[str, Any]:
+def name_hints(path: str) -> dict[str, Any]:
     """What DeCLIP's authors put into the names of their files.
 
     ``DeCLIP_EVA-B_DINOv2-B_csa_0.05_2.0``: the affinity, and two numbers

@@ -5,9 +5,9 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Union
 
 import torch
 from safetensors.torch import save_file
@@ -24,7 +24,7 @@ _NOTHING = 2**16
 
 
 @contextmanager
-def atomically(path: Union[str, Path]) -> Iterator[Path]:
+def atomically(path: str | Path) -> Iterator[Path]:
     """Gives a name to write to; ``path`` gets the file when it is whole.
 
     The file is on the disk before it takes its name, so that neither a kill
@@ -59,18 +59,18 @@ def atomically(path: Union[str, Path]) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def save_atomically(content: object, path: Union[str, Path]) -> None:
+def save_atomically(content: object, path: str | Path) -> None:
     """``torch.save`` that never leaves half a file under ``path``."""
     with atomically(path) as part:
         torch.save(content, part)
 
 
 def save_weights(
-    weights: Dict[str, Tensor],
-    out: Union[str, Path],
-    fingerprint: Optional[dict] = None,
+    weights: dict[str, Tensor],
+    out: str | Path,
+    fingerprint: dict | None = None,
     bare: bool = False,
-    dataset_meta: Optional[dict] = None,
+    dataset_meta: dict | None = None,
 ) -> None:
     """Write a weight file, in the format that its suffix says.
 

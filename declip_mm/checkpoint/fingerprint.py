@@ -1,6 +1,7 @@
 """What a checkpoint says about itself, and the refusal of mismatches."""
 
-from typing import Any, Dict, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 __all__ = ['FINGERPRINT_KEY', 'FingerprintError', 'compare_fingerprints']
 
@@ -28,8 +29,8 @@ class FingerprintError(ValueError):
 
 
 def compare_fingerprints(
-    theirs: Dict[str, Any],
-    ours: Dict[str, Any],
+    theirs: dict[str, Any],
+    ours: dict[str, Any],
     origin: str,
     fields: Iterable[str] = _DECISIVE,
 ) -> None:

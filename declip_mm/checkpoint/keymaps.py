@@ -7,7 +7,6 @@ are the only ones of the core that know foreign names.
 """
 
 import re
-from typing import Dict, Tuple
 
 import torch
 from torch import Tensor
@@ -26,7 +25,7 @@ __all__ = [
     'to_official_eva',
 ]
 
-Weights = Dict[str, Tensor]
+Weights = dict[str, Tensor]
 
 #: (official EVA-CLIP, timm), applied in order to names within the trunk.
 OFFICIAL_EVA = (
@@ -157,7 +156,7 @@ def join_attention(weights: Weights) -> Weights:
         ValueError: A block has only some of the three.
     """
     out: Weights = {}
-    parts: Dict[str, Weights] = {}
+    parts: dict[str, Weights] = {}
     for key, value in weights.items():
         found = _PARTED.match(key)
         if found:
@@ -187,7 +186,7 @@ def part_attention(weights: Weights) -> Weights:
     return out
 
 
-def text_metadata(visual: Weights, text: Weights) -> Tuple[int, int, int]:
+def text_metadata(visual: Weights, text: Weights) -> tuple[int, int, int]:
     """Image side, context length and vocabulary that OpenAI's files state.
 
     Args:

@@ -13,7 +13,7 @@
 """
 
 import re
-from typing import Dict, List, NamedTuple, Tuple
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -21,7 +21,7 @@ from . import keymaps
 
 __all__ = ['CAT_SEG', 'F_VIT', 'OURS', 'CLIPParts', 'layout_of', 'read_parts']
 
-Weights = Dict[str, Tensor]
+Weights = dict[str, Tensor]
 
 CAT_SEG = 'sem_seg_head.predictor.clip_model.'
 F_VIT = 'backbone.visual.'
@@ -68,7 +68,7 @@ class CLIPParts(NamedTuple):
     text: Weights
     scalars: Weights
     beside: Weights
-    strange: List[str]
+    strange: list[str]
 
     @property
     def trunk(self) -> str:
@@ -145,7 +145,7 @@ def read_parts(weights: Weights) -> CLIPParts:
 
 def _unwrap(
     weights: Weights, layout: str
-) -> Tuple[Weights, Weights, List[str]]:
+) -> tuple[Weights, Weights, list[str]]:
     """Keys of the CLIP without the layout's prefix; beside it; strange."""
     prefix = _PREFIXES.get(layout, '')
     known = re.compile(_BESIDE.get(layout, '$^'))
@@ -166,7 +166,7 @@ def _unwrap(
     return inner, beside, strange
 
 
-def _place(key: str, layout: str) -> Tuple[str, str]:
+def _place(key: str, layout: str) -> tuple[str, str]:
     """Which part a key belongs to, and its name there."""
     if layout == 'timm':
         return 'visual', key

@@ -1,7 +1,5 @@
 """Strict loading: every weight of a tower from the file, nothing left over."""
 
-from typing import Dict, List, Optional
-
 import torch.nn as nn
 from torch import Tensor
 
@@ -17,8 +15,8 @@ __all__ = ['check_fit', 'load_image_tower', 'load_text_tower']
 def load_image_tower(
     trunk: nn.Module,
     path: str,
-    fingerprint: Optional[dict] = None,
-    prefix: Optional[str] = None,
+    fingerprint: dict | None = None,
+    prefix: str | None = None,
 ) -> dict:
     """Load a file into an image trunk, strictly.
 
@@ -63,7 +61,7 @@ def load_image_tower(
 
 
 def load_text_tower(
-    tower: nn.Module, path: str, model: Optional[str] = None
+    tower: nn.Module, path: str, model: str | None = None
 ) -> None:
     """Fill a text tower from a CLIP file; other towers in it are ignored.
 
@@ -96,9 +94,9 @@ def load_text_tower(
 
 
 def check_fit(
-    found: Dict[str, Tensor],
-    strange: List[str],
-    expected: Dict[str, Tensor],
+    found: dict[str, Tensor],
+    strange: list[str],
+    expected: dict[str, Tensor],
     path: str,
     what: str,
 ) -> None:
@@ -137,8 +135,8 @@ def check_fit(
 
 
 def _under_prefix(
-    weights: Dict[str, Tensor], prefix: str, path: str
-) -> Dict[str, Tensor]:
+    weights: dict[str, Tensor], prefix: str, path: str
+) -> dict[str, Tensor]:
     prefix = prefix if prefix.endswith('.') else f'{prefix}.'
     found = {
         k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)
@@ -152,7 +150,7 @@ def _under_prefix(
     return found
 
 
-def _some(names: List[str], limit: int = 6) -> str:
+def _some(names: list[str], limit: int = 6) -> str:
     if not names:
         return 'none'
     rest = len(names) - limit

@@ -5,7 +5,7 @@ import pickle
 import struct
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, Optional, Set, Tuple
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -22,7 +22,7 @@ __all__ = [
     'peek',
     'read_checkpoint',
     'read_content',
-    'unwrap',
+    'weights_and_meta',
 ]
 
 #: What a user has to write to have a file's pickled code run.
@@ -103,7 +103,7 @@ def _safetensors_problem(file: Path, start: bytes, size: int) -> str:
     return f'is truncated: {wanted} bytes are announced' * (wanted > size)
 
 
-def read_content(path: str, trust_pickle: Optional[str] = None) -> Any:
+def read_content(path: str, trust_pickle: str | None = None) -> Any:
     """Content of a ``torch.save`` file, on the CPU.
 
     Plain values, tensors and what our own runner writes are read; pickled
@@ -160,7 +160,9 @@ def _reason(lines: list) -> str:
     return next(iter(told), lines[0].strip() or 'unknown')[:160]
 
 
-def unwrap(content: Any, origin: str) -> Tuple[Dict[str, Tensor], dict]:
+def weights_and_meta(
+    content: Any, origin: str
+) -> tuple[dict[str, Tensor], dict]:
     """Find the state dict in a checkpoint's content.
 
     Returns:
@@ -197,8 +199,8 @@ def unwrap(content: Any, origin: str) -> Tuple[Dict[str, Tensor], dict]:
 
 
 def read_checkpoint(
-    path: str, trust_pickle: Optional[str] = None
-) -> Tuple[Dict[str, Tensor], dict]:
+    path: str, trust_pickle: str | None = None
+) -> tuple[dict[str, Tensor], dict]:
     """Read the weights of a file on the CPU.
 
     Takes safetensors, ``torch.save`` files (``weights_only``) and the
@@ -227,10 +229,10 @@ def read_checkpoint(
     if _is_torchscript(file):
         script = torch.jit.load(str(file), map_location='cpu')
         return dict(script.state_dict()), {}
-    return unwrap(read_content(path, trust_pickle), str(path))
+    return weights_and_meta(read_content(path, trust_pickle), str(path))
 
 
-def peek(path: str) -> Tuple[Set[str], dict, bool]:
+def peek(path: str) -> tuple[set[str], dict, bool]:
     """What a file names, without reading its weights into memory.
 
     Returns:
@@ -255,7 +257,7 @@ def peek(path: str) -> Tuple[Set[str], dict, bool]:
                 # the format of before torch 1.6 cannot be mapped
                 mmap=zipfile.is_zipfile(file),
             )
-        weights, meta = unwrap(content, str(path))
+        weights, meta = weights_and_meta(content, str(path))
         return set(weights), meta, False
     except Exception:  # missing, damaged, foreign: said on loading
         return set(), {}, False

@@ -5,8 +5,9 @@ arrays in ``HistoryBuffer`` objects. All of these are plain values; with them
 allowed, our checkpoints are read without running anything else.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Iterator, List
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ def _buffer_method(owner: Any, name: str) -> Any:
     return getattr(HistoryBuffer, name)
 
 
-def _allowed() -> List[Any]:
+def _allowed() -> list[Any]:
     arrays = [np.ndarray, np.dtype, HistoryBuffer]
     dtypes = [type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?']
     named = [

@@ -1,6 +1,6 @@
 """Writing a CLIP in any layout; the inverse of reading it."""
 
-from typing import Callable, Dict
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from .layouts import CAT_SEG, F_VIT, OURS, CLIPParts
 
 __all__ = ['LAYOUTS', 'write_parts']
 
-Weights = Dict[str, Tensor]
+Weights = dict[str, Tensor]
 
 
 def write_parts(
@@ -103,7 +103,7 @@ _HOLDS = dict(
     cat_seg_openai=('openai',),
 )
 
-LAYOUTS: Dict[str, Callable[[CLIPParts, int], Weights]] = dict(
+LAYOUTS: dict[str, Callable[[CLIPParts, int], Weights]] = dict(
     declip_mm=lambda p, d: _join(p.visual, OURS, p, 'text.'),
     eva=lambda p, d: _join(_eva_tower(p, d), 'visual.', p, 'text.'),
     openai=_openai,

@@ -15,14 +15,14 @@ from mmengine.utils import ProgressBar
 from ..apis.arguments import at_least
 from ..apis.command import command
 from ..apis.devices import check_device
-from ..apis.options import OptionError
-from ..apis.pictures import (
+from ..apis.images import (
     check_max_side,
-    find_pictures,
+    find_images,
     path_of,
-    read_pictures,
+    read_images,
     tell_failed,
 )
+from ..apis.options import OptionError
 from ..apis.results import ResultsFile, writable_folder
 from ..apis.segmented import keep_segmented, results_head
 from ..evaluation.label_files import no_class_label, smallest_kind
@@ -39,7 +39,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('pictures', nargs='+')
+    parser.add_argument('images', nargs='+')
     parser.add_argument(
         '--weights',
         required=True,
@@ -100,7 +100,7 @@ def check(args: argparse.Namespace) -> None:
     args.device = check_device(args.device)
     background = None if args.background == 'none' else args.background
     args.names = with_background(parse_names(args.names), background)
-    args.sources = find_pictures(args.pictures)
+    args.sources = find_images(args.images)
     writable_folder(args.out)
 
 
@@ -120,9 +120,7 @@ def segment(args: argparse.Namespace) -> dict:
     bar, found = ProgressBar(len(paths)), []
     head = results_head(classes, palette)
     with ResultsFile(args.out, head, paths) as results:
-        for picture in read_pictures(
-            args.sources, args.max_side, results.fail
-        ):
+        for picture in read_images(args.sources, args.max_side, results.fail):
             labels = encoder.segment(
                 picture.image, args.names, args.threshold
             ).labels

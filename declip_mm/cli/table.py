@@ -119,7 +119,7 @@ COMMANDS = (
         'figures',
         'analysis_tools/vis_affinity.py',
         'draw attention, correlation and parts',
-        f'declip figures {_REGIONS} DeCLIP={_WEIGHTS} --pictures PHOTO.jpg',
+        f'declip figures {_REGIONS} DeCLIP={_WEIGHTS} --images PHOTO.jpg',
     ),
     Command(
         'config',

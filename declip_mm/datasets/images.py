@@ -14,13 +14,13 @@ from .decoding import UnreadableImage, printable, read_image
 from .grid import rng_for
 from .listing import check_files, check_folder, list_folder, list_json
 from .proposals import read_proposals
-from .readings import NotedPictures, Readings, check_some_sizes, spread
+from .readings import NotedImages, Readings, check_some_sizes, spread
 
 __all__ = ['DeCLIPImageDataset']
 
 
 @DATASETS.register_module()
-class DeCLIPImageDataset(NotedPictures, BaseDataset):
+class DeCLIPImageDataset(NotedImages, BaseDataset):
     """A folder of pictures, or those that a COCO json lists; no labels.
 
     Every picture is decoded once, and every draw is a function of (seed,

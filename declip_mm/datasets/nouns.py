@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .coco_file import read_coco
 from .images import DeCLIPImageDataset
-from .proposals import pictures_with_boxes
+from .proposals import images_with_boxes
 from .views import DeCLIPViews
 
 __all__ = ['DeCLIPNounDataset', 'NounViews']
@@ -67,7 +67,7 @@ class DeCLIPNounDataset(DeCLIPImageDataset):
         nouns = sorted(content['categories'], key=lambda c: c['id'])
         self._metainfo['classes'] = tuple(noun['name'] for noun in nouns)
         labels = {noun['id']: label for label, noun in enumerate(nouns)}
-        images = pictures_with_boxes(
+        images = images_with_boxes(
             self.ann_file, content, self.proposal_area, labels
         )
         return [image for image in images if image['boxes']]

@@ -8,7 +8,7 @@ from typing import Any
 from .coco_file import read_coco
 from .coco_json import clip_box, log_skipped, without_collecting
 
-__all__ = ['pictures_with_boxes', 'read_proposals']
+__all__ = ['images_with_boxes', 'read_proposals']
 
 
 @without_collecting()
@@ -35,10 +35,10 @@ def read_proposals(
             left.
     """
     content = read_coco(path, root, optional=['categories'])
-    return pictures_with_boxes(path, content, area)
+    return images_with_boxes(path, content, area)
 
 
-def pictures_with_boxes(
+def images_with_boxes(
     path: str | Path,
     content: dict,
     area: tuple[float, float],

@@ -18,8 +18,8 @@ from .decoding import (
 )
 
 __all__ = [
-    'LabelledPictures',
-    'NotedPictures',
+    'LabelledImages',
+    'NotedImages',
     'Readings',
     'check_some_sizes',
     'spread',
@@ -123,7 +123,7 @@ def check_some_sizes(
             continue
 
 
-class NotedPictures:
+class NotedImages:
     """Mixin of data sets that say what became of their pictures."""
 
     #: None until ``full_init``.
@@ -146,7 +146,7 @@ class NotedPictures:
         return [self.path(i) for i in found]
 
 
-class LabelledPictures(NotedPictures):
+class LabelledImages(NotedImages):
     """Mixin of data sets with labels; goes before mmengine's ``BaseDataset``.
 
     Some pictures are compared with the size of their labels before the first

@@ -26,14 +26,14 @@ from .masks import (
     segment_ids,
     square_masks,
 )
-from .readings import NotedPictures, Readings
+from .readings import NotedImages, Readings
 from .views import SquareView, boxes_in_square, crop_views
 
 __all__ = ['DeCLIPRegionDataset']
 
 
 @DATASETS.register_module()
-class DeCLIPRegionDataset(NotedPictures, BaseDataset):
+class DeCLIPRegionDataset(NotedImages, BaseDataset):
     """Regions of a COCO instances or panoptic file, and class maps.
 
     The picture's longest side becomes ``image_size``, the rest of the square

@@ -1,6 +1,6 @@
 """Samplers that mmengine lacks."""
 
-from typing import Iterator
+from collections.abc import Iterator
 
 from mmengine.dataset import DefaultSampler
 from mmengine.registry import DATA_SAMPLERS

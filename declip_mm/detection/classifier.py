@@ -1,7 +1,5 @@
 """The text embeddings of the classes in the place of a linear classifier."""
 
-from typing import Optional
-
 import torch
 import torch.nn as nn
 from mmdet.registry import MODELS
@@ -33,10 +31,10 @@ class FViTTextClassifier(nn.Module):
     def __init__(
         self,
         in_features: int,
-        out_features: Optional[int] = None,
+        out_features: int | None = None,
         tau_det: float = 50.0,
         learn_tau: bool = True,
-        test_tau: Optional[float] = None,
+        test_tau: float | None = None,
     ) -> None:
         super().__init__()
         if tau_det <= 0 or (test_tau is not None and test_tau <= 0):

@@ -5,7 +5,8 @@ data set's classes. Its data sets number labels that way, too; ours number
 them in the order of the classes, and say so in their metainfo.
 """
 
-from typing import Any, Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from mmdet.evaluation import CocoMetric, OVCocoMetric
 from mmdet.registry import METRICS
@@ -37,7 +38,7 @@ class CheckedTruth:
 
     def __init__(
         self,
-        ann_file: Optional[str] = None,
+        ann_file: str | None = None,
         *args,
         sort_categories: bool = False,
         **kwargs,
@@ -45,7 +46,7 @@ class CheckedTruth:
         super().__init__(None, *args, **kwargs)
         self.ann_file = ann_file
         #: Category ids in the order of the labels; None leaves it to mmdet.
-        self.label_ids: Optional[List[Any]] = None
+        self.label_ids: list[Any] | None = None
         if ann_file is None:
             return
         with get_local_path(ann_file, backend_args=self.backend_args) as path:
@@ -60,12 +61,12 @@ class CheckedTruth:
         return coco_api(content)
 
     @property
-    def dataset_meta(self) -> Optional[dict]:
+    def dataset_meta(self) -> dict | None:
         """Metainfo of the data set; names are looked up as it is set."""
         return self._dataset_meta
 
     @dataset_meta.setter
-    def dataset_meta(self, meta: Optional[dict]) -> None:
+    def dataset_meta(self, meta: dict | None) -> None:
         self._dataset_meta = meta
         self.label_ids = self.cat_ids = None
         if self._coco_api is not None and self._by_name(meta or {}):
@@ -80,7 +81,7 @@ class CheckedTruth:
         # precision has its classes in ascending order of ids
         self.cat_ids = sorted(self.label_ids)
 
-    def _ids(self, names: Sequence[str]) -> List[Any]:
+    def _ids(self, names: Sequence[str]) -> list[Any]:
         return ids_of_classes(self._coco_api.dataset, names, self.ann_file)
 
     def results2json(self, results: Any, outfile_prefix: str) -> dict:
@@ -93,7 +94,7 @@ class CheckedTruth:
         finally:
             self.cat_ids = ascending
 
-    def compute_metrics(self, results: list) -> Dict[str, float]:
+    def compute_metrics(self, results: list) -> dict[str, float]:
         """See the metric."""
         self._fill_sizes(results)
         return super().compute_metrics(results)
@@ -133,7 +134,7 @@ class ByNameOVCocoMetric(CheckedTruth, OVCocoMetric):
         self.base_cat_ids = self._ids(meta['base_classes'])
         self.novel_cat_ids = self._ids(meta['novel_classes'])
 
-    def compute_metrics(self, results: list) -> Dict[str, float]:
+    def compute_metrics(self, results: list) -> dict[str, float]:
         """See the class."""
         found = super().compute_metrics(results)
         groups = ('base', 'novel')

@@ -1,7 +1,6 @@
 """F-ViT checkpoints of mmdet 2 (CLIPSelf's releases) under our names."""
 
 import re
-from typing import Dict, List, Tuple
 
 from torch import Tensor
 
@@ -18,8 +17,8 @@ _LEARNED_BACKGROUND = 'roi_head.bbox_head.bg_embedding'
 
 
 def from_mmdet2(
-    weights: Dict[str, Tensor], origin: str
-) -> Tuple[Dict[str, Tensor], List[str]]:
+    weights: dict[str, Tensor], origin: str
+) -> tuple[dict[str, Tensor], list[str]]:
     """Rename a published F-ViT's tensors.
 
     Args:

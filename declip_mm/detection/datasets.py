@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional
 
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmdet.datasets.api_wrappers import COCO
@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from ..datasets.coco_file import read_coco
 from ..datasets.coco_json import log_skipped, some, without_collecting
 from ..datasets.listing import check_folder
-from ..datasets.readings import LabelledPictures
+from ..datasets.readings import LabelledImages
 from ..models.text import list_classes
 from .names import OV_COCO_BASE, OV_COCO_CLASSES, OV_COCO_NOVEL, VOC_PHRASES
 from .truth import coco_api, leave_out
@@ -22,7 +22,7 @@ __all__ = ['OVCocoDataset', 'OVVOCDataset', 'OpenVocabDetDataset']
 
 
 @DATASETS.register_module()
-class OpenVocabDetDataset(LabelledPictures, CocoDataset):
+class OpenVocabDetDataset(LabelledImages, CocoDataset):
     """A COCO, LVIS or Objects365 file, with base and novel classes.
 
     Names are those of ``metainfo['classes']``, else all of the file in the
@@ -43,7 +43,7 @@ class OpenVocabDetDataset(LabelledPictures, CocoDataset):
         Others: Of :class:`mmdet.datasets.CocoDataset`.
     """
 
-    METAINFO: Dict[str, tuple] = {}
+    METAINFO: dict[str, tuple] = {}
 
     def __init__(self, *args, skip_unlabelled: bool = False, **kwargs) -> None:
         self.skip_unlabelled = skip_unlabelled
@@ -54,11 +54,11 @@ class OpenVocabDetDataset(LabelledPictures, CocoDataset):
         super().__init__(*args, **kwargs)
 
     @classmethod
-    def _load_metainfo(cls, metainfo: Optional[Mapping] = None) -> dict:
+    def _load_metainfo(cls, metainfo: Mapping | None = None) -> dict:
         return super()._load_metainfo(list_classes(metainfo))
 
     @without_collecting()
-    def load_data_list(self) -> List[dict]:
+    def load_data_list(self) -> list[dict]:
         """mmdet's records of all pictures."""
         return super().load_data_list()
 
@@ -87,7 +87,7 @@ class OpenVocabDetDataset(LabelledPictures, CocoDataset):
             self._complain(count)
         return coco_api(content)
 
-    def _image_root(self) -> Optional[Path]:
+    def _image_root(self) -> Path | None:
         """Folder of the pictures, None if it is not on this machine."""
         folder = self.data_prefix.get('img', '')
         if self.backend_args is not None or '://' in folder:
@@ -115,7 +115,7 @@ class OpenVocabDetDataset(LabelledPictures, CocoDataset):
             level=logging.WARNING,
         )
 
-    def _order(self, categories: List[dict]) -> List[dict]:
+    def _order(self, categories: list[dict]) -> list[dict]:
         """Categories in class order; labels are positions in it."""
         ordered = sorted(categories, key=lambda c: c['id'])
         names = self._metainfo.get('classes')
@@ -138,7 +138,7 @@ class OpenVocabDetDataset(LabelledPictures, CocoDataset):
             )
         return [by_name[n] for n in names]
 
-    def _split_classes(self, categories: List[dict]) -> None:
+    def _split_classes(self, categories: list[dict]) -> None:
         meta = self._metainfo
         if 'novel_classes' not in meta:
             meta['novel_classes'] = tuple(
@@ -157,7 +157,7 @@ class OpenVocabDetDataset(LabelledPictures, CocoDataset):
             n for n in meta['classes'] if n not in novel
         )
 
-    def filter_data(self) -> List[dict]:
+    def filter_data(self) -> list[dict]:
         """mmdet's, saying how many pictures are left out."""
         every = self.data_list
         found = super().filter_data()
@@ -205,7 +205,7 @@ class OVCocoDataset(OpenVocabDetDataset):
 
 
 @DATASETS.register_module()
-class OVVOCDataset(LabelledPictures, VOCDataset):
+class OVVOCDataset(LabelledImages, VOCDataset):
     """Pascal VOC whose names read as words to a text tower."""
 
     METAINFO = dict(VOCDataset.METAINFO, phrases=VOC_PHRASES)

@@ -1,6 +1,6 @@
 """Detections on pictures that are small enough to draw."""
 
-from typing import Any, Tuple
+from typing import Any
 
 import numpy as np
 from mmdet.structures import DetDataSample
@@ -15,7 +15,7 @@ _MAX_SIDE = 2048
 
 def bounded_sample(
     image: np.ndarray, sample: Any, threshold: float
-) -> Tuple[np.ndarray, DetDataSample]:
+) -> tuple[np.ndarray, DetDataSample]:
     """A picture and its detections with no side above 2048 pixels.
 
     Args:

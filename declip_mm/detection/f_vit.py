@@ -1,6 +1,6 @@
 """F-ViT: a two-stage open-vocabulary detector on a frozen CLIP ViT."""
 
-from typing import List, Mapping, Optional, Sequence, Union
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmdet.models import TwoStageDetector
@@ -62,8 +62,8 @@ class FViT(TwoStageDetector):
         *,
         backbone: dict,
         vocabulary: dict,
-        pixel_stats: Union[str, Mapping] = 'backbone',
-        data_preprocessor: Optional[dict] = None,
+        pixel_stats: str | Mapping = 'backbone',
+        data_preprocessor: dict | None = None,
         **kwargs,
     ) -> None:
         super().__init__(backbone=backbone, **kwargs)
@@ -81,15 +81,15 @@ class FViT(TwoStageDetector):
         )
         self.vocabulary = DetectorVocabulary(**vocabulary)
         self.vocabulary.check(self.backbone)
-        self.names: List[str] = []
+        self.names: list[str] = []
         #: Arguments of the last :meth:`set_vocabulary`.
         self.set_with: tuple = ()
 
     def set_vocabulary(
         self,
-        names: Union[str, Names],
-        base: Optional[Sequence[str]] = None,
-        phrases: Optional[Mapping[str, Sequence[str]]] = None,
+        names: str | Names,
+        base: Sequence[str] | None = None,
+        phrases: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Detect these classes from now on.
 
@@ -153,7 +153,7 @@ class FViT(TwoStageDetector):
         return FViTFeatures.join(pyramid, vlm)
 
 
-def _statistics(pixel_stats: Union[str, Mapping], beside: Mapping) -> dict:
+def _statistics(pixel_stats: str | Mapping, beside: Mapping) -> dict:
     """``mean`` and ``std`` in 0 to 255; nothing for the backbone's own."""
     if pixel_stats == 'backbone':
         return {}

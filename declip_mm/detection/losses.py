@@ -1,6 +1,6 @@
 """Softmax over base classes and background."""
 
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmdet.models import CrossEntropyLoss
@@ -38,7 +38,7 @@ class FViTClassificationLoss(CrossEntropyLoss):
             )
         super().__init__(loss_weight=loss_weight)
         self.background_weight = background_weight
-        self.names: List[str] = []
+        self.names: list[str] = []
 
     def set_vocabulary(
         self, names: Sequence[str], is_base: Sequence[bool]
@@ -58,9 +58,9 @@ class FViTClassificationLoss(CrossEntropyLoss):
         self,
         cls_score: Tensor,
         label: Tensor,
-        weight: Optional[Tensor] = None,
-        avg_factor: Optional[float] = None,
-        reduction_override: Optional[str] = None,
+        weight: Tensor | None = None,
+        avg_factor: float | None = None,
+        reduction_override: str | None = None,
         **kwargs,
     ) -> Tensor:
         """Cross entropy.

@@ -1,7 +1,8 @@
 """AP of LVIS (rare, common, frequent), without the lvis package."""
 
 from collections import OrderedDict, defaultdict
-from typing import Any, Dict, List, Sequence, Union
+from collections.abc import Sequence
+from typing import Any
 
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
@@ -51,7 +52,7 @@ class FasterLVISMetric(CheckedTruth, CocoMetric):
     def __init__(
         self,
         ann_file: str,
-        metric: Union[str, Sequence[str]] = ('bbox', 'segm'),
+        metric: str | Sequence[str] = ('bbox', 'segm'),
         max_dets: int = 300,
         **kwargs,
     ) -> None:
@@ -89,7 +90,7 @@ class FasterLVISMetric(CheckedTruth, CocoMetric):
     def _by_name(self, meta: dict) -> bool:
         return bool(meta)
 
-    def compute_metrics(self, results: list) -> Dict[str, float]:
+    def compute_metrics(self, results: list) -> dict[str, float]:
         """AP of all (image, prediction) pairs, in [0, 1]; -1: no object."""
         from faster_coco_eval import COCOeval_faster
 
@@ -125,7 +126,7 @@ class FasterLVISMetric(CheckedTruth, CocoMetric):
                 found[f'{kind}_{item}'] = round(float(stats[theirs]), 4)
         return found
 
-    def _detections(self, results: list, masks: bool) -> List[dict]:
+    def _detections(self, results: list, masks: bool) -> list[dict]:
         """COCO records of the best ``max_dets`` of every image.
 
         Without those of classes that it is not labelled for: the evaluator

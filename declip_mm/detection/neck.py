@@ -1,6 +1,6 @@
 """From the maps of a plain ViT, all of one stride, to a feature pyramid."""
 
-from typing import Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import torch.nn as nn
 from mmcv.cnn import build_norm_layer
@@ -11,7 +11,7 @@ from torch import Tensor
 __all__ = ['FViTNeck']
 
 
-def _adapter(scale: float, width: int, norm_cfg: Optional[dict]) -> nn.Module:
+def _adapter(scale: float, width: int, norm_cfg: dict | None) -> nn.Module:
     """What changes a map's resolution by ``scale``."""
 
     def double() -> nn.Module:
@@ -47,7 +47,7 @@ class FViTNeck(FPN):
         in_channels: Sequence[int],
         *args,
         scales: Sequence[float] = (4, 2, 1, 0.5),
-        norm_cfg: Optional[dict] = None,
+        norm_cfg: dict | None = None,
         **kwargs,
     ) -> None:
         super().__init__(in_channels, *args, norm_cfg=norm_cfg, **kwargs)
@@ -61,7 +61,7 @@ class FViTNeck(FPN):
             for scale, width in zip(scales, in_channels)
         )
 
-    def forward(self, inputs: Tuple[Tensor, ...]) -> Tuple[Tensor, ...]:
+    def forward(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """(B, D, h, w) maps of one size -> (B, C, h_i, w_i) pyramid."""
         maps = [adapt(x) for adapt, x in zip(self.adapters, inputs)]
         return super().forward(tuple(maps))

@@ -3,7 +3,7 @@
 R regions, K classes, C joint dimension; the background is class K.
 """
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from mmdet.models import StandardRoIHead

@@ -1,7 +1,5 @@
 """RPN for mixed precision, with a norm in its convolutions on LVIS."""
 
-from typing import Optional, Tuple
-
 import torch.nn as nn
 from mmcv.cnn import ConvModule
 from mmdet.models import RPNHead
@@ -20,9 +18,7 @@ class FViTRPNHead(RPNHead):
         Others: Of :class:`mmdet.models.RPNHead`.
     """
 
-    def __init__(
-        self, *args, norm_cfg: Optional[dict] = None, **kwargs
-    ) -> None:
+    def __init__(self, *args, norm_cfg: dict | None = None, **kwargs) -> None:
         self.norm_cfg = norm_cfg
         super().__init__(*args, **kwargs)
 
@@ -45,7 +41,7 @@ class FViTRPNHead(RPNHead):
             )
         )
 
-    def forward_single(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+    def forward_single(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """mmdet's, in float32: boxes and NMS have none of half precision."""
         scores, deltas = super().forward_single(x)
         return scores.float(), deltas.float()

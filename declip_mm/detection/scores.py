@@ -4,17 +4,11 @@ R regions, K classes; the background is class K.
 """
 
 import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (
     Any,
-    Callable,
-    Dict,
-    Iterator,
-    List,
-    Mapping,
-    Optional,
-    Tuple,
 )
 from zipfile import BadZipFile
 
@@ -47,9 +41,9 @@ class DumpedScores:
     vlm: Tensor
     boxes: Tensor
     image: Tensor
-    img_ids: List[int]
+    img_ids: list[int]
     is_base: Tensor
-    about: Dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: str) -> None:
         arrays = {
@@ -87,7 +81,7 @@ class DumpedScores:
 
 
 @torch.no_grad()
-def region_scores(model: Any, data: Mapping) -> Iterator[Tuple]:
+def region_scores(model: Any, data: Mapping) -> Iterator[tuple]:
     """(image id, logits, cosines, boxes) of the pictures of a batch."""
     data = model.data_preprocessor(data, False)
     samples, head = data['data_samples'], model.roi_head
@@ -121,7 +115,7 @@ def collect_scores(
     loader: Any,
     num_images: int = 0,
     half: bool = False,
-    progress: Optional[Callable[[int], None]] = None,
+    progress: Callable[[int], None] | None = None,
 ) -> DumpedScores:
     """Run a detector over a data loader and keep all scores.
 
@@ -136,8 +130,8 @@ def collect_scores(
         KeyboardInterrupt: With what was collected before it as ``scores``.
     """
     kind = torch.float16 if half else torch.float32
-    rows: Dict[str, list] = dict(det=[], vlm=[], boxes=[], image=[])
-    img_ids: List[int] = []
+    rows: dict[str, list] = dict(det=[], vlm=[], boxes=[], image=[])
+    img_ids: list[int] = []
     try:
         for data in loader:
             for img_id, det, vlm, boxes in region_scores(model, data):
@@ -160,7 +154,7 @@ def collect_scores(
 
 
 def _as_scores(
-    model: Any, rows: Mapping[str, List], img_ids: List[int]
+    model: Any, rows: Mapping[str, list], img_ids: list[int]
 ) -> DumpedScores:
     """What was collected of some pictures, with the settings of the test."""
     count = min(len(img_ids), *(len(parts) for parts in rows.values()))

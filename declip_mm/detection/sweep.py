@@ -1,7 +1,8 @@
 """Measuring dumped scores for any exponents of the fusion."""
 
+from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ __all__ = ['detections', 'evaluate', 'grid', 'sweep']
 
 def detections(
     scores: DumpedScores, alpha: float, beta: float, tau: float
-) -> List[dict]:
+) -> list[dict]:
     """Records (image_id, label, score, bbox) for these settings."""
     about = scores.about
     weight = torch.where(scores.is_base, alpha, beta)
@@ -49,7 +50,7 @@ def detections(
 
 def evaluate(
     api: Any, records: Sequence[dict], scores: DumpedScores
-) -> Dict[str, float]:
+) -> dict[str, float]:
     """Box AP of novel, base and all classes, in percent.
 
     AP50 for a file in COCO's layout, AP of LVIS where the file states
@@ -93,7 +94,7 @@ def _mean(precision: np.ndarray) -> float:
 
 def grid(
     alphas: Sequence[float], betas: Sequence[float], taus: Sequence[float]
-) -> List[Tuple[float, float, float]]:
+) -> list[tuple[float, float, float]]:
     """All settings; exponents lie in [0, 1], temperatures above 0."""
     wrong = [v for v in (*alphas, *betas) if not 0 <= v <= 1]
     wrong += [v for v in taus if v <= 0]
@@ -107,8 +108,8 @@ def grid(
 def sweep(
     scores: DumpedScores,
     ann_file: str,
-    settings: Sequence[Tuple[float, float, float]],
-) -> Iterator[Dict[str, float]]:
+    settings: Sequence[tuple[float, float, float]],
+) -> Iterator[dict[str, float]]:
     """Measure every setting; yields its row as soon as it is known."""
     from faster_coco_eval import COCO
 

@@ -1,10 +1,11 @@
 """True objects of a COCO file, the same for data sets and metrics."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from math import inf
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any
 
 from mmdet.datasets.api_wrappers import COCO
 
@@ -98,7 +99,7 @@ def leave_out(
     log_skipped(path, skipped)
 
 
-def _check_mask(entry: dict, size: Tuple[float, float]) -> str:
+def _check_mask(entry: dict, size: tuple[float, float]) -> str:
     """What is wrong with a mask; polygons that are none are dropped."""
     masks = entry.get('segmentation')
     if not masks:
@@ -120,7 +121,7 @@ def _check_mask(entry: dict, size: Tuple[float, float]) -> str:
 
 def ids_of_classes(
     content: dict, names: Sequence[str], path: Any
-) -> List[Any]:
+) -> list[Any]:
     """Category ids in the order of class names.
 
     Args:
@@ -131,7 +132,7 @@ def ids_of_classes(
     Raises:
         ValueError: The file lacks a name.
     """
-    ids: Dict[str, Any] = {c['name']: c['id'] for c in content['categories']}
+    ids: dict[str, Any] = {c['name']: c['id'] for c in content['categories']}
     missing = [n for n in names if n not in ids]
     if missing:
         raise ValueError(

@@ -1,8 +1,8 @@
 """From class names to the matrix that a detector classifies with."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence, Union
 
 import torch
 from mmengine.logging import print_log
@@ -54,11 +54,11 @@ class DetectorVocabulary:
 
     def __init__(
         self,
-        text_encoder: Optional[dict] = None,
-        embeddings: Optional[str] = None,
-        prompts: Union[str, Sequence[str]] = 'vild',
+        text_encoder: dict | None = None,
+        embeddings: str | None = None,
+        prompts: str | Sequence[str] = 'vild',
         background: str = 'background',
-        cache_dir: Optional[str] = None,
+        cache_dir: str | None = None,
     ) -> None:
         if text_encoder is None and embeddings is None:
             raise ValueError(
@@ -69,7 +69,7 @@ class DetectorVocabulary:
         self.text_encoder = text_encoder
         self.prompts, self.background = prompts, background
         self.cache_dir = cache_dir
-        self._encoder: Optional[torch.nn.Module] = None
+        self._encoder: torch.nn.Module | None = None
         self.file = None
         if embeddings is not None:
             self.file = _read(embeddings)
@@ -77,8 +77,8 @@ class DetectorVocabulary:
     def matrix(
         self,
         names: Sequence[str],
-        phrases: Optional[Phrases] = None,
-        device: Union[str, torch.device] = 'cpu',
+        phrases: Phrases | None = None,
+        device: str | torch.device = 'cpu',
     ) -> Tensor:
         """Embeddings of class names.
 
@@ -126,8 +126,8 @@ class DetectorVocabulary:
                 level=logging.WARNING,
             )
 
-    def _from_file(self, names: Sequence[str]) -> Optional[Tensor]:
-        rows: Dict[str, int] = {
+    def _from_file(self, names: Sequence[str]) -> Tensor | None:
+        rows: dict[str, int] = {
             tidy(n): i for i, n in enumerate(self.file.names)
         }
         index = [rows.get(n, rows.get(_ALIASES.get(n, n))) for n in names]

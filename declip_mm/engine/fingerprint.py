@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -14,6 +14,7 @@ from ..checkpoint import (
     consumer_of,
     refuse_consumer,
 )
+from ..deprecation import renamed_arguments
 from ..version import __version__
 from .epoch import leaf_datasets
 from .unwrap import unwrap
@@ -34,19 +35,20 @@ class FingerprintHook(Hook):
 
     Args:
         recipe: Name of the recipe, recorded (``'paper'``, ``'released'``).
-        licence: Licence of the weights that training began with, recorded.
+        license: License of the weights that training began with, recorded.
         module: Attribute of the model that is the backbone.
     """
 
+    @renamed_arguments(licence='license')
     def __init__(
         self,
-        recipe: Optional[str] = None,
-        licence: Optional[str] = None,
+        recipe: str | None = None,
+        license: str | None = None,
         module: str = 'backbone',
     ) -> None:
-        self.recipe, self.licence, self.module = recipe, licence, module
-        self._text_tower: Dict[str, Any] = {}
-        self._keys: Optional[list] = None
+        self.recipe, self.license, self.module = recipe, license, module
+        self._text_tower: dict[str, Any] = {}
+        self._keys: list | None = None
 
     def _backbone(self, runner):
         return getattr(unwrap(runner), self.module)
@@ -58,7 +60,7 @@ class FingerprintHook(Hook):
         path = resolve_asset(str(config.get('pretrained') or ''))
         return predictor.encoder if os.path.isfile(path) else None
 
-    def _beside(self, runner) -> Dict[str, Any]:
+    def _beside(self, runner) -> dict[str, Any]:
         """Architecture, resolution and text tower."""
         # Lets from_pretrained build a model that has no name.
         found = dict(getattr(self._backbone(runner), 'architecture', {}))
@@ -77,7 +79,7 @@ class FingerprintHook(Hook):
         found.update(self._text_source(runner))
         return found
 
-    def _text_source(self, runner) -> Dict[str, Any]:
+    def _text_source(self, runner) -> dict[str, Any]:
         """Where the text tower is, and its prompts, if that can be told.
 
         A tag or a shipped file means something elsewhere, a path of this
@@ -100,7 +102,7 @@ class FingerprintHook(Hook):
             self._backbone(runner).fingerprint,
             **self._beside(runner),
             recipe=self.recipe,
-            licence=self.licence,
+            license=self.license,
             declip_mm=__version__,
         )
 

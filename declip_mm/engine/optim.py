@@ -1,7 +1,5 @@
 """Which parameters the optimiser is told about."""
 
-from typing import List, Optional, Union
-
 import torch.nn as nn
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -20,10 +18,10 @@ class TrainableConstructor(DefaultOptimWrapperConstructor):
 
     def add_params(
         self,
-        params: List[dict],
+        params: list[dict],
         module: nn.Module,
         prefix: str = '',
-        is_dcn_module: Optional[Union[int, float]] = None,
+        is_dcn_module: int | float | None = None,
     ) -> None:
         if any(p.requires_grad for p in module.parameters()):
             super().add_params(params, module, prefix, is_dcn_module)

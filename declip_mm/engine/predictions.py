@@ -1,8 +1,9 @@
 """Predictions of a test in a file, whatever becomes of the test."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, List, Sequence
+from typing import Any
 
 from mmengine import dist
 from mmengine.evaluator import DumpResults
@@ -33,7 +34,7 @@ class PredictionsFile(DumpResults):
 
     problem = ''
 
-    def compute_metrics(self, results: List[Any]) -> dict:
+    def compute_metrics(self, results: list[Any]) -> dict:
         """Write all predictions; measures nothing."""
         try:
             self._write(Path(self.out_file_path), results)

@@ -6,7 +6,7 @@ a file there, and reads any pickle. A run that is started by our tools calls
 """
 
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
@@ -20,7 +20,7 @@ __all__ = ['AtomicLocalBackend', 'use_safe_storage']
 class AtomicLocalBackend(LocalBackend):
     """mmengine's local files, written whole or not at all."""
 
-    def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
+    def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes; ``filepath`` keeps what it had until all are there."""
         target = Path(filepath)
         if target.suffix == '.pth':
@@ -34,14 +34,14 @@ class AtomicLocalBackend(LocalBackend):
     def put_text(
         self,
         obj: str,
-        filepath: Union[str, Path],
+        filepath: str | Path,
         encoding: str = 'utf-8',
     ) -> None:
         """Write text in the same way."""
         self.put(obj.encode(encoding), filepath)
 
 
-def use_safe_storage(trust_pickle: Optional[str] = None) -> None:
+def use_safe_storage(trust_pickle: str | None = None) -> None:
     """Make mmengine write local files whole and read plain weights alone.
 
     Args:

@@ -1,7 +1,5 @@
 """Weight-space mixture of the student and the original CLIP."""
 
-from typing import Dict, Optional
-
 import torch.nn as nn
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -40,14 +38,14 @@ class WeightEnsembleHook(Hook):
             )
         self.alpha = ensemble_alpha
         self.module = module
-        self.original: Dict[str, Tensor] = {}
-        self.student: Optional[Dict[str, Tensor]] = None
+        self.original: dict[str, Tensor] = {}
+        self.student: dict[str, Tensor] | None = None
         self.training = False
 
     def _target(self, runner) -> nn.Module:
         return getattr(unwrap(runner), self.module)
 
-    def mix(self, student: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    def mix(self, student: dict[str, Tensor]) -> dict[str, Tensor]:
         """The mixture; tensors that are no weights stay the student's."""
         return {
             key: value.lerp(self.original[key].to(value), 1 - self.alpha)
@@ -115,5 +113,5 @@ class WeightEnsembleHook(Hook):
             checkpoint['state_dict'][f'{self.module}.{key}'] = value
 
 
-def _copy(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.detach().clone() for key, value in state.items()}

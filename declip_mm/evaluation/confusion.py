@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 __all__ = [
-    'check_picture_file',
+    'check_image_file',
     'class_table',
     'count_confusions',
     'draw_confusion',
@@ -20,7 +20,7 @@ _LISTED = 18
 OTHER = '(any other name)'
 
 
-def check_picture_file(path: str | None) -> str | None:
+def check_image_file(path: str | None) -> str | None:
     """Raise ValueError unless the name ends in ``.png``."""
     if path is not None and Path(path).suffix != '.png':
         raise ValueError(f'a picture is written to *.png, got {path!r}.')

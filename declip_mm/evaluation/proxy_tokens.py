@@ -5,7 +5,7 @@ an object attend to the same few tokens of the background instead of to each
 other. These functions give that a number.
 """
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +33,7 @@ class ProxyShares(NamedTuple):
 
 
 def patch_objects(
-    masks: Tensor, grid: Tuple[int, int], least: float = 0.5
+    masks: Tensor, grid: tuple[int, int], least: float = 0.5
 ) -> Tensor:
     """Which object each patch shows.
 

@@ -17,7 +17,7 @@ from .classes import (
     image_of,
 )
 from .confusion import (
-    check_picture_file,
+    check_image_file,
     class_table,
     count_confusions,
     draw_confusion,
@@ -85,7 +85,7 @@ class RegionClassificationMetric(BaseMetric):
         self.features = tuple(features)
         self.per_class = per_class
         self.per_class_file = check_table_file(per_class_file)
-        self.confusion_file = check_picture_file(confusion_file)
+        self.confusion_file = check_image_file(confusion_file)
         self.subsets = check_subsets(subsets)
         self.exclude = list(exclude)
 

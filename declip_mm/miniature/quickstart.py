@@ -21,7 +21,7 @@ from PIL import Image
 from ..apis import at_least, command
 from ..apis.caching import fill_caches, use_caches
 from ..checkpoint import export_backbone
-from ..models.cache import write_cache
+from ..models.vfm_cache import write_cache
 from ..visualization import SheetRow, affinity_map, draw_sheet
 from .features import load_vfm_features
 from .ladder.config import with_weights

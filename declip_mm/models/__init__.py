@@ -1,12 +1,14 @@
 """Backbone, teachers, losses and the distiller."""
 
-from .cache import TeacherCache
+from mmengine.registry import MODELS
+
+from ..deprecation import register_old_name
 from .crop_cache import CropCache
 from .declip_vit import DeCLIPViT
 from .distiller import DecoupledDistiller
 from .features import DenseFeatures
 from .label_teachers import CaptionTeacher, NounTeacher
-from .predictor import OpenVocabEvaluator, OpenVocabPredictor
+from .predictor import OpenVocabPredictor, ZeroShotModel
 from .preprocessor import DeCLIPPreprocessor
 from .region_losses import (
     RegionContrastLoss,
@@ -15,6 +17,7 @@ from .region_losses import (
 )
 from .teachers import CLIPCropTeacher, FrozenTeacher, VFMTeacher
 from .text import DeCLIPTextEncoder
+from .vfm_cache import VFMCache
 
 __all__ = [
     'CLIPCropTeacher',
@@ -27,11 +30,14 @@ __all__ = [
     'DenseFeatures',
     'FrozenTeacher',
     'NounTeacher',
-    'OpenVocabEvaluator',
     'OpenVocabPredictor',
     'RegionContrastLoss',
     'RegionCosineLoss',
     'RegionNounLoss',
-    'TeacherCache',
+    'VFMCache',
     'VFMTeacher',
+    'ZeroShotModel',
 ]
+
+register_old_name(MODELS, 'OpenVocabEvaluator', ZeroShotModel)
+register_old_name(MODELS, 'TeacherCache', VFMCache)

@@ -3,7 +3,8 @@
 B batch, A heads, T tokens (prefix, then patches), d head width.
 """
 
-from typing import Callable, Dict, NamedTuple, Tuple, Union
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,8 +22,8 @@ class Affinity(NamedTuple):
         context: which of ``'q'``, ``'k'``, ``'v'`` the context loss sees.
     """
 
-    aggregate: Union[Callable[[Tensor, Tensor, Tensor, float], Tensor], None]
-    context: Tuple[str, ...]
+    aggregate: Callable[[Tensor, Tensor, Tensor, float], Tensor] | None
+    context: tuple[str, ...]
 
 
 def _qq(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
@@ -49,7 +50,7 @@ def _all(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     return attend(joint, joint, v, scale=scale / 3)
 
 
-AFFINITIES: Dict[str, Affinity] = dict(
+AFFINITIES: dict[str, Affinity] = dict(
     qq=Affinity(_qq, ('q',)),
     kk=Affinity(_kk, ('k',)),
     vv=Affinity(_vv, ('v',)),
@@ -61,7 +62,7 @@ AFFINITIES: Dict[str, Affinity] = dict(
 )
 
 
-def resolve_scale(scale: Union[float, str], head_dim: int) -> float:
+def resolve_scale(scale: float | str, head_dim: int) -> float:
     """Turn the ``scale`` option into a number.
 
     Args:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,10 +54,10 @@ class CacheFile:
         path: The array file.
     """
 
-    def __init__(self, path: Union[str, Path]) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.array: Optional[np.ndarray] = None
-        self.filled: Optional[np.ndarray] = None
+        self.array: np.ndarray | None = None
+        self.filled: np.ndarray | None = None
 
     def _side(self, suffix: str) -> Path:
         return self.path.with_suffix(suffix)
@@ -67,10 +67,10 @@ class CacheFile:
         return self.path.is_file()
 
     @property
-    def fingerprint(self) -> Dict[str, Any]:
+    def fingerprint(self) -> dict[str, Any]:
         return json.loads(self._side('.json').read_text('utf-8'))
 
-    def open(self, expected: Dict[str, Any], writable: bool) -> None:
+    def open(self, expected: dict[str, Any], writable: bool) -> None:
         """Map the arrays; a fingerprint field that differs is an error.
 
         Args:
@@ -95,8 +95,8 @@ class CacheFile:
 
     def create(
         self,
-        shape: Tuple[int, ...],
-        fingerprint: Dict[str, Any],
+        shape: tuple[int, ...],
+        fingerprint: dict[str, Any],
         keys: int = 1,
     ) -> None:
         """Make empty arrays.
@@ -130,7 +130,7 @@ class CacheFile:
         self.filled.flush()
 
 
-def rows_of(data_samples: List, path: Path) -> Tuple[np.ndarray, Any]:
+def rows_of(data_samples: list, path: Path) -> tuple[np.ndarray, Any]:
     """Row numbers of samples, and the list of pictures that they count in.
 
     Raises:
@@ -164,8 +164,8 @@ class CachedTeacher(FrozenTeacher):
     def __init__(
         self,
         path: str,
-        teacher: Optional[FrozenTeacher],
-        num_images: Optional[int],
+        teacher: FrozenTeacher | None,
+        num_images: int | None,
     ) -> None:
         super().__init__()
         self.file = CacheFile(path)
@@ -190,7 +190,7 @@ class CachedTeacher(FrozenTeacher):
     def path(self) -> Path:
         return self.file.path
 
-    def _mark(self) -> Dict[str, Any]:
+    def _mark(self) -> dict[str, Any]:
         """What decides the stored values, as far as this run knows it."""
         teacher = None
         if self.teacher is not None:
@@ -199,7 +199,7 @@ class CachedTeacher(FrozenTeacher):
             teacher = dict(own, weights=weights_digest(self.teacher))
         return dict(teacher=teacher, num_images=self.num_images)
 
-    def _rows(self, data_samples: List, **more: Any) -> np.ndarray:
+    def _rows(self, data_samples: list, **more: Any) -> np.ndarray:
         """Row numbers; opens the file at the first call, checks the list."""
         ids, source = rows_of(data_samples, self.path)
         if self.file.array is None and self.file.exists:
@@ -215,7 +215,7 @@ class CachedTeacher(FrozenTeacher):
         return ids
 
     def _create(
-        self, shape: Tuple[int, ...], data_samples: List, **more: Any
+        self, shape: tuple[int, ...], data_samples: list, **more: Any
     ) -> None:
         if not self.num_images:
             raise ValueError(

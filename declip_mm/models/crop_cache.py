@@ -1,7 +1,5 @@
 """Embeddings of all grid cells of all images, kept on disk."""
 
-from typing import List, Optional
-
 import numpy as np
 import torch
 from mmengine.registry import MODELS
@@ -39,9 +37,9 @@ class CropCache(CachedTeacher):
     def __init__(
         self,
         path: str,
-        teacher: Optional[dict] = None,
-        num_images: Optional[int] = None,
-        num_cells: Optional[int] = None,
+        teacher: dict | None = None,
+        num_images: int | None = None,
+        num_cells: int | None = None,
     ) -> None:
         built = None if teacher is None else MODELS.build(teacher)
         super().__init__(path, built, num_images)
@@ -52,7 +50,7 @@ class CropCache(CachedTeacher):
             self.out_dim = int(self.file.fingerprint['out_dim'])
 
     @torch.no_grad()
-    def forward(self, crops: Optional[Tensor], data_samples: List) -> Tensor:
+    def forward(self, crops: Tensor | None, data_samples: list) -> Tensor:
         """(K, 3, c, c) or None -> (K, C), unit length up to rounding.
 
         Every sample's ``img_id`` and ``cell_ids`` (K_i,) say which rows.
@@ -83,7 +81,7 @@ class CropCache(CachedTeacher):
         # What is returned must not depend on whether the cache was warm.
         return found.float()
 
-    def _cells(self, data_samples: List, crops: Optional[Tensor]) -> tuple:
+    def _cells(self, data_samples: list, crops: Tensor | None) -> tuple:
         """Row and cell of every crop, (K,) each."""
         if any('cell_ids' not in sample for sample in data_samples):
             raise ValueError(
@@ -107,7 +105,7 @@ class CropCache(CachedTeacher):
                 'or make a cache with theirs.'
             )
 
-    def _create_for(self, data_samples: List, crops: Tensor) -> None:
+    def _create_for(self, data_samples: list, crops: Tensor) -> None:
         if not self.num_cells:
             raise ValueError(
                 'num_cells must be the number of cells of all grids '

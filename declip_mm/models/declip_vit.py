@@ -1,7 +1,7 @@
 """DeCLIPViT: a CLIP ViT as a backbone for dense perception."""
 
 import os
-from typing import Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import torch.nn as nn
 from mmengine.model import BaseModule
@@ -12,9 +12,9 @@ from torch.utils.checkpoint import checkpoint
 from .features import DenseFeatures, check_image, to_map
 from .freezing import freeze_tower, param_depth
 from .last_block import LastBlock
+from .origin import fill_backbone, resolve_origin
 from .pretrained import FromPretrained
 from .towers import ModelConfig, build_tower
-from .weights import fill_backbone, resolve_origin
 
 __all__ = ['DeCLIPViT']
 
@@ -59,20 +59,20 @@ class DeCLIPViT(FromPretrained, BaseModule):
     def __init__(
         self,
         model: ModelConfig = 'EVA02-B-16',
-        pretrained: Optional[str] = None,
+        pretrained: str | None = None,
         *,
         affinity: str = 'csa',
-        scale: Union[float, str] = 'rsqrt',
-        residual: Optional[bool] = None,
-        ffn: Optional[bool] = None,
-        quick_gelu: Optional[bool] = None,
+        scale: float | str = 'rsqrt',
+        residual: bool | None = None,
+        ffn: bool | None = None,
+        quick_gelu: bool | None = None,
         out_indices: Sequence[int] = (-1,),
         last_tap: str = 'decoupled',
         frozen_stages: int = -1,
         train_head: bool = True,
         norm_eval: bool = False,
         with_cp: bool = False,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if pretrained is not None and init_cfg is not None:
@@ -99,7 +99,7 @@ class DeCLIPViT(FromPretrained, BaseModule):
         self.with_cp = with_cp
         freeze_tower(self, frozen_stages, train_head)
 
-    def _resolve_indices(self, indices: Sequence[int]) -> Tuple[int, ...]:
+    def _resolve_indices(self, indices: Sequence[int]) -> tuple[int, ...]:
         depth = self.visual.num_stages
         wrong = [i for i in indices if not -depth <= i < depth]
         if wrong:
@@ -145,7 +145,7 @@ class DeCLIPViT(FromPretrained, BaseModule):
 
     def get_layer_depth(
         self, param_name: str, prefix: str = 'backbone.'
-    ) -> Tuple[int, int]:
+    ) -> tuple[int, int]:
         """Depth of a parameter for layer-wise learning rates.
 
         Returns:
@@ -153,7 +153,7 @@ class DeCLIPViT(FromPretrained, BaseModule):
         """
         return param_depth(self.visual, param_name, f'{prefix}visual.trunk.')
 
-    def _block(self, index: int, x: Tensor, grid: Tuple[int, int]) -> Tensor:
+    def _block(self, index: int, x: Tensor, grid: tuple[int, int]) -> Tensor:
         if self.with_cp and x.requires_grad:
             return checkpoint(
                 self.visual.run_block, index, x, grid, use_reentrant=False
@@ -201,6 +201,6 @@ class DeCLIPViT(FromPretrained, BaseModule):
             tuple(kept[index] for index in taps),
         )
 
-    def forward(self, image: Tensor) -> Tuple[Tensor, ...]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> a (B, D, h, w) map per entry of out_indices."""
         return self.forward_dense(image, self.out_indices).taps

@@ -1,7 +1,5 @@
 """DecoupledDistiller: DeCLIP's pre-finetuning (paper, figure 5)."""
 
-from typing import Dict, List, Optional
-
 import torch
 import torch.nn.functional as F
 from mmengine import dist
@@ -52,16 +50,16 @@ class DecoupledDistiller(BaseModel):
         self,
         backbone: dict,
         content_teacher: dict,
-        context_teacher: Optional[dict] = None,
+        context_teacher: dict | None = None,
         content_weight: float = 1.0,
         context_weight: float = 0.25,
         image_weight: float = 0.0,
-        region_loss: Optional[dict] = None,
+        region_loss: dict | None = None,
         normalize_content: bool = False,
         mask_padding: bool = True,
-        predictor: Optional[dict] = None,
-        data_preprocessor: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        predictor: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
@@ -134,13 +132,13 @@ class DecoupledDistiller(BaseModel):
             logger='current',
         )
 
-    def _trainable(self) -> List[torch.nn.Parameter]:
+    def _trainable(self) -> list[torch.nn.Parameter]:
         return [p for p in self.backbone.parameters() if p.requires_grad]
 
     def forward(
         self,
-        inputs: Dict[str, Tensor],
-        data_samples: Optional[List] = None,
+        inputs: dict[str, Tensor],
+        data_samples: list | None = None,
         mode: str = 'tensor',
     ):
         """Entry of mmengine's runner.
@@ -162,8 +160,8 @@ class DecoupledDistiller(BaseModel):
         )
 
     def loss(
-        self, inputs: Dict[str, Tensor], data_samples: List
-    ) -> Dict[str, Tensor]:
+        self, inputs: dict[str, Tensor], data_samples: list
+    ) -> dict[str, Tensor]:
         """One pass of the student, two teachers, two losses."""
         # 1. One student pass gives both branches.
         student = self.backbone.forward_dense(inputs['image'])
@@ -212,7 +210,7 @@ class DecoupledDistiller(BaseModel):
         return content_loss(self.backbone.forward_image(small), wanted)
 
     @staticmethod
-    def _global_count(data_samples: List) -> float:
+    def _global_count(data_samples: list) -> float:
         """Boxes of the whole optimisation step, per rank and micro-batch.
 
         DDP averages over ranks and the optimiser wrapper over micro-batches;
@@ -228,7 +226,7 @@ class DecoupledDistiller(BaseModel):
         share = dist.get_world_size() * first.get('group_size', 1)
         return float(total) / share
 
-    def predict(self, inputs: Dict[str, Tensor], data_samples: List) -> List:
+    def predict(self, inputs: dict[str, Tensor], data_samples: list) -> list:
         """Region classes and class maps of the student, for validation."""
         if self.predictor is None:
             raise ValueError(

@@ -17,9 +17,10 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any
 
 import torch
 
@@ -55,7 +56,7 @@ class _BrokenError(ConnectionError):
     """A transfer that stopped in the middle."""
 
 
-def fetch_tag(settings: Dict[str, Any], wanted_by: str) -> str:
+def fetch_tag(settings: dict[str, Any], wanted_by: str) -> str:
     """The weight file of an open_clip tag.
 
     Args:
@@ -80,7 +81,7 @@ def fetch_from_hub(
     repository: str,
     names: Sequence[str],
     wanted_by: str,
-    revision: Optional[str] = None,
+    revision: str | None = None,
 ) -> str:
     """The first of some files that a repository has.
 
@@ -108,8 +109,8 @@ def fetch_from_hub(
 
 
 def cached(
-    repository: str, names: Sequence[str], revision: Optional[str] = None
-) -> Optional[str]:
+    repository: str, names: Sequence[str], revision: str | None = None
+) -> str | None:
     """The first of some files of a repository that is in the cache."""
     import huggingface_hub as hub
 
@@ -121,7 +122,7 @@ def cached(
 
 
 def _first_there(
-    hub: Any, repository: str, names: Sequence[str], revision: Optional[str]
+    hub: Any, repository: str, names: Sequence[str], revision: str | None
 ) -> str:
     """The first name that the hub has; its last answer if it has none."""
     for name in names:
@@ -136,8 +137,8 @@ def _first_there(
 
 
 def list_hub(
-    repository: str, wanted_by: str, revision: Optional[str] = None
-) -> List[str]:
+    repository: str, wanted_by: str, revision: str | None = None
+) -> list[str]:
     """Names of the files of a repository.
 
     Raises:
@@ -156,7 +157,7 @@ def list_hub(
     return [entry.rfilename for entry in found.siblings or ()]
 
 
-def fetch_url(url: str, wanted_by: str, folder: Optional[str] = None) -> str:
+def fetch_url(url: str, wanted_by: str, folder: str | None = None) -> str:
     """A file by its address, kept in a folder (torch hub's unless given).
 
     Raises:
@@ -191,7 +192,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _ask(url: str, headers: Dict[str, str]) -> int:
+def _ask(url: str, headers: dict[str, str]) -> int:
     """Bytes of the file under an address, 0 where the host does not say."""
     head = urllib.request.Request(url, headers=headers, method='HEAD')
     try:
@@ -214,7 +215,7 @@ def _answer(ask: Callable[[], Any]) -> Any:
 
     In a thread, because looking up a host's name knows no time limit.
     """
-    box: 'queue.Queue' = queue.Queue()
+    box: queue.Queue = queue.Queue()
 
     def work() -> None:
         try:
@@ -321,7 +322,7 @@ def _reason(error: BaseException) -> str:
     return f'{kind}: {text[:160]}'
 
 
-def _system_error(error: Optional[BaseException]) -> str:
+def _system_error(error: BaseException | None) -> str:
     """What the operating system said, below the libraries' wrappings."""
     found, seen = '', set()
     while error is not None and id(error) not in seen:

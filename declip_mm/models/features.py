@@ -1,6 +1,6 @@
 """The one feature contract of all consumers."""
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -19,11 +19,11 @@ class DenseFeatures(NamedTuple):
     """
 
     content: Tensor
-    context: Tuple[Tensor, ...]
-    taps: Tuple[Tensor, ...]
+    context: tuple[Tensor, ...]
+    taps: tuple[Tensor, ...]
 
 
-def to_map(tokens: Tensor, grid: Tuple[int, int]) -> Tensor:
+def to_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     """(B, N, D) -> (B, D, h, w)."""
     return tokens.transpose(1, 2).unflatten(-1, grid)
 

@@ -1,7 +1,7 @@
 """What trains in a backbone: by configuration, and by what is used."""
 
 import re
-from typing import Iterator, Tuple
+from collections.abc import Iterator
 
 import torch.nn as nn
 
@@ -58,7 +58,7 @@ def freeze_tower(
         parameter.requires_grad = False
 
 
-def param_depth(tower: Tower, name: str, prefix: str) -> Tuple[int, int]:
+def param_depth(tower: Tower, name: str, prefix: str) -> tuple[int, int]:
     """Depth of a parameter, as layer-wise decay counts it.
 
     Args:

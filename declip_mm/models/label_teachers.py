@@ -4,7 +4,7 @@ In the place of the crop teacher: same call, no picture is looked at.
 """
 
 import hashlib
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -53,8 +53,8 @@ class NounTeacher(_TextTeacher):
         if columns < 1:
             raise ValueError(f'columns must be 1 or more, got {columns}.')
         self.prompts, self.columns = prompts, columns
-        self.names: List[str] = []
-        self._matrix: Optional[Tensor] = None
+        self.names: list[str] = []
+        self._matrix: Tensor | None = None
 
     def set_vocabulary(self, names: Sequence[str]) -> None:
         """Nouns in the order of the labels (:class:`NounHook`)."""
@@ -77,7 +77,7 @@ class NounTeacher(_TextTeacher):
         return self._matrix
 
     @torch.no_grad()
-    def forward(self, crops: None, data_samples: List) -> NounTargets:
+    def forward(self, crops: None, data_samples: list) -> NounTargets:
         """Every sample has ``labels`` (K_i,), positions in the nouns."""
         labels = torch.cat([sample.labels for sample in data_samples])
         matrix = self._embeddings(labels.device)
@@ -100,7 +100,7 @@ class CaptionTeacher(_TextTeacher):
     """
 
     @torch.no_grad()
-    def forward(self, crops: None, data_samples: List) -> Tensor:
+    def forward(self, crops: None, data_samples: list) -> Tensor:
         """Every sample has ``captions``, one a box: (K, C), unit length."""
         texts = [text for s in data_samples for text in s.captions]
         if not texts:
@@ -109,7 +109,7 @@ class CaptionTeacher(_TextTeacher):
         return F.normalize(self.encoder.encode(texts), dim=-1)
 
 
-def _draw(data_samples: List) -> torch.Generator:
+def _draw(data_samples: list) -> torch.Generator:
     """A generator that the same pictures of the same epoch give again."""
     marks = [
         (s.get('seed', 0), s.get('epoch', 0), s.get('img_id'))

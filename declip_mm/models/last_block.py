@@ -4,8 +4,6 @@ B batch, T tokens (prefix first), N patch tokens, D width, A heads, d head
 width.
 """
 
-from typing import Optional, Tuple, Union
-
 from torch import Tensor
 
 from .attention import AFFINITIES, decoupled_attention, resolve_scale
@@ -30,9 +28,9 @@ class LastBlock:
         self,
         tower: Tower,
         affinity: str,
-        scale: Union[float, str],
-        residual: Optional[bool],
-        ffn: Optional[bool],
+        scale: float | str,
+        residual: bool | None,
+        ffn: bool | None,
         last_tap: str,
     ) -> None:
         if affinity not in AFFINITIES:
@@ -61,8 +59,8 @@ class LastBlock:
         self.last_tap = last_tap
 
     def run(
-        self, tower: Tower, x: Tensor, grid: Tuple[int, int]
-    ) -> Tuple[Tensor, Tuple[Tensor, ...]]:
+        self, tower: Tower, x: Tensor, grid: tuple[int, int]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Input of the last stage -> its output and the context.
 
         Args:
@@ -93,7 +91,7 @@ class LastBlock:
         return out, context
 
     def tap(
-        self, tower: Tower, x: Tensor, out: Tensor, grid: Tuple[int, int]
+        self, tower: Tower, x: Tensor, out: Tensor, grid: tuple[int, int]
     ) -> Tensor:
         """What the map of the last stage is made of, (B, T, D)."""
         if self.last_tap == 'decoupled':
@@ -113,7 +111,7 @@ def _maskclip(tower: Tower, residual: Tensor, v: Tensor) -> Tensor:
 
 
 def _check_pooling(
-    affinity: str, residual: Optional[bool], ffn: Optional[bool]
+    affinity: str, residual: bool | None, ffn: bool | None
 ) -> None:
     """Options that only a decoupled block has."""
     if residual is not None or ffn is not None:

@@ -4,7 +4,7 @@ B batch, N patch tokens, K boxes, C joint dimension, D width.
 """
 
 import functools
-from typing import Callable, Optional, Sequence, Union
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,7 @@ def in_float32(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 @in_float32
 def content_loss(
-    regions: Tensor, targets: Tensor, count: Union[float, Tensor, None] = None
+    regions: Tensor, targets: Tensor, count: float | Tensor | None = None
 ) -> Tensor:
     """One minus the cosine of region feature and crop embedding (eq. 7).
 
@@ -52,7 +52,7 @@ def content_loss(
 def context_loss(
     context: Sequence[Tensor],
     teacher: Tensor,
-    valid: Optional[Tensor] = None,
+    valid: Tensor | None = None,
     chunk: int = 1024,
 ) -> Tensor:
     """Distance of the student's and the VFM's patch correlations (eq. 8-9).

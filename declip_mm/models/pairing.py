@@ -1,7 +1,7 @@
 """Towers that belong together."""
 
 import os
-from typing import Any, Dict, Optional
+from typing import Any
 
 import torch.nn as nn
 
@@ -72,7 +72,7 @@ def check_text_weights(backbone: nn.Module, encoder: nn.Module) -> None:
 
 
 def check_class_embeddings(
-    backbone: nn.Module, fingerprint: Dict[str, Any], dim: int
+    backbone: nn.Module, fingerprint: dict[str, Any], dim: int
 ) -> None:
     """Refuse class embeddings that were made with another CLIP.
 
@@ -104,12 +104,12 @@ def check_class_embeddings(
         )
 
 
-def _recorded_text_tower(backbone: nn.Module) -> Dict[str, Any]:
+def _recorded_text_tower(backbone: nn.Module) -> dict[str, Any]:
     return getattr(backbone, 'file_says', {}).get('text_tower') or {}
 
 
 def _refuse_other_weights(
-    theirs: Dict[str, Any], ours: Dict[str, Any], what: str, option: str
+    theirs: dict[str, Any], ours: dict[str, Any], what: str, option: str
 ) -> None:
     for field in ('architecture', 'weights'):
         if {field} <= set(theirs) & set(ours) and theirs[field] != ours[field]:
@@ -156,7 +156,7 @@ def check_crop_teacher(backbone: nn.Module, teacher: nn.Module) -> None:
 def _compare(
     backbone: nn.Module,
     model: Any,
-    weights: Optional[str],
+    weights: str | None,
     is_tag: bool,
     what: str,
     option: str,
@@ -209,7 +209,7 @@ def _told(name: str, source: Any) -> str:
     return f'custom, {", ".join(f"{k} {v}" for k, v in shape.items())},'
 
 
-def _shape(model: Any) -> Dict[str, Any]:
+def _shape(model: Any) -> dict[str, Any]:
     """What two configurations of one CLIP have in common."""
     config = read_model_config(model)
     vision = config['vision_cfg']

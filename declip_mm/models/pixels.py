@@ -7,7 +7,8 @@ config declares an intended difference, which is logged.
 """
 
 import inspect
-from typing import Any, Dict, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.registry import Registry
@@ -30,7 +31,7 @@ __all__ = [
     'normalise',
 ]
 
-Values = Tuple[float, ...]
+Values = tuple[float, ...]
 
 #: Mean and std of RGB in 0 to 255: OpenAI's CLIP's, ImageNet's.
 CLIP = tuple(
@@ -67,7 +68,7 @@ def check_statistics(name: str, values: Sequence[float]) -> None:
         )
 
 
-def check_reason(why: Optional[str]) -> Optional[str]:
+def check_reason(why: str | None) -> str | None:
     """The value of ``foreign_pixels``, a reason in words or None.
 
     Raises:
@@ -84,9 +85,9 @@ def check_reason(why: Optional[str]) -> Optional[str]:
 
 def match_pixels(
     name: str,
-    given: Optional[Sequence[float]],
+    given: Sequence[float] | None,
     network: Any,
-    why: Optional[str] = None,
+    why: str | None = None,
 ) -> Values:
     """The statistics to use: the network's, unless others are declared.
 
@@ -145,8 +146,8 @@ def fit_pixels(preprocessor: Any, network: Any, prefix: str = '') -> None:
 
 
 def complete_pixels(
-    config: Dict[str, Any], network: Any, registry: Registry
-) -> Dict[str, Any]:
+    config: dict[str, Any], network: Any, registry: Registry
+) -> dict[str, Any]:
     """Config of mmdet's or mmseg's preprocessor that fits a network.
 
     Args:
@@ -172,7 +173,7 @@ def complete_pixels(
 
 
 def check_order(
-    bgr_to_rgb: bool, rgb_to_bgr: Optional[bool], why: Optional[str]
+    bgr_to_rgb: bool, rgb_to_bgr: bool | None, why: str | None
 ) -> None:
     """Refuse to feed a CLIP the channels in the order of files.
 

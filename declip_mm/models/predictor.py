@@ -3,7 +3,7 @@
 B batch, C joint dimension, h w patch grid, R regions, K class names.
 """
 
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -27,9 +27,9 @@ from .text import (
 )
 from .text.names import Names, Phrases
 from .zero_shot.arg_max import best_query
-from .zero_shot.windows import PictureFeatures
+from .zero_shot.windows import ImageFeatures
 
-__all__ = ['OpenVocabEvaluator', 'OpenVocabPredictor']
+__all__ = ['OpenVocabPredictor', 'ZeroShotModel']
 
 _REGIONS = ('box', 'mask', 'crop')
 
@@ -63,14 +63,14 @@ class OpenVocabPredictor:
     def __init__(
         self,
         text_encoder: dict,
-        classes: Union[str, Names, None] = None,
-        prompts: Union[str, Sequence[str]] = 'vild',
-        synonyms: Optional[Dict[str, List[str]]] = None,
+        classes: str | Names | None = None,
+        prompts: str | Sequence[str] = 'vild',
+        synonyms: dict[str, list[str]] | None = None,
         regions: Sequence[str] = ('box', 'mask'),
         segmentation: bool = False,
         topk: int = 5,
-        cache_dir: Optional[str] = None,
-        embeddings: Optional[str] = None,
+        cache_dir: str | None = None,
+        embeddings: str | None = None,
     ) -> None:
         unknown = [r for r in regions if r not in _REGIONS]
         if unknown:
@@ -78,18 +78,18 @@ class OpenVocabPredictor:
                 f'unknown region features {unknown}; allowed: {_REGIONS}.'
             )
         self.text_encoder = text_encoder
-        self._encoder: Optional[torch.nn.Module] = None
+        self._encoder: torch.nn.Module | None = None
         self.prompts, self.synonyms = prompts, synonyms
         self.regions, self.segmentation = tuple(regions), segmentation
         self.topk, self.cache_dir = topk, cache_dir
         self.embeddings = embeddings
-        self.names: List[str] = []
-        self._matrix: Optional[Tensor] = None
+        self.names: list[str] = []
+        self._matrix: Tensor | None = None
         self.phrases: Phrases = {}
         if classes is not None:
             self.set_vocabulary(classes)
 
-    def set_vocabulary(self, names: Union[str, Names]) -> None:
+    def set_vocabulary(self, names: str | Names) -> None:
         """Classify into other names from now on; see ``classes``."""
         phrases = parse_names(names)
         if list(phrases.items()) != list(self.phrases.items()):
@@ -173,9 +173,9 @@ class OpenVocabPredictor:
     def predict(
         self,
         backbone: torch.nn.Module,
-        inputs: Dict[str, Tensor],
-        data_samples: List,
-    ) -> List:
+        inputs: dict[str, Tensor],
+        data_samples: list,
+    ) -> list:
         """Add ``region_topk`` and ``pred_sem_seg`` to the samples.
 
         Args:
@@ -206,9 +206,9 @@ class OpenVocabPredictor:
         self,
         backbone: torch.nn.Module,
         content: Tensor,
-        inputs: Dict[str, Tensor],
-        data_samples: List,
-    ) -> Dict[str, Tensor]:
+        inputs: dict[str, Tensor],
+        data_samples: list,
+    ) -> dict[str, Tensor]:
         features = {}
         if 'box' in self.regions:
             boxes = [
@@ -235,13 +235,13 @@ class OpenVocabPredictor:
     def segment(self, content: Tensor, sample) -> Tensor:
         """(C, h, w) -> class map (H, W) at the picture's original size."""
         h, w = valid_cells(content.shape[-2:], sample)
-        features = PictureFeatures.of_map(content[:, :h, :w])
+        features = ImageFeatures.of_map(content[:, :h, :w])
         matrix = self.class_matrix(content)
         size = tuple(sample.ori_shape)
         return best_query(features, matrix, size, 1.0, False).index
 
 
-def valid_cells(grid: Tuple[int, int], sample) -> Tuple[int, int]:
+def valid_cells(grid: tuple[int, int], sample) -> tuple[int, int]:
     """Grid cells that show the picture and not its padding."""
     share = sample.valid_hw.tolist()
     return tuple(
@@ -250,7 +250,7 @@ def valid_cells(grid: Tuple[int, int], sample) -> Tuple[int, int]:
 
 
 @MODELS.register_module()
-class OpenVocabEvaluator(BaseModel):
+class ZeroShotModel(BaseModel):
     """A backbone under test: region classes and class maps, no training.
 
     Args:
@@ -263,8 +263,8 @@ class OpenVocabEvaluator(BaseModel):
         self,
         backbone: dict,
         predictor: dict,
-        data_preprocessor: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
@@ -274,8 +274,8 @@ class OpenVocabEvaluator(BaseModel):
 
     def forward(
         self,
-        inputs: Dict[str, Tensor],
-        data_samples: Optional[List] = None,
+        inputs: dict[str, Tensor],
+        data_samples: list | None = None,
         mode: str = 'tensor',
     ):
         """``mode`` is ``'predict'`` or ``'tensor'`` (dense features)."""

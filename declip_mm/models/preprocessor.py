@@ -5,7 +5,7 @@ B batch, K_i boxes of picture i, S student view, c crops, V VFM view.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -53,11 +53,11 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
 
     def __init__(
         self,
-        mean: Optional[Sequence[float]] = None,
-        std: Optional[Sequence[float]] = None,
-        vfm_mean: Optional[Sequence[float]] = None,
-        vfm_std: Optional[Sequence[float]] = None,
-        foreign_pixels: Optional[str] = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        vfm_mean: Sequence[float] | None = None,
+        vfm_std: Sequence[float] | None = None,
+        foreign_pixels: str | None = None,
         size_divisor: int = 1,
         non_blocking: bool = True,
     ) -> None:

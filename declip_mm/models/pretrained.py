@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 import open_clip
 
@@ -27,8 +27,8 @@ _HUB_ID = re.compile(r'^[\w.-]+/[\w.-]+$')
 
 def find_weights(
     source: str,
-    filename: Optional[str] = None,
-    revision: Optional[str] = None,
+    filename: str | None = None,
+    revision: str | None = None,
 ) -> str:
     """Path of a weight file: a file, a folder with one, or a hub repository.
 
@@ -59,7 +59,7 @@ def find_weights(
     return _from_hub(source, filename, revision)
 
 
-def _choose(names: list, wanted: Optional[str], source: str) -> str:
+def _choose(names: list, wanted: str | None, source: str) -> str:
     weights = sorted(n for n in names if n.endswith(_SUFFIXES))
     usual = [name for name in _USUAL if name in weights]
     if wanted is None and usual:
@@ -75,7 +75,7 @@ def _choose(names: list, wanted: Optional[str], source: str) -> str:
 
 
 def _from_hub(
-    repository: str, filename: Optional[str], revision: Optional[str]
+    repository: str, filename: str | None, revision: str | None
 ) -> str:
     wanted_by = f'from_pretrained({repository!r})'
     found = cached(repository, [filename] if filename else _USUAL, revision)
@@ -95,12 +95,12 @@ class FromPretrained:
         cls,
         source: str,
         *,
-        filename: Optional[str] = None,
-        revision: Optional[str] = None,
-        prefix: Optional[str] = None,
+        filename: str | None = None,
+        revision: str | None = None,
+        prefix: str | None = None,
         model: Any = None,
-        affinity: Optional[str] = None,
-        scale: Union[float, str, None] = None,
+        affinity: str | None = None,
+        scale: float | str | None = None,
         **options: Any,
     ) -> Any:
         """Build a backbone and fill it, as the file's fingerprint says.

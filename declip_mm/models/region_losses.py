@@ -3,7 +3,7 @@
 K regions of the rank, G of all ranks, C joint dimension, n names.
 """
 
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 import torch
 import torch.distributed.nn.functional as dist_nn
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 #: Number of regions that a sum over the rank's regions is divided by.
-Count = Union[float, Tensor]
+Count = float | Tensor
 
 
 class NounTargets(NamedTuple):

@@ -3,7 +3,7 @@
 B batch, C channels, h w patch grid, R regions.
 """
 
-from typing import List, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,7 @@ def box_features(content: Tensor, boxes: Sequence[Tensor]) -> Tensor:
     """
     h, w = content.shape[-2:]
     size = content.new_tensor([w, h, w, h], dtype=torch.float32)
-    rois: List[Tensor] = [b.float() * size for b in boxes]
+    rois: list[Tensor] = [b.float() * size for b in boxes]
     # torchvision's kernel has no bfloat16 path on every device.
     pooled = roi_align(
         content.float(), rois, output_size=1, sampling_ratio=-1, aligned=True

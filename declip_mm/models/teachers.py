@@ -1,6 +1,7 @@
 """Frozen teachers: the original CLIP for content, a VFM for context."""
 
-from typing import Any, Dict, List, Optional, Sequence, Union
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -46,14 +47,14 @@ class FrozenTeacher(BaseModule):
 
     @staticmethod
     def _leave_out(
-        module: nn.Module, state: Dict[str, Any], prefix: str, *_
+        module: nn.Module, state: dict[str, Any], prefix: str, *_
     ) -> None:
         if not module.absent:
             return
         for key in [k for k in state if k.startswith(prefix)]:
             del state[key]
 
-    def _keep_own(self, state: Dict[str, Any], prefix: str, *_) -> None:
+    def _keep_own(self, state: dict[str, Any], prefix: str, *_) -> None:
         # A student's checkpoint has none of the teacher's keys; strict
         # loading finds the teacher's own weights instead.
         for name, child in self.named_children():
@@ -88,7 +89,7 @@ class CLIPCropTeacher(FrozenTeacher):
 
     @torch.no_grad()
     def forward(
-        self, crops: Tensor, data_samples: Optional[List] = None
+        self, crops: Tensor, data_samples: list | None = None
     ) -> Tensor:
         """(K, 3, c, c) -> (K, C), L2-normalised."""
         if crops is None:
@@ -129,13 +130,13 @@ class VFMTeacher(FrozenTeacher):
 
     def __init__(
         self,
-        model: Union[str, Dict[str, Any]],
+        model: str | dict[str, Any],
         pretrained: Any = None,
-        layer: Optional[int] = None,
+        layer: int | None = None,
         norm: str = 'model',
-        timm_kwargs: Optional[dict] = None,
-        pixel_mean: Optional[Sequence[float]] = None,
-        pixel_std: Optional[Sequence[float]] = None,
+        timm_kwargs: dict | None = None,
+        pixel_mean: Sequence[float] | None = None,
+        pixel_std: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if norm not in ('model', 'plain', 'none'):
@@ -184,13 +185,13 @@ class VFMTeacher(FrozenTeacher):
 
     @torch.no_grad()
     def forward(
-        self, image: Tensor, data_samples: Optional[List] = None
+        self, image: Tensor, data_samples: list | None = None
     ) -> Tensor:
         """(B, 3, V, V) -> dense map (B, D', h, w)."""
         if image is None:
             raise ValueError(
                 'the VFM teacher got no view: set vfm_size of the views, or '
-                'use a filled TeacherCache.'
+                'use a filled VFMCache.'
             )
         features = self.source.features(image)
         if self.norm == 'plain':

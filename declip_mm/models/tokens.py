@@ -3,8 +3,6 @@
 B batch, N = h * w patch tokens, D' channels.
 """
 
-from typing import List, Tuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,7 +10,7 @@ from torch import Tensor
 __all__ = ['to_tokens', 'valid_tokens']
 
 
-def to_tokens(features: Tensor, grid: Tuple[int, int]) -> Tensor:
+def to_tokens(features: Tensor, grid: tuple[int, int]) -> Tensor:
     """(B, D', h', w') -> (B, h * w, D'), resized where grids differ."""
     if features.shape[-2:] != grid:
         features = F.interpolate(
@@ -21,7 +19,7 @@ def to_tokens(features: Tensor, grid: Tuple[int, int]) -> Tensor:
     return features.flatten(2).transpose(1, 2)
 
 
-def valid_tokens(data_samples: List, grid: Tuple[int, int]) -> Tensor:
+def valid_tokens(data_samples: list, grid: tuple[int, int]) -> Tensor:
     """(B, h * w) bool: tokens whose patch centre lies in the picture."""
     share = torch.stack([s.valid_hw for s in data_samples])  # (B, 2)
     inside = [

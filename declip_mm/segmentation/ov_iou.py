@@ -1,15 +1,10 @@
 """mIoU of open-vocabulary segmentation, by either protocol in use."""
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import (
     Any,
     ClassVar,
-    Dict,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Union,
 )
 
 import numpy as np
@@ -59,16 +54,16 @@ class OVIoUMetric(DenseIoUMetric):
 
     default_prefix = None
 
-    _ABSENT: ClassVar[Dict[str, str]] = dict(
+    _ABSENT: ClassVar[dict[str, str]] = dict(
         zero='mmseg', exclude='detectron2'
     )
 
     def __init__(
         self,
-        ignore_index: Optional[int] = None,
-        class_map: Union[Sequence, Mapping[int, Any], None] = None,
-        seen_classes: Optional[Sequence[str]] = None,
-        output_dir: Optional[str] = None,
+        ignore_index: int | None = None,
+        class_map: Sequence | Mapping[int, Any] | None = None,
+        seen_classes: Sequence[str] | None = None,
+        output_dir: str | None = None,
         format_only: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -82,9 +77,9 @@ class OVIoUMetric(DenseIoUMetric):
         self.class_map = class_map
         self.seen_classes = seen_classes and list(seen_classes)
         self.output_dir, self.format_only = output_dir, format_only
-        self._table: Optional[Tensor] = None
+        self._table: Tensor | None = None
 
-    def _prepare(self) -> List[str]:
+    def _prepare(self) -> list[str]:
         """Take from the data set what was not given."""
         meta = self.dataset_meta or {}
         classes = dataset_classes(meta, type(self).__name__)
@@ -137,7 +132,7 @@ class OVIoUMetric(DenseIoUMetric):
         )
         return counts[:, :num_classes].cpu()
 
-    def compute_metrics(self, results: List[Tensor]) -> Dict[str, float]:
+    def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
         """Percentages of all pictures together."""
         if self.format_only:
             print_log(f'maps are in {self.output_dir}', logger='current')
@@ -164,13 +159,13 @@ class OVIoUMetric(DenseIoUMetric):
 
 
 def _label_table(
-    class_map: Union[Sequence, Mapping[int, Any]], classes: List[str]
+    class_map: Sequence | Mapping[int, Any], classes: list[str]
 ) -> Tensor:
     """Class index of each predicted label."""
     index = {name: i for i, name in enumerate(classes)}
     if isinstance(class_map, Mapping):
         count = max(len(classes), *(int(k) + 1 for k in class_map))
-        full: List[Any] = list(range(count))
+        full: list[Any] = list(range(count))
         for label, owner in class_map.items():
             full[int(label)] = owner
         class_map = full

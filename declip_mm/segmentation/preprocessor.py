@@ -1,6 +1,7 @@
 """Pictures of any sizes for a segmentor that cuts windows itself."""
 
-from typing import Any, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -39,12 +40,12 @@ class DenseSegPreprocessor(BaseDataPreprocessor):
 
     def __init__(
         self,
-        short_side: Optional[int] = 448,
+        short_side: int | None = 448,
         long_side: int = 2048,
-        mean: Optional[Sequence[float]] = None,
-        std: Optional[Sequence[float]] = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         bgr_to_rgb: bool = True,
-        foreign_pixels: Optional[str] = None,
+        foreign_pixels: str | None = None,
         non_blocking: bool = False,
     ) -> None:
         super().__init__(non_blocking)

@@ -3,7 +3,7 @@
 Q queries (texts), C joint dimension.
 """
 
-from typing import Optional, Sequence, Union
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -27,19 +27,19 @@ class QueryEmbeddings:
     def __init__(
         self,
         text_encoder: dict,
-        prompts: Union[str, Sequence[str]] = 'openai',
-        cache_dir: Optional[str] = None,
+        prompts: str | Sequence[str] = 'openai',
+        cache_dir: str | None = None,
     ) -> None:
         self.predictor = OpenVocabPredictor(
             text_encoder, prompts=prompts, regions=(), cache_dir=cache_dir
         )
-        self.vocabulary: Optional[SegVocabulary] = None
+        self.vocabulary: SegVocabulary | None = None
         self._rows = torch.zeros(0, dtype=torch.long)
 
     def use(
         self,
         vocabulary: SegVocabulary,
-        prompts: Union[str, Sequence[str], None] = None,
+        prompts: str | Sequence[str] | None = None,
     ) -> None:
         """Embed other texts from now on, or the same in other prompts."""
         if prompts is not None and prompts != self.predictor.prompts:

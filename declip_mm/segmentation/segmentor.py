@@ -3,7 +3,8 @@
 B pictures, Q queries (texts), T classes, C joint dimension.
 """
 
-from typing import Any, List, Mapping, Optional, Sequence, Union
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from mmengine.structures import PixelData
@@ -21,7 +22,7 @@ from ..models.zero_shot.arg_max import (
     labels_of,
     query_probabilities,
 )
-from ..models.zero_shot.windows import PictureFeatures, encode_windows
+from ..models.zero_shot.windows import ImageFeatures, encode_windows
 from .query_embeddings import QueryEmbeddings
 from .vocabulary import SegVocabulary, Source, build_vocabulary
 
@@ -61,12 +62,12 @@ class DenseCLIPSegmentor(BaseSegmentor):
         self,
         backbone: dict,
         text_encoder: dict,
-        vocabulary: Optional[Source] = None,
-        prompts: Union[str, Sequence[str]] = 'openai',
-        cache_dir: Optional[str] = None,
-        test_cfg: Optional[dict] = None,
-        data_preprocessor: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        vocabulary: Source | None = None,
+        prompts: str | Sequence[str] = 'openai',
+        cache_dir: str | None = None,
+        test_cfg: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
         # Built here: mmengine's base class would not look in mmseg's registry
         # unless the default scope were mmseg.
@@ -85,7 +86,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
 
     def set_test_cfg(
         self,
-        window: Optional[int] = 336,
+        window: int | None = 336,
         stride: int = 112,
         window_batch: int = 8,
         logit_scale: float = 40.0,
@@ -124,10 +125,10 @@ class DenseCLIPSegmentor(BaseSegmentor):
     def set_vocabulary(
         self,
         source: Source,
-        texts: Optional[Mapping[str, Sequence[str]]] = None,
-        palette: Optional[Sequence[Sequence[int]]] = None,
-        background: Union[str, Sequence[str], None] = None,
-        prompts: Union[str, Sequence[str], None] = None,
+        texts: Mapping[str, Sequence[str]] | None = None,
+        palette: Sequence[Sequence[int]] | None = None,
+        background: str | Sequence[str] | None = None,
+        prompts: str | Sequence[str] | None = None,
     ) -> SegVocabulary:
         """Segment into other classes from now on.
 
@@ -146,7 +147,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
         return vocabulary
 
     @property
-    def vocabulary(self) -> Optional[SegVocabulary]:
+    def vocabulary(self) -> SegVocabulary | None:
         return self.texts.vocabulary
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
@@ -154,7 +155,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
         return self.backbone.forward_dense(inputs).content
 
     @torch.no_grad()
-    def encode(self, images: Sequence[Tensor]) -> List[PictureFeatures]:
+    def encode(self, images: Sequence[Tensor]) -> list[ImageFeatures]:
         """Window features of pictures (3, H, W) of any sizes."""
         return encode_windows(
             list(images),
@@ -167,7 +168,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
 
     @torch.no_grad()
     def encode_decode(
-        self, inputs: Tensor, batch_data_samples: Optional[list] = None
+        self, inputs: Tensor, batch_data_samples: list | None = None
     ) -> Tensor:
         """(B, 3, H, W) -> (B, Q, H, W) cosines; memory has no bound."""
         found = self.encode(inputs)
@@ -187,8 +188,8 @@ class DenseCLIPSegmentor(BaseSegmentor):
     def predict(
         self,
         inputs: Sequence[Tensor],
-        data_samples: Optional[List[SegDataSample]] = None,
-    ) -> List[SegDataSample]:
+        data_samples: list[SegDataSample] | None = None,
+    ) -> list[SegDataSample]:
         """Class maps at the original size of each picture.
 
         Args:
@@ -209,7 +210,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
             self._write(sample, features)
         return data_samples
 
-    def _write(self, sample: SegDataSample, features: PictureFeatures) -> None:
+    def _write(self, sample: SegDataSample, features: ImageFeatures) -> None:
         texts = self.texts.matrix(features.maps[0])
         size = tuple(sample.ori_shape[:2])
         owner = torch.tensor(self.vocabulary.owner, device=texts.device)

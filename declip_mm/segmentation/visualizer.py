@@ -1,7 +1,5 @@
 """mmseg's visualizer, with a legend that is right after a new vocabulary."""
 
-from typing import Optional
-
 import mmcv
 import numpy as np
 from mmengine.dist import master_only
@@ -31,15 +29,15 @@ class OVSegVisualizer(SegLocalVisualizer):
         self,
         name: str,
         image: np.ndarray,
-        data_sample: Optional[SegDataSample] = None,
+        data_sample: SegDataSample | None = None,
         draw_gt: bool = True,
         draw_pred: bool = True,
         show: bool = False,
         wait_time: float = 0,
-        out_file: Optional[str] = None,
+        out_file: str | None = None,
         step: int = 0,
-        with_labels: Optional[bool] = True,
-        with_image: Optional[bool] = False,
+        with_labels: bool | None = True,
+        with_image: bool | None = False,
     ) -> None:
         """Draw and save one picture (H, W, 3), RGB.
 

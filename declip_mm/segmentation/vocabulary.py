@@ -6,8 +6,9 @@ T classes, Q texts (queries).
 import logging
 import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any
 
 from mmengine.logging import print_log
 
@@ -25,7 +26,7 @@ __all__ = ['SegVocabulary', 'Source', 'build_vocabulary', 'read_vocabulary']
 
 #: Names, name -> texts, file, comma-separated list, registered data set, or
 #: anything with ``metainfo``.
-Source = Union[str, Sequence[str], Mapping[str, Sequence[str]], Any]
+Source = str | Sequence[str] | Mapping[str, Sequence[str]] | Any
 
 
 @dataclass(frozen=True)
@@ -38,22 +39,22 @@ class SegVocabulary:
         palette: Colour (R, G, B) of each class.
     """
 
-    classes: Tuple[str, ...]
-    texts: Tuple[Tuple[str, ...], ...]
-    palette: Tuple[Colour, ...]
+    classes: tuple[str, ...]
+    texts: tuple[tuple[str, ...], ...]
+    palette: tuple[Colour, ...]
 
     @property
-    def queries(self) -> Tuple[str, ...]:
+    def queries(self) -> tuple[str, ...]:
         """All texts, class by class."""
         return tuple(text for own in self.texts for text in own)
 
     @property
-    def owner(self) -> Tuple[int, ...]:
+    def owner(self) -> tuple[int, ...]:
         """Class index of each query."""
         return tuple(i for i, own in enumerate(self.texts) for _ in own)
 
     @property
-    def metainfo(self) -> Dict[str, Any]:
+    def metainfo(self) -> dict[str, Any]:
         """What mmseg's visualizers and inferencers read."""
         return dict(
             classes=list(self.classes),
@@ -63,9 +64,9 @@ class SegVocabulary:
 
 def build_vocabulary(
     source: Source,
-    texts: Optional[Mapping[str, Sequence[str]]] = None,
-    palette: Optional[Sequence[Sequence[int]]] = None,
-    background: Union[str, Sequence[str], None] = None,
+    texts: Mapping[str, Sequence[str]] | None = None,
+    palette: Sequence[Sequence[int]] | None = None,
+    background: str | Sequence[str] | None = None,
 ) -> SegVocabulary:
     """Make a vocabulary of nearly anything that has names.
 
@@ -112,8 +113,8 @@ def build_vocabulary(
 
 
 def read_vocabulary(
-    source: Union[Source, SegVocabulary],
-) -> Tuple[Phrases, Mapping[str, Any]]:
+    source: Source | SegVocabulary,
+) -> tuple[Phrases, Mapping[str, Any]]:
     """Name -> texts of a source, and metainfo if it has any."""
     if isinstance(source, SegVocabulary):
         texts = dict(zip(source.classes, source.texts))
@@ -133,7 +134,7 @@ def read_vocabulary(
     return parse_names(source), {}
 
 
-def _registered(name: str) -> Optional[Mapping[str, Any]]:
+def _registered(name: str) -> Mapping[str, Any] | None:
     """Metainfo of a data set that is registered under this name."""
     if not re.fullmatch(r'(\w+\.)?\w+', name):
         return None
@@ -145,8 +146,8 @@ def _registered(name: str) -> Optional[Mapping[str, Any]]:
 
 def _check_shared_texts(phrases: Phrases) -> None:
     """Of classes with one text in common only the first can win it."""
-    owners: Dict[str, List[str]] = defaultdict(list)
-    whole: Dict[frozenset, List[str]] = defaultdict(list)
+    owners: dict[str, list[str]] = defaultdict(list)
+    whole: dict[frozenset, list[str]] = defaultdict(list)
     for name, own in phrases.items():
         keys = frozenset(map(name_key, own))
         whole[keys].append(name)

@@ -8,7 +8,7 @@ from .maps import (
     draw_correlations,
     draw_parts,
 )
-from .page import PagePicture, write_page
+from .page import PageImage, write_page
 from .patches import (
     choose_anchors,
     cluster_patches,
@@ -24,7 +24,7 @@ __all__ = [
     'SWEEP_PANELS',
     'DrawnSample',
     'LayerAttention',
-    'PagePicture',
+    'PageImage',
     'SheetRow',
     'affinity_map',
     'attention_by_layer',

@@ -1,6 +1,6 @@
 """Patch-correlation maps (paper, figure 7)."""
 
-from typing import Sequence, Tuple
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from torch import Tensor
 __all__ = ['affinity_map', 'patch_of']
 
 
-def patch_of(point: Tuple[float, float], grid: Tuple[int, int]) -> int:
+def patch_of(point: tuple[float, float], grid: tuple[int, int]) -> int:
     """Index of the patch token under a point.
 
     Args:
@@ -25,8 +25,8 @@ def patch_of(point: Tuple[float, float], grid: Tuple[int, int]) -> int:
 
 def affinity_map(
     context: Sequence[Tensor],
-    grid: Tuple[int, int],
-    point: Tuple[float, float],
+    grid: tuple[int, int],
+    point: tuple[float, float],
 ) -> Tensor:
     """Cosine of one patch with all patches, the row the context loss sees.
 

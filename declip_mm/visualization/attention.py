@@ -1,6 +1,7 @@
 """Who attends to whom, layer by layer (paper, figure 3)."""
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,7 @@ class LayerAttention(NamedTuple):
 
     weights: Tensor
     num_prefix: int
-    grid: Tuple[int, int]
+    grid: tuple[int, int]
 
     @property
     def patches(self) -> Tensor:
@@ -39,10 +40,10 @@ class _Watch(TorchFunctionMode):
     the same values (``csa`` has two) belong to one layer; their mean is kept.
     """
 
-    def __init__(self, rows: Optional[Tensor]) -> None:
+    def __init__(self, rows: Tensor | None) -> None:
         super().__init__()
         self.rows = rows
-        self.layers: List[List[Tensor]] = []
+        self.layers: list[list[Tensor]] = []
         self._values: Any = None
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -56,7 +57,7 @@ class _Watch(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def _keep(
-        self, q: Tensor, k: Tensor, values: Any, scale: Optional[float]
+        self, q: Tensor, k: Tensor, values: Any, scale: float | None
     ) -> None:
         """q and k (B, A, T, d)."""
         if q.shape[-2] != k.shape[-2]:
@@ -74,8 +75,8 @@ class _Watch(TorchFunctionMode):
 
 
 def _fused_projections(
-    x: Tensor, num_heads: int, weight: Tensor, bias: Optional[Tensor]
-) -> Tuple[Tensor, Tensor]:
+    x: Tensor, num_heads: int, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Arguments of ``multi_head_attention_forward`` -> q, k (B, A, T, d)."""
     q, k, _ = F.linear(x, weight, bias).chunk(3, dim=-1)  # (T, B, D)
     return tuple(
@@ -88,8 +89,8 @@ def _fused_projections(
 def attention_by_layer(
     backbone: torch.nn.Module,
     image: Tensor,
-    rows: Optional[Sequence[int]] = None,
-) -> List[LayerAttention]:
+    rows: Sequence[int] | None = None,
+) -> list[LayerAttention]:
     """Attention in every layer of the pass that makes dense features.
 
     The last layer is the one that the backbone's affinity makes of it: a
@@ -129,7 +130,7 @@ def attention_by_layer(
     ]
 
 
-def evenly(depth: int, most: int = 6) -> List[int]:
+def evenly(depth: int, most: int = 6) -> list[int]:
     """At most so many of the layers 1 to depth, first and last included."""
     count = min(depth, most)
     return torch.linspace(1, depth, count).round().int().tolist()

@@ -1,18 +1,18 @@
 """Colours of classes."""
 
 import colorsys
-from typing import List, Sequence, Tuple
+from collections.abc import Sequence
 
 __all__ = ['BACKGROUND_COLOUR', 'NO_CLASS_COLOUR', 'class_palette']
 
-Colour = Tuple[int, int, int]
+Colour = tuple[int, int, int]
 
 #: Of a class called background, and of pixels without any class.
 BACKGROUND_COLOUR = (60, 60, 60)
 NO_CLASS_COLOUR = (0, 0, 0)
 
 
-def class_palette(names: Sequence[str]) -> List[Colour]:
+def class_palette(names: Sequence[str]) -> list[Colour]:
     """A colour (R, G, B) for each class, always the same.
 
     Hues go round in steps of the golden angle, so that classes next to each

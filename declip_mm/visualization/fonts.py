@@ -1,9 +1,9 @@
 """Fonts that have the letters of class names in any language."""
 
 import logging
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 import matplotlib
 from matplotlib import font_manager
@@ -19,7 +19,7 @@ _JOINERS = frozenset([0x200C, 0x200D, 0xFE0E, 0xFE0F])
 _LIKELY = ('cjk', 'unifont', 'wqy', 'noto', 'emoji', 'dejavu')
 
 
-def warn_of_missing_glyphs(names: Sequence[str]) -> List[str]:
+def warn_of_missing_glyphs(names: Sequence[str]) -> list[str]:
     """Names that no font here can write; one warning for all of them.
 
     Returns:
@@ -45,7 +45,7 @@ def warn_of_missing_glyphs(names: Sequence[str]) -> List[str]:
 _WARNED: set = set()
 
 
-def families_for(names: Sequence[str]) -> List[str]:
+def families_for(names: Sequence[str]) -> list[str]:
     """Font families for matplotlib, the first with a letter draws it."""
     found = {_DEFAULT: None}
     for name in names:
@@ -75,7 +75,7 @@ class TextWriter:
         return sum(font.getlength(part) for font, part in self._runs(text))
 
     def write(
-        self, draw: ImageDraw.ImageDraw, place: Tuple[float, float], text: str
+        self, draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str
     ) -> None:
         """Black letters, ``place`` being the left upper corner."""
         x, y = place
@@ -84,7 +84,7 @@ class TextWriter:
             draw.text((x, base), part, 'black', font, anchor='ls')
             x += font.getlength(part)
 
-    def _runs(self, text: str) -> Iterator[Tuple]:
+    def _runs(self, text: str) -> Iterator[tuple]:
         """(font, letters of one font), in order."""
         run, used = '', _DEFAULT
         for letter in text:
@@ -109,7 +109,7 @@ _DEFAULT = str(
 )
 
 
-def _missing(text: str) -> List[str]:
+def _missing(text: str) -> list[str]:
     return [
         letter
         for letter in text
@@ -120,7 +120,7 @@ def _missing(text: str) -> List[str]:
 
 
 @lru_cache(maxsize=4096)
-def _font_with(letter: str) -> Optional[str]:
+def _font_with(letter: str) -> str | None:
     """File of the first font that has a letter; None if there is none."""
     for path in (_DEFAULT, *_system_fonts()):
         if ord(letter) in _letters(path):
@@ -129,7 +129,7 @@ def _font_with(letter: str) -> Optional[str]:
 
 
 @lru_cache(maxsize=1)
-def _system_fonts() -> Tuple[str, ...]:
+def _system_fonts() -> tuple[str, ...]:
     """Fonts of the machine, the likely ones first."""
     found = font_manager.findSystemFonts()
 
@@ -142,8 +142,8 @@ def _system_fonts() -> Tuple[str, ...]:
     return tuple(sorted(found, key=rank))
 
 
-@lru_cache(maxsize=None)
-def _letters(path: str) -> FrozenSet[int]:
+@cache
+def _letters(path: str) -> frozenset[int]:
     """Code points that a font can draw in any size."""
     try:
         font = _open(path)
@@ -154,7 +154,7 @@ def _letters(path: str) -> FrozenSet[int]:
     return frozenset(font.get_charmap())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _open(path: str) -> FT2Font:
     return FT2Font(path)
 

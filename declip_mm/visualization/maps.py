@@ -1,7 +1,7 @@
 """Sheets of maps beside the picture that they are of."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
 
 import matplotlib
 import matplotlib.patheffects
@@ -16,7 +16,7 @@ __all__ = [
     'draw_parts',
 ]
 
-Point = Tuple[float, float]
+Point = tuple[float, float]
 
 _HEAT = 'inferno'
 _PARTS = matplotlib.colormaps['tab10'].colors
@@ -104,7 +104,7 @@ def draw_correlations(
     path: str,
     image: np.ndarray,
     anchors: Sequence[Point],
-    maps: Dict[str, Sequence[np.ndarray]],
+    maps: dict[str, Sequence[np.ndarray]],
     title: str = '',
 ) -> None:
     """Correlation with each anchor, a column for each backbone (Fig. 7).
@@ -136,7 +136,7 @@ def draw_attention(
     path: str,
     image: np.ndarray,
     anchors: Sequence[Point],
-    layers: Dict[str, Sequence[np.ndarray]],
+    layers: dict[str, Sequence[np.ndarray]],
     has_cls: bool,
     top: float,
     title: str = '',
@@ -192,8 +192,8 @@ def attention_top(layers: Sequence[np.ndarray]) -> float:
 def draw_parts(
     path: str,
     image: np.ndarray,
-    colours: Dict[str, np.ndarray],
-    clusters: Dict[str, np.ndarray],
+    colours: dict[str, np.ndarray],
+    clusters: dict[str, np.ndarray],
     title: str = '',
 ) -> None:
     """Principal colours above, clusters below, a column for each backbone.
@@ -215,6 +215,6 @@ def draw_parts(
         sheet.show(0, column, colours[name])
         painted = np.array(_PARTS)[clusters[name] % len(_PARTS)]
         sheet.show(1, column, painted)
-    heads: List[str] = ['picture', *colours]
+    heads: list[str] = ['picture', *colours]
     sheet.heads(heads)
     sheet.save(path)

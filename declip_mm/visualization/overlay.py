@@ -1,7 +1,8 @@
 """A class map over its picture, with a legend."""
 
 from collections import Counter
-from typing import List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -44,7 +45,7 @@ def legend_of(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
     limit: int = 20,
-) -> List[LegendEntry]:
+) -> list[LegendEntry]:
     """Classes that occur, the largest first; beyond ``limit`` one line."""
     total: Counter = Counter()
     for top in range(0, len(labels), _ROWS):  # unique sorts a copy
@@ -83,7 +84,7 @@ def draw_overlay(
     palette: Sequence[Sequence[int]],
     *,
     alpha: float = 0.55,
-    title: Optional[str] = None,
+    title: str | None = None,
     legend: bool = True,
     with_input: bool = False,
 ) -> np.ndarray:
@@ -163,7 +164,7 @@ def _edges(labels: np.ndarray, width: int) -> np.ndarray:
 
 
 def _draw_legend(
-    entries: Sequence[LegendEntry], height: int, title: Optional[str]
+    entries: Sequence[LegendEntry], height: int, title: str | None
 ) -> np.ndarray:
     """Swatches with name and share on white, as high as it has to be."""
     warn_of_missing_glyphs([entry.name for entry in entries])

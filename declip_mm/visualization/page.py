@@ -3,8 +3,9 @@
 import base64
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, NamedTuple, Sequence, Tuple
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ..assets import resolve_asset
 
-__all__ = ['PagePicture', 'pack_features', 'write_page']
+__all__ = ['PageImage', 'pack_features', 'write_page']
 
 #: Longest side in pixels of a picture in the page.
 _SIDE = 420
@@ -23,7 +24,7 @@ _SIDE = 420
 _RANK = 96
 
 
-class PagePicture(NamedTuple):
+class PageImage(NamedTuple):
     """A picture and what every backbone makes of its patches.
 
     Attributes:
@@ -35,8 +36,8 @@ class PagePicture(NamedTuple):
 
     name: str
     image: np.ndarray
-    anchor: Tuple[float, float]
-    features: Dict[str, Tuple[Tensor, Tuple[int, int]]]
+    anchor: tuple[float, float]
+    features: dict[str, tuple[Tensor, tuple[int, int]]]
 
 
 def _text(content: bytes) -> str:
@@ -45,7 +46,7 @@ def _text(content: bytes) -> str:
 
 def pack_features(
     features: Tensor, rank: int = _RANK
-) -> Tuple[np.ndarray, np.ndarray, float]:
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Features small enough for a page.
 
     Args:
@@ -67,7 +68,7 @@ def pack_features(
     return packed.to(torch.int8).numpy(), scales.numpy(), float(error)
 
 
-def _pack_picture(picture: PagePicture) -> Tuple[dict, float]:
+def _pack_picture(picture: PageImage) -> tuple[dict, float]:
     image = Image.fromarray(picture.image)
     image.thumbnail((_SIDE, _SIDE), Image.Resampling.BICUBIC)
     if max(image.size) < _SIDE:  # a small picture, shown large
@@ -101,7 +102,7 @@ def _pack_picture(picture: PagePicture) -> Tuple[dict, float]:
 
 
 def write_page(
-    path: str, pictures: Sequence[PagePicture], title: str = ''
+    path: str, pictures: Sequence[PageImage], title: str = ''
 ) -> float:
     """Write one file of HTML that needs nothing beside it.
 

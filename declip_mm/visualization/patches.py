@@ -1,6 +1,6 @@
 """Patch features as pictures: anchors, clusters, principal colours."""
 
-from typing import List, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ def patch_features(context: Sequence[Tensor]) -> Tensor:
     return torch.cat(units, dim=-1) / len(units) ** 0.5
 
 
-def cluster_patches(features: Tensor, count: int) -> Tuple[Tensor, Tensor]:
+def cluster_patches(features: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """k-means of unit vectors (k-means++, best of eight starts).
 
     The starts are drawn with a seed of their own, so that every call gives
@@ -88,7 +88,7 @@ def cluster_patches(features: Tensor, count: int) -> Tuple[Tensor, Tensor]:
 
 def _k_means(
     features: Tensor, count: int, generator: torch.Generator
-) -> Tuple[float, Tensor, Tensor]:
+) -> tuple[float, Tensor, Tensor]:
     """Mean cosine with the own centre, labels, centres of one start."""
     chosen = torch.randint(len(features), (1,), generator=generator)
     while len(chosen) < count:
@@ -108,8 +108,8 @@ def _k_means(
 
 
 def choose_anchors(
-    features: Tensor, grid: Tuple[int, int], count: int
-) -> List[Tuple[float, float]]:
+    features: Tensor, grid: tuple[int, int], count: int
+) -> list[tuple[float, float]]:
     """Points worth looking at, without a click: one in each cluster.
 
     Args:
@@ -146,7 +146,7 @@ def choose_anchors(
     return points
 
 
-def principal_colours(features: Tensor, grid: Tuple[int, int]) -> np.ndarray:
+def principal_colours(features: Tensor, grid: tuple[int, int]) -> np.ndarray:
     """The three strongest directions of the features as red, green, blue.
 
     Each direction is turned so that its largest part is positive, and

@@ -1,7 +1,8 @@
 """A sheet that compares backbones on a few pictures."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -25,13 +26,13 @@ class SheetRow(NamedTuple):
     """
 
     image: np.ndarray
-    anchor: Tuple[float, float]
+    anchor: tuple[float, float]
     truth: np.ndarray
-    affinity: Dict[str, np.ndarray]
-    labels: Dict[str, np.ndarray]
+    affinity: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
 
 
-def _paint(labels: np.ndarray, known: List[int], mask: np.ndarray):
+def _paint(labels: np.ndarray, known: list[int], mask: np.ndarray):
     """Class map -> colours; classes outside ``known`` are dark."""
     canvas = np.full((*labels.shape, 3), 0.93)
     canvas[mask] = 0.25

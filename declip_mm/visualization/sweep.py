@@ -1,7 +1,7 @@
 """Accuracy against resolution (paper, figure 6)."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
@@ -21,7 +21,7 @@ Curves = Mapping[str, Mapping[int, Mapping[str, float]]]
 _MARKERS = 'osD^vP*X'
 
 
-def _panels(curves: Curves) -> Dict[str, str]:
+def _panels(curves: Curves) -> dict[str, str]:
     """The panels that some point has a value for."""
     points = [p for curve in curves.values() for p in curve.values()]
     return {
@@ -81,7 +81,7 @@ def draw_sweep(curves: Curves, path: str, title: str = '') -> None:
     figure.savefig(path)
 
 
-def sweep_table(curves: Curves) -> Tuple[List[str], List[Sequence]]:
+def sweep_table(curves: Curves) -> tuple[list[str], list[Sequence]]:
     """Header and rows: a row for each label and measure, a column a size."""
     sizes = sorted({size for curve in curves.values() for size in curve})
     rows = [

@@ -14,7 +14,7 @@ from tiny_cat_seg import segmentor, segmentor_cfg
 from tool_modules import load_tool
 
 from declip_mm.apis import DeCLIPSegInferencer
-from declip_mm.apis.pictures import find_pictures, in_batches, read_pictures
+from declip_mm.apis.images import find_images, in_batches, read_images
 from declip_mm.datasets.class_maps import read_labels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,15 +106,15 @@ def test_pictures_of_one_name_keep_files_of_their_own(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         Image.new('RGB', (4, 4)).save(path)
-    found = [name for name, _ in find_pictures(str(tmp_path))]
+    found = [name for name, _ in find_images(str(tmp_path))]
     assert len(set(found)) == 3 and 'a' in found
 
 
 def test_what_is_no_picture_is_named(segment, tmp_path):
     with pytest.raises(FileNotFoundError, match='nowhere'):
-        find_pictures(str(tmp_path / 'nowhere'))
+        find_images(str(tmp_path / 'nowhere'))
     with pytest.raises(ValueError, match='uint8 BGR'):
-        list(read_pictures([('a', np.zeros((4, 4)))]))
+        list(read_images([('a', np.zeros((4, 4)))]))
     (tmp_path / 'broken.jpg').write_text('no picture')
     with pytest.raises(ValueError, match=r'broken\.jpg'):
         segment(str(tmp_path / 'broken.jpg'))

@@ -252,7 +252,7 @@ def train_on(**options):
     return feed(detection, lambda c: None, **options)
 
 
-def without_pictures(folder):
+def without_images(folder):
     from declip_mm.detection import OpenVocabDetDataset
 
     path = write(folder, sound())
@@ -297,7 +297,7 @@ CASES = [
     ),
     Case(
         'detection: no folder of pictures',
-        without_pictures,
+        without_images,
         'image folder',
         'Check data_root',
     ),

@@ -97,7 +97,7 @@ CASES = [
     row(DEMO.format(DET, 'none', 'pictures'), 'a FViT', 'tools/demo_det.py'),
     row(DEMO.format(PRETUNE, 'none', 'pictures'), 'DecoupledDistiller',
         'tools/train.py'),
-    row(DEMO.format(REGION, 'none', 'pictures'), 'OpenVocabEvaluator',
+    row(DEMO.format(REGION, 'none', 'pictures'), 'ZeroShotModel',
         'tools/test.py'),
     row(DEMO.format(SEG, 'none', 'pictures --device gpu'), "'gpu'", 'cpu'),
     row(DEMO.format(SEG, 'none', 'pictures --device cuda:77'), "'cuda:77'",
@@ -172,7 +172,7 @@ CASES = [
     row('analysis_tools/vis_affinity.py bare.py none --pictures pictures',
         'bare.py', 'model.backbone'),
     row(f'analysis_tools/proxy_tokens.py {SEG} none', 'DenseCLIPSegmentor',
-        'OpenVocabEvaluator is wanted'),
+        'ZeroShotModel is wanted'),
     row(f'analysis_tools/cat_seg_memory.py {SEG}', 'DenseCLIPSegmentor',
         'OVCATSegmentor is wanted'),
     row('analysis_tools/check_golden.py text.npz', 'text.npz',
@@ -187,7 +187,7 @@ CASES = [
     row(f'{MADE} --prompts no.txt', 'no.txt', 'Check the path'),
     row(f'model_converters/f_vit_mmdet2.py {SEG} w.pth o.pth',
         'DenseCLIPSegmentor', 'FViT is wanted'),
-    row(f'model_converters/cat_seg.py {SEG} w.pth o.pth --licence x',
+    row(f'model_converters/cat_seg.py {SEG} w.pth o.pth --license x',
         'DenseCLIPSegmentor', 'OVCATSegmentor is wanted'),
 ]  # fmt: skip
 

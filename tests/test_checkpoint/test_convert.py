@@ -48,13 +48,13 @@ def test_affinity_and_scale_are_demanded(released, tmp_path):
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
 def test_declared_and_loaded_strictly(released, tmp_path, suffix):
     out = str(tmp_path / f'out.{suffix}')
-    written = convert(released, out, licence='Apache-2.0', **DECLARED)
+    written = convert(released, out, license='Apache-2.0', **DECLARED)
     assert written['declared'] == ['affinity', 'scale']
     _, meta = read_checkpoint(out)
     found = meta[FINGERPRINT_KEY]
     assert (found['affinity'], found['scale']) == ('csa', 1.0)
     assert (found['width'], found['patch_size']) == (24, 16)
-    assert found['licence'] == 'Apache-2.0'
+    assert found['license'] == 'Apache-2.0'
     trunk = dict(embed_dim=24, depth=found['num_layers'], num_heads=2)
     model = tiny_eva(**trunk)
     cfg = backbone_cfg(model, pretrained=out, affinity='csa')

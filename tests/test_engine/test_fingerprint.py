@@ -31,7 +31,7 @@ def runner(clip):
 
 
 def hook():
-    return HOOKS.build(dict(type='FingerprintHook', licence='CC0-1.0'))
+    return HOOKS.build(dict(type='FingerprintHook', license='CC0-1.0'))
 
 
 def saved(state):
@@ -45,7 +45,7 @@ def test_resolution_text_tower_and_architecture_are_said(clips, tmp_path):
     state = runner(clips[0])
     checkpoint = saved(state)
     said = checkpoint['meta'][FINGERPRINT_KEY]
-    assert (said['resolution'], said['licence']) == (96, 'CC0-1.0')
+    assert (said['resolution'], said['license']) == (96, 'CC0-1.0')
     encoder = state.model.predictor.encoder
     assert said['text_tower'] == encoder.fingerprint
     # the checkpoint of a model without a name builds its backbone again

@@ -130,7 +130,7 @@ def test_parts_of_a_concatenation_do_not_mix(filled, tmp_path):
     with pytest.raises(ValueError, match="several lists.*'a', 'b'"):
         cache(None, samples)
     inputs, samples = samples_with_cells(source='a')
-    vfm = dict(type='TeacherCache', path=str(tmp_path / 'v.npy'))
+    vfm = dict(type='VFMCache', path=str(tmp_path / 'v.npy'))
     vfm = MODELS.build(dict(vfm, teacher=vfm_cfg(), num_images=4))
     vfm(inputs['vfm'], samples)
     other = samples_with_cells(source='b')[1]

@@ -12,7 +12,7 @@ from declip_mm.models.text import build_class_embeddings
 
 def evaluator(backbone, text):
     return dict(
-        type='OpenVocabEvaluator',
+        type='ZeroShotModel',
         backbone=dict(type='DeCLIPViT', **backbone),
         predictor=dict(
             type='OpenVocabPredictor',

@@ -122,7 +122,7 @@ def test_refusals():
 def test_evaluator_modes():
     model = MODELS.build(
         dict(
-            type='OpenVocabEvaluator',
+            type='ZeroShotModel',
             backbone=backbone_cfg(),
             predictor=dict(
                 type='OpenVocabPredictor',

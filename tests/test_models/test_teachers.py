@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from tiny import backbone_cfg, batch, distiller_cfg, tiny_openai, vfm_cfg
 
-from declip_mm.models.cache import write_cache
+from declip_mm.models.vfm_cache import write_cache
 
 
 @pytest.fixture(params=['clip', 'vfm'])
@@ -105,7 +105,7 @@ def test_vfm_refusals(options, message):
 
 
 def cache_cfg(path, **options):
-    return dict(type='TeacherCache', path=str(path), **options)
+    return dict(type='VFMCache', path=str(path), **options)
 
 
 def test_cache_gives_what_the_teacher_gave(tmp_path):

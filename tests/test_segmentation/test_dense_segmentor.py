@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from declip_mm.models.zero_shot.arg_max import best_query, query_probabilities
 from declip_mm.models.zero_shot.resizing import resize
-from declip_mm.models.zero_shot.windows import PictureFeatures, place_windows
+from declip_mm.models.zero_shot.windows import ImageFeatures, place_windows
 
 MANY = [f'thing {i}' for i in range(40)]
 
@@ -96,7 +96,7 @@ def test_chunks_do_not_change_the_result(memory):
     make = torch.Generator().manual_seed(0)
     texts = F.normalize(torch.randn(300, 12, generator=make), dim=1)
     unit = F.normalize(torch.randn(12, 6, 8, generator=make), dim=0)
-    features = PictureFeatures(
+    features = ImageFeatures(
         (96, 128), place_windows((96, 128), None, 1), [(96, 128)], [unit]
     )
     size = (130, 170)
@@ -116,7 +116,7 @@ def test_memory_does_not_grow_with_the_names():
     make = torch.Generator().manual_seed(0)
     texts = F.normalize(torch.randn(200, 12, generator=make), dim=1)
     unit = F.normalize(torch.randn(12, 6, 8, generator=make), dim=0)
-    features = PictureFeatures(
+    features = ImageFeatures(
         (96, 128), place_windows((96, 128), None, 1), [(96, 128)], [unit]
     )
     with profile(

@@ -37,7 +37,7 @@ def test_convert_and_inspect(tool, released, tmp_path):
     with pytest.raises(SystemExit, match='missing: affinity and scale'):
         tool('convert', released, out)
     declared = ('--affinity', 'csa', '--scale', '1', '--head-dim', '12')
-    said = tool('convert', released, out, *declared, '--licence', 'MIT')
+    said = tool('convert', released, out, *declared, '--license', 'MIT')
     assert 'affinity: csa (declared)' in said
     with pytest.raises(SystemExit) as end:
         tool('inspect_checkpoint', out)

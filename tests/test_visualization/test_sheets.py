@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from declip_mm.visualization import (
-    PagePicture,
+    PageImage,
     attention_top,
     draw_attention,
     draw_correlations,
@@ -103,7 +103,7 @@ def test_sweep(tmp_path):
 
 def test_page_is_whole_and_says_its_error(tmp_path):
     features = F.normalize(torch.randn(48, 20), dim=-1)
-    picture = PagePicture(
+    picture = PageImage(
         'a</script>b.png', PICTURE, (0.5, 0.5), {'CLIP': (features, (6, 8))}
     )
     path = tmp_path / 'page.html'

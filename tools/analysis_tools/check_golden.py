@@ -11,7 +11,6 @@ import argparse
 import sys
 from math import isnan
 from pathlib import Path
-from typing import Dict, List, Optional
 from zipfile import BadZipFile
 
 import numpy as np
@@ -28,7 +27,7 @@ import declip_mm  # noqa: F401  (registers the models)
 from declip_mm.apis import command
 
 
-def check(data: Dict[str, np.ndarray], name: str) -> Errors:
+def check(data: dict[str, np.ndarray], name: str) -> Errors:
     """Run the check that the recording's keys ask for."""
     if 'out/loss_content' in data:
         return check_distill(data, distilled_affinity(data))
@@ -45,7 +44,7 @@ def check(data: Dict[str, np.ndarray], name: str) -> Errors:
     )
 
 
-def read(path: str) -> Dict[str, np.ndarray]:
+def read(path: str) -> dict[str, np.ndarray]:
     """The arrays of a recording."""
     try:
         return dict(np.load(path))
@@ -57,7 +56,7 @@ def read(path: str) -> Dict[str, np.ndarray]:
 
 
 @command
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('files', nargs='+', metavar='FILE.npz')
     parser.add_argument('--tolerance', type=float, default=1e-5)

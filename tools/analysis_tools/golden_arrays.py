@@ -1,12 +1,10 @@
 """What every golden check needs: arrays, and how far off they are."""
 
-from typing import Dict
-
 import numpy as np
 import torch
 from torch import Tensor
 
-Errors = Dict[str, float]
+Errors = dict[str, float]
 
 
 def relative_error(found: Tensor, wanted: np.ndarray) -> float:
@@ -17,7 +15,7 @@ def relative_error(found: Tensor, wanted: np.ndarray) -> float:
     return ((found - wanted).abs().max() / wanted.abs().max()).item()
 
 
-def part(data: Dict[str, np.ndarray], prefix: str) -> Dict[str, np.ndarray]:
+def part(data: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {
         k[len(prefix) :]: v for k, v in data.items() if k.startswith(prefix)
     }

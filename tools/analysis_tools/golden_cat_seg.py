@@ -1,7 +1,5 @@
 """Golden checks of CAT-Seg's cost aggregation."""
 
-from typing import Dict
-
 import numpy as np
 import torch
 from golden_arrays import Errors, part, relative_error
@@ -15,7 +13,7 @@ from declip_mm.segmentation.cat_seg.keymaps import (
 
 
 @torch.no_grad()
-def check_aggregator(data: Dict[str, np.ndarray], name: str) -> Errors:
+def check_aggregator(data: dict[str, np.ndarray], name: str) -> Errors:
     """Logits of one aggregation head; what was pruned has to agree, too.
 
     Args:

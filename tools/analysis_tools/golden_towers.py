@@ -2,7 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import Dict
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from declip_mm.checkpoint.keymaps import to_official_eva
 from declip_mm.models.regions import box_features, mask_features
 
 
-def eva_config(weights: Dict[str, np.ndarray], heads: int) -> dict:
+def eva_config(weights: dict[str, np.ndarray], heads: int) -> dict:
     """Read an EVA-02 tower's dimensions off its official weights."""
     width, _, patch, _ = weights['visual.patch_embed.proj.weight'].shape
     grid = round((weights['visual.pos_embed'].shape[1] - 1) ** 0.5)
@@ -39,7 +38,7 @@ def eva_config(weights: Dict[str, np.ndarray], heads: int) -> dict:
     )
 
 
-def openai_config(weights: Dict[str, np.ndarray], heads: int) -> dict:
+def openai_config(weights: dict[str, np.ndarray], heads: int) -> dict:
     """Read an OpenAI-type tower's dimensions off its weights."""
     width, _, patch, _ = weights['visual.conv1.weight'].shape
     grid = round((len(weights['visual.positional_embedding']) - 1) ** 0.5)
@@ -59,7 +58,7 @@ def openai_config(weights: Dict[str, np.ndarray], heads: int) -> dict:
 
 
 def build_backbone(
-    weights: Dict[str, np.ndarray], config: dict, **options
+    weights: dict[str, np.ndarray], config: dict, **options
 ) -> torch.nn.Module:
     """Write the weights to a file and load it as a user would."""
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +72,7 @@ def build_backbone(
 
 
 @torch.no_grad()
-def check_forward(data: Dict[str, np.ndarray], openai: bool) -> Errors:
+def check_forward(data: dict[str, np.ndarray], openai: bool) -> Errors:
     """Dense maps, context and region features of one tower."""
     weights = part(data, 'weight/')
     heads = data['out/context_qq'].shape[1]
@@ -106,7 +105,7 @@ def check_forward(data: Dict[str, np.ndarray], openai: bool) -> Errors:
     return errors
 
 
-def check_regions(data: Dict[str, np.ndarray], content: Tensor) -> Errors:
+def check_regions(data: dict[str, np.ndarray], content: Tensor) -> Errors:
     boxes = torch.from_numpy(data['boxes'])
     masks = torch.from_numpy(data['masks'])
     errors = {}
@@ -128,7 +127,7 @@ def check_regions(data: Dict[str, np.ndarray], content: Tensor) -> Errors:
     return errors
 
 
-def check_distill(data: Dict[str, np.ndarray], affinity: str) -> Errors:
+def check_distill(data: dict[str, np.ndarray], affinity: str) -> Errors:
     """Both losses and every gradient of one distillation step."""
     student, teacher = part(data, 'student/'), part(data, 'teacher/')
     width = len(student['visual.norm.weight'])
@@ -179,7 +178,7 @@ def check_distill(data: Dict[str, np.ndarray], affinity: str) -> Errors:
     return errors
 
 
-def distilled_affinity(data: Dict[str, np.ndarray]) -> str:
+def distilled_affinity(data: dict[str, np.ndarray]) -> str:
     """Which projections of the last block received a gradient tells."""
     grads = part(data, 'grad/')
     last = max(int(k.split('.')[2]) for k in grads if '.blocks.' in k)

@@ -159,7 +159,7 @@ def run(args: argparse.Namespace) -> dict:
         )
     lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
     cfg = apis.load_config(args.config, args.cfg_options)
-    apis.check_kind(cfg, args.config, ('OpenVocabEvaluator',))
+    apis.check_kind(cfg, args.config, ('ZeroShotModel',))
     apis.check_device(args.device)
     apis.writable_file(args.out)
     dataset = cfg.test_dataloader.dataset

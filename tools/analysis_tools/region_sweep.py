@@ -76,7 +76,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 def line_config(args: argparse.Namespace, config: str, checkpoint: str):
     """Config of one line, still without its size."""
     cfg = apis.load_config(config, args.cfg_options)
-    apis.check_kind(cfg, config, ('OpenVocabEvaluator',))
+    apis.check_kind(cfg, config, ('ZeroShotModel',))
     if cfg.get('test_dataloader') is None:
         raise apis.OptionError(f'{config} has no test_dataloader')
     if checkpoint == 'original':

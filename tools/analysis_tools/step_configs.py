@@ -13,7 +13,7 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -48,7 +48,7 @@ def without_weights(node: Any) -> Any:
     return node
 
 
-def noise(model: torch.nn.Module, size: int, crops: int) -> Dict[str, Any]:
+def noise(model: torch.nn.Module, size: int, crops: int) -> dict[str, Any]:
     """What a data loader would give for one picture of ``size`` px."""
     generator = torch.Generator().manual_seed(0)
 
@@ -95,7 +95,7 @@ def optimise(model: torch.nn.Module, cfg: Config, data: dict) -> dict:
     return {k: round(float(v.detach()), 4) for k, v in losses.items()}
 
 
-def step(cfg: Config, size: int, crops: int) -> Dict[str, Any]:
+def step(cfg: Config, size: int, crops: int) -> dict[str, Any]:
     """Build and step once.
 
     Returns:
@@ -129,7 +129,7 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def tell(found: Dict[str, Any], out: Optional[str]) -> None:
+def tell(found: dict[str, Any], out: str | None) -> None:
     """Print figures as a line of json, and append it to a file."""
     line = json.dumps(found)
     print(line, flush=True)
@@ -139,7 +139,7 @@ def tell(found: Dict[str, Any], out: Optional[str]) -> None:
 
 
 @command
-def main(args: Optional[list] = None) -> int:
+def main(args: list | None = None) -> int:
     parser = argparse.ArgumentParser(description='One step of a config')
     parser.add_argument('config')
     parser.add_argument(

@@ -13,7 +13,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ def build(cfg: Config) -> torch.nn.Module:
     return revert_sync_batchnorm(MODELS.build(model))
 
 
-def class_names(cfg: Config) -> Tuple[list, list]:
+def class_names(cfg: Config) -> tuple[list, list]:
     """All names of the benchmark, and as many base names as it has."""
     if 'mask_head' in cfg.model.roi_head:
         names = list(LVISV1Dataset.METAINFO['classes'])
@@ -62,7 +62,7 @@ def class_names(cfg: Config) -> Tuple[list, list]:
     return list(OV_COCO_CLASSES), list(OV_COCO_BASE)
 
 
-def noise(side: int, masks: bool) -> Dict[str, Any]:
+def noise(side: int, masks: bool) -> dict[str, Any]:
     """A picture of noise, two objects of the first two classes in it."""
     height, width = side * 3 // 4, side
     sample = DetDataSample()
@@ -89,7 +89,7 @@ def noise(side: int, masks: bool) -> Dict[str, Any]:
     return dict(inputs=[picture], data_samples=[sample])
 
 
-def measure(cfg: Config, side: int) -> Dict[str, Any]:
+def measure(cfg: Config, side: int) -> dict[str, Any]:
     """Build, embed, step, predict.
 
     Returns:
@@ -97,7 +97,7 @@ def measure(cfg: Config, side: int) -> Dict[str, Any]:
         peak resident memory of the process in GiB after each.
     """
     torch.manual_seed(0)
-    found: Dict[str, Any] = dict(seconds={}, peak_gib={})
+    found: dict[str, Any] = dict(seconds={}, peak_gib={})
     began = time.perf_counter()
 
     def lap(part: str) -> None:
@@ -131,7 +131,7 @@ def measure(cfg: Config, side: int) -> Dict[str, Any]:
 
 
 @command
-def main(args: Optional[list] = None) -> int:
+def main(args: list | None = None) -> int:
     parser = argparse.ArgumentParser(description='One step of a detector')
     parser.add_argument('config')
     parser.add_argument(

@@ -3,10 +3,10 @@
     python tools/analysis_tools/vis_affinity.py \\
         configs/region_cls/declip_eva02-b16_coco-panoptic.py \\
         CLIP=original DeCLIP=declip.pth \\
-        --vfm vit_base_patch14_dinov2.lvd142m --pictures a.jpg b.jpg \\
+        --vfm vit_base_patch14_dinov2.lvd142m --images a.jpg b.jpg \\
         --size 560 --out work_dirs/affinity
     python tools/analysis_tools/vis_affinity.py ViT-B-16 CLIP=openai \\
-        --pictures a.jpg --points 0.3,0.4 0.8,0.7 --affinity vanilla
+        --images a.jpg --points 0.3,0.4 0.8,0.7 --affinity vanilla
 
 The first argument is a config, or the open_clip name of a model; then come
 [LABEL=]WEIGHTS as for region_sweep.py. Without --points one anchor is chosen
@@ -37,7 +37,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 import declip_mm.miniature  # noqa: F401  (adds its VFM)
 from declip_mm import apis
 from declip_mm import visualization as vis
-from declip_mm.apis.pictures import find_pictures
+from declip_mm.apis.images import find_images
 from declip_mm.datasets.decoding import UnreadableImage, read_image
 
 
@@ -50,7 +50,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'checkpoints', nargs='+', metavar='[LABEL=]WEIGHTS|none|original'
     )
-    parser.add_argument('--pictures', nargs='+', required=True)
+    parser.add_argument('--images', '--pictures', nargs='+', required=True)
     parser.add_argument(
         '--config-of', action='append', default=[], metavar='LABEL=CONFIG'
     )
@@ -171,7 +171,7 @@ def draw_attention(image, models: dict, anchors, args, stem: str) -> None:
 
 def one_picture(
     stem: str, path: str, models: dict, vfm, args
-) -> vis.PagePicture:
+) -> vis.PageImage:
     """All sheets of a picture; what the page needs of it."""
     image = read_image(path)
     image.thumbnail((1024, 1024), Image.Resampling.BICUBIC)
@@ -204,7 +204,7 @@ def one_picture(
         },
     )
     draw_attention(image, models, anchors, args, stem)
-    return vis.PagePicture(Path(path).name, pixels, anchors[0], found)
+    return vis.PageImage(Path(path).name, pixels, anchors[0], found)
 
 
 def load_models(args: argparse.Namespace) -> tuple[dict, object]:
@@ -247,7 +247,7 @@ def draw(pictures, models: dict, vfm, args: argparse.Namespace) -> int:
 @apis.command
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    pictures = find_pictures(args.pictures)
+    pictures = find_images(args.images)
     apis.check_device(args.device)
     apis.writable_folder(args.out)
     models, vfm = load_models(args)

@@ -64,7 +64,7 @@ def config_text(args: argparse.Namespace) -> str:
     model, views = [], []
     for name, path, kind, size in (
         ('content', args.crops, 'CropCache', 'crop_size'),
-        ('context', args.vfm, 'TeacherCache', 'vfm_size'),
+        ('context', args.vfm, 'VFMCache', 'vfm_size'),
     ):
         if path:
             old = f'_base_.model.{name}_teacher'

@@ -34,7 +34,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('source', help='released file')
     parser.add_argument('out', help='.pth or .safetensors to write')
     parser.add_argument('--text', help='file with the text tower')
-    parser.add_argument('--licence', help='of the weights, recorded')
+    parser.add_argument(
+        '--license', '--licence', help='of the weights, recorded'
+    )
     parser.add_argument('--towers-only', action='store_true')
     parser.add_argument(
         '--trust-pickle',
@@ -80,7 +82,7 @@ def main(args: list[str] | None = None) -> None:
         image.fingerprint,
         declared=['affinity', 'scale'],
         recipe=f'released: {Path(options.source).name}',
-        licence=options.licence,
+        license=options.license,
         declip_mm=__version__,
     )
     save_weights(model.state_dict(), options.out, fingerprint)

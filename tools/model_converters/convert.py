@@ -1,7 +1,7 @@
 """Rewrite CLIP weights in another layout, with a fingerprint.
 
     python tools/model_converters/convert.py IN OUT.safetensors
-        [--layout declip_mm] [--affinity csa --scale 1.0] [--licence MIT]
+        [--layout declip_mm] [--affinity csa --scale 1.0] [--license MIT]
 
 Reads the releases of EVA-CLIP, DeCLIP, CLIPSelf, CAT-Seg (the CLIP in it) and
 F-ViT (the backbone), OpenAI's and OpenCLIP's files, timm's trunks and ours;
@@ -36,7 +36,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--model', help="open_clip's name (default: told by the sizes)"
     )
-    parser.add_argument('--licence', help='of the weights, recorded')
+    parser.add_argument(
+        '--license', '--licence', help='of the weights, recorded'
+    )
     parser.add_argument(
         '--parts',
         nargs='+',

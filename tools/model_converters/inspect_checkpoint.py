@@ -1,4 +1,4 @@
-"""Say what a weight file is: layout, tower, fingerprint, licence, parts.
+"""Say what a weight file is: layout, tower, fingerprint, license, parts.
 
 python tools/model_converters/inspect_checkpoint.py FILE [FILE ...]
 """
@@ -30,7 +30,7 @@ def lines(found: dict) -> list[str]:
             for name in ('consumer', 'activation')
             if found[name]
         ),
-        f'  licence      {found["licence"]}',
+        f'  license      {found["license"]}',
         '  dtypes       '
         + ', '.join(f'{k} x {v}' for k, v in found['dtypes'].items()),
     ]

@@ -30,7 +30,7 @@ def scale(text: str) -> float | str:
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('file', help='weight file of any known layout')
-    parser.add_argument('pictures', help='folder of pictures')
+    parser.add_argument('images', help='folder of images')
     parser.add_argument(
         '--most', type=at_least(1), default=200, help='pictures'
     )
@@ -52,7 +52,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 @command
 def main() -> None:
     args = parse_args()
-    root = check_folder(args.pictures, 'folder of pictures')
+    root = check_folder(args.images, 'folder of pictures')
     names = list_folder(root)
     step = max(1, len(names) // args.most)
     some = [root / n for n in names[::step][: args.most]]

@@ -1,7 +1,7 @@
 """Photo cut-outs of some of the class names: an evaluation column.
 
 They come from Debian's ``tuxpaint-stamps-default``, whose pictures carry
-mixed licences.  They are therefore fetched on request, never shipped, and
+mixed licenses.  They are therefore fetched on request, never shipped, and
 never shown to the tiny CLIP during training.
 """
 

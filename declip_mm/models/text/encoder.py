@@ -22,6 +22,7 @@ from ..towers.config import (
     settle_activation,
     tag_settings,
 )
+from .fingerprint import state_digest
 from .tokenizer import TokenBatch
 from .tower import (
     architecture_digest,
@@ -30,7 +31,6 @@ from .tower import (
     run,
     text_tokenizer,
 )
-from .weights import state_digest
 
 __all__ = ['DeCLIPTextEncoder']
 

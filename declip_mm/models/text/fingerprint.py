@@ -5,11 +5,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import torch.nn as nn
+
 from ...checkpoint import FingerprintError
 from .names import Phrases, name_difference
 from .prompts import PromptSet
 
-__all__ = ['compare_text_fingerprints', 'names_digest', 'text_fingerprint']
+__all__ = [
+    'compare_text_fingerprints',
+    'names_digest',
+    'state_digest',
+    'text_fingerprint',
+]
 
 #: Fields that decide the matrix, and the field that says them in words.
 _DECISIVE = {
@@ -30,6 +37,19 @@ def _digest(content: Any) -> str:
 def names_digest(names: Sequence[str]) -> str:
     """SHA-256 of class names in their order."""
     return _digest(list(names))
+
+
+def state_digest(module: nn.Module) -> str:
+    """SHA-256 over names, shapes and float32 values of a state dict.
+
+    A half-precision file and its float32 copy give the same digest.
+    """
+    digest = hashlib.sha256()
+    for key, value in sorted(module.state_dict().items()):
+        digest.update(f'{key}{tuple(value.shape)}'.encode())
+        values = value.detach().float().cpu().contiguous()
+        digest.update(values.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def text_fingerprint(

@@ -1,6 +1,6 @@
 """Image towers: one adapter per kind of CLIP trunk."""
 
-from typing import Any, Dict, Optional, Type
+from typing import Any
 
 from open_clip.model import _build_vision_tower
 
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 #: Adapter by names of timm trunks.
-TIMM_TOWERS: Dict[str, Type[Tower]] = {
+TIMM_TOWERS: dict[str, type[Tower]] = {
     r'eva02_\w+_clip_': EVATower,
     r'vit_\w+_siglip_\d': SigLIPTower,
     r'vit_pe_core_': PETower,
@@ -44,7 +44,7 @@ TIMM_TOWERS: Dict[str, Type[Tower]] = {
 
 
 def build_tower(
-    config: Dict[str, Any], quick_gelu: Optional[bool] = None
+    config: dict[str, Any], quick_gelu: bool | None = None
 ) -> Tower:
     """Build the image tower of an open_clip-style configuration.
 
@@ -69,7 +69,7 @@ def build_tower(
 
 
 def _build_timm_tower(
-    config: Dict[str, Any], vision: Dict[str, Any], quick_gelu: Optional[bool]
+    config: dict[str, Any], vision: dict[str, Any], quick_gelu: bool | None
 ) -> Tower:
     name = vision['timm_model_name']
     kind = tower_type(name, TIMM_TOWERS)

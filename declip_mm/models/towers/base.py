@@ -1,7 +1,7 @@
 """What :class:`~declip_mm.models.DeCLIPViT` needs of an image tower."""
 
 from abc import ABCMeta, abstractmethod
-from typing import Iterator, List, Sequence, Tuple
+from collections.abc import Iterator, Sequence
 
 import torch.nn as nn
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
@@ -47,8 +47,8 @@ class Tower(nn.Module, metaclass=ABCMeta):
     num_heads: int
     activation: str
     num_prefix: int = 1
-    pixel_mean: Tuple[float, ...] = OPENAI_DATASET_MEAN
-    pixel_std: Tuple[float, ...] = OPENAI_DATASET_STD
+    pixel_mean: tuple[float, ...] = OPENAI_DATASET_MEAN
+    pixel_std: tuple[float, ...] = OPENAI_DATASET_STD
     pools: bool = False
     decoupling: str = 'last block'
 
@@ -58,17 +58,17 @@ class Tower(nn.Module, metaclass=ABCMeta):
         """Transformer blocks, first to last."""
 
     @abstractmethod
-    def embed(self, image: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+    def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """(B, 3, H, W) -> tokens (B, T, D) with positions, grid (h, w)."""
 
     @abstractmethod
     def run_block(
-        self, index: int, tokens: Tensor, grid: Tuple[int, int]
+        self, index: int, tokens: Tensor, grid: tuple[int, int]
     ) -> Tensor:
         """One ordinary block: (B, T, D) -> (B, T, D)."""
 
     @abstractmethod
-    def last_qkv(self, tokens: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    def last_qkv(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Input of the last stage (B, T, D) -> q, k, v, each (B, A, T, d).
 
         Its norm and projections; no rotary embedding, whatever the trunk
@@ -96,7 +96,7 @@ class Tower(nn.Module, metaclass=ABCMeta):
         """Final norm and projection head."""
 
     @abstractmethod
-    def last_projection(self, name: str) -> List[nn.Parameter]:
+    def last_projection(self, name: str) -> list[nn.Parameter]:
         """Parameters of projection ``'q'``, ``'k'`` or ``'v'``, last stage."""
 
     @abstractmethod
@@ -107,7 +107,7 @@ class Tower(nn.Module, metaclass=ABCMeta):
         """Parameters that no form of the dense features uses."""
         return iter(())
 
-    def last_vanilla(self, tokens: Tensor, grid: Tuple[int, int]) -> Tensor:
+    def last_vanilla(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         """The last stage as it is: (B, T, D) -> (B, T, D)."""
         return self.run_block(self.num_layers - 1, tokens, grid)
 
@@ -133,7 +133,7 @@ class Tower(nn.Module, metaclass=ABCMeta):
         return self.project(tokens[:, 0])
 
     @property
-    def stages(self) -> List[nn.Module]:
+    def stages(self) -> list[nn.Module]:
         """What ``frozen_stages`` and ``out_indices`` count."""
         return list(self.blocks)
 

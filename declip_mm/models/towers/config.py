@@ -4,9 +4,9 @@ import copy
 import difflib
 import json
 import os
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Union
+from typing import Any, NamedTuple
 
 import open_clip
 from mmengine.logging import print_log
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 #: Anything that names a CLIP architecture.
-ModelConfig = Union[str, Dict[str, Any]]
+ModelConfig = str | dict[str, Any]
 
 _REQUIRED = ('embed_dim', 'vision_cfg')
 _KNOWN = {
@@ -44,7 +44,7 @@ _KNOWN = {
 }
 
 
-def read_model_config(model: ModelConfig) -> Dict[str, Any]:
+def read_model_config(model: ModelConfig) -> dict[str, Any]:
     """Read an open_clip-style model configuration.
 
     Args:
@@ -96,7 +96,7 @@ def read_model_config(model: ModelConfig) -> Dict[str, Any]:
     return config
 
 
-def _read_json(path: Path) -> Dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text('utf-8'))
     except ValueError as error:
@@ -109,7 +109,7 @@ def _read_json(path: Path) -> Dict[str, Any]:
     return config
 
 
-def _from_hub_layout(content: Dict[str, Any]) -> Dict[str, Any]:
+def _from_hub_layout(content: dict[str, Any]) -> dict[str, Any]:
     """``open_clip_config.json`` of a hub repository -> one flat dict.
 
     It says all of its model: without ``quick_gelu`` it means GELU.
@@ -124,7 +124,7 @@ def _from_hub_layout(content: Dict[str, Any]) -> Dict[str, Any]:
     return {key: value for key, value in config.items() if value is not None}
 
 
-def tag_settings(model: ModelConfig, tag: str) -> Dict[str, Any]:
+def tag_settings(model: ModelConfig, tag: str) -> dict[str, Any]:
     """What open_clip records of a pretrained tag (activation, pixels).
 
     Raises:
@@ -153,7 +153,7 @@ class Activation(NamedTuple):
             tag, what tells it of the file, or ``''``.
     """
 
-    quick_gelu: Optional[bool]
+    quick_gelu: bool | None
     by: str
 
     @property
@@ -163,8 +163,8 @@ class Activation(NamedTuple):
 
 def settle_activation(
     model: ModelConfig,
-    pretrained: Optional[str] = None,
-    quick_gelu: Optional[bool] = None,
+    pretrained: str | None = None,
+    quick_gelu: bool | None = None,
 ) -> Activation:
     """The activation that a model's weights want, for either tower.
 
@@ -201,7 +201,7 @@ def settle_activation(
     return given
 
 
-@lru_cache(maxsize=None)
+@cache
 def say_unchecked(path: str, tower: str) -> None:
     """Warn, once a file, that nothing tells its activation."""
     print_log(

@@ -1,6 +1,7 @@
 """EVA-02-CLIP trunks of timm."""
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import timm
 import torch.nn as nn
@@ -28,7 +29,7 @@ class EVATower(Tower):
         name: str,
         out_dim: int,
         image_size: int,
-        timm_kwargs: Optional[Dict[str, Any]] = None,
+        timm_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         trunk = timm.create_model(
@@ -70,16 +71,16 @@ class EVATower(Tower):
     def blocks(self) -> Sequence[nn.Module]:
         return self.trunk.blocks
 
-    def embed(self, image: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+    def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
         return embed_with_timm(self.trunk, image)
 
     def run_block(
-        self, index: int, tokens: Tensor, grid: Tuple[int, int]
+        self, index: int, tokens: Tensor, grid: tuple[int, int]
     ) -> Tensor:
         rope = self.trunk.rope.get_embed(shape=list(grid))
         return self.blocks[index](tokens, rope=rope)
 
-    def last_qkv(self, tokens: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    def last_qkv(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         block = self.blocks[-1]
         x = block.norm1(tokens)
         attn = block.attn
@@ -114,7 +115,7 @@ class EVATower(Tower):
         for module in (self.trunk.norm, self.trunk.fc_norm, self.trunk.head):
             yield from module.parameters()
 
-    def last_projection(self, name: str) -> List[nn.Parameter]:
+    def last_projection(self, name: str) -> list[nn.Parameter]:
         return list(getattr(self.blocks[-1].attn, f'{name}_proj').parameters())
 
     def last_mlp_parameters(self) -> Iterator[nn.Parameter]:

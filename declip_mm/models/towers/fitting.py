@@ -1,7 +1,6 @@
 """Which trunks can be decoupled, and why the others cannot."""
 
 import re
-from typing import Dict, Type
 
 import timm
 
@@ -15,7 +14,7 @@ FITTING = (
 )
 
 #: File of timm that a model comes from -> what stands in the way.
-_REASONS: Dict[str, str] = dict(
+_REASONS: dict[str, str] = dict(
     convnext='a convolutional network has no attention to decouple',
     fastvit='its stages convolve and reduce the grid',
     vitamin='its stages convolve and reduce the grid',
@@ -28,7 +27,7 @@ _REASONS: Dict[str, str] = dict(
 )
 
 
-def tower_type(name: str, towers: Dict[str, Type]) -> Type:
+def tower_type(name: str, towers: dict[str, type]) -> type:
     """The adapter for a timm trunk.
 
     Args:

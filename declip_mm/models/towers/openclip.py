@@ -1,6 +1,6 @@
 """OpenAI-type ViTs of open_clip: OpenAI, OpenCLIP, MetaCLIP, DFN."""
 
-from typing import Iterator, List, Sequence, Tuple
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn as nn
@@ -45,7 +45,7 @@ class SplitAttention(nn.Module):
                 for name, rows in zip('qkv', fused.chunk(3)):
                     state_dict[f'{prefix}{name}_proj.{part}'] = rows
 
-    def project(self, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, D) -> q, k, v, each (B, A, T, d)."""
         return tuple(
             layer(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
@@ -54,7 +54,7 @@ class SplitAttention(nn.Module):
 
     def forward(
         self, query: Tensor, *_, need_weights: bool = False, **__
-    ) -> Tuple[Tensor, None]:
+    ) -> tuple[Tensor, None]:
         """Self-attention with the return type of the replaced module."""
         values = scaled_dot_product_attention(*self.project(query))
         return self.out_proj(values.transpose(1, 2).flatten(2)), None
@@ -105,7 +105,7 @@ class OpenCLIPTower(Tower):
     def blocks(self) -> Sequence[nn.Module]:
         return self.trunk.transformer.resblocks
 
-    def embed(self, image: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+    def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
         trunk = self.trunk
         patches = trunk.conv1(image)  # (B, D, h, w)
         grid = tuple(patches.shape[2:])
@@ -117,11 +117,11 @@ class OpenCLIPTower(Tower):
         return trunk.ln_pre(tokens), grid
 
     def run_block(
-        self, index: int, tokens: Tensor, grid: Tuple[int, int]
+        self, index: int, tokens: Tensor, grid: tuple[int, int]
     ) -> Tensor:
         return self.blocks[index](tokens)
 
-    def last_qkv(self, tokens: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    def last_qkv(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         block = self.blocks[-1]
         return block.attn.project(block.ln_1(tokens))
 
@@ -148,7 +148,7 @@ class OpenCLIPTower(Tower):
         yield from self.trunk.ln_post.parameters()
         yield self.trunk.proj
 
-    def last_projection(self, name: str) -> List[nn.Parameter]:
+    def last_projection(self, name: str) -> list[nn.Parameter]:
         return list(getattr(self.blocks[-1].attn, f'{name}_proj').parameters())
 
     def last_mlp_parameters(self) -> Iterator[nn.Parameter]:

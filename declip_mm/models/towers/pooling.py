@@ -1,6 +1,7 @@
 """Towers that pool with attention: SigLIP, SigLIP 2, PE-Core."""
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import timm
 import torch.nn as nn
@@ -44,7 +45,7 @@ class PoolingTower(Tower):
         out_dim: int,
         image_size: int,
         projection: bool,
-        timm_kwargs: Optional[Dict[str, Any]] = None,
+        timm_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         trunk = timm.create_model(
@@ -98,13 +99,13 @@ class PoolingTower(Tower):
         return self.trunk.blocks
 
     @property
-    def stages(self) -> List[nn.Module]:
+    def stages(self) -> list[nn.Module]:
         return [*self.trunk.blocks, self.trunk.attn_pool]
 
-    def embed(self, image: Tensor) -> Tuple[Tensor, Tuple[int, int]]:
+    def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
         return embed_with_timm(self.trunk, image)
 
-    def last_qkv(self, tokens: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    def last_qkv(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         head, x = self.trunk.attn_pool, self.trunk.norm(tokens)
         q, k, v = (head.split(p(x)) for p in (head.q, head.k, head.v))
         return head.q_norm(q), head.k_norm(k), v
@@ -116,7 +117,7 @@ class PoolingTower(Tower):
         head = self.trunk.attn_pool
         return head.mlp(head.norm(tokens))
 
-    def last_vanilla(self, tokens: Tensor, grid: Tuple[int, int]) -> Tensor:
+    def last_vanilla(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         """The patch tokens in the probe's place, ordinary otherwise."""
         values = scaled_dot_product_attention(*self.last_qkv(tokens))
         return self.last_ordinary(tokens, self.merge_heads(values))
@@ -150,7 +151,7 @@ class PoolingTower(Tower):
         for module in (self.trunk.norm, self.trunk.fc_norm, self.trunk.head):
             yield from module.parameters()
 
-    def last_projection(self, name: str) -> List[nn.Parameter]:
+    def last_projection(self, name: str) -> list[nn.Parameter]:
         return list(getattr(self.trunk.attn_pool, name).parameters())
 
     def last_mlp_parameters(self) -> Iterator[nn.Parameter]:
@@ -171,7 +172,7 @@ class SigLIPTower(PoolingTower):
     decoupling = 'pooling head'
 
     def run_block(
-        self, index: int, tokens: Tensor, grid: Tuple[int, int]
+        self, index: int, tokens: Tensor, grid: tuple[int, int]
     ) -> Tensor:
         return self.blocks[index](tokens)
 
@@ -188,7 +189,7 @@ class PETower(PoolingTower):
     decoupling = 'pooling head, a form of declip_mm without reference'
 
     def run_block(
-        self, index: int, tokens: Tensor, grid: Tuple[int, int]
+        self, index: int, tokens: Tensor, grid: tuple[int, int]
     ) -> Tensor:
         rope = self.trunk.rope.get_embed(shape=list(grid))
         return self.blocks[index](tokens, rope=rope)

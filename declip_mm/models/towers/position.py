@@ -1,7 +1,5 @@
 """Position embeddings for any patch grid."""
 
-from typing import Tuple
-
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -12,7 +10,7 @@ __all__ = ['embed_with_timm', 'resize_position_embedding']
 
 def embed_with_timm(
     trunk: nn.Module, image: Tensor
-) -> Tuple[Tensor, Tuple[int, int]]:
+) -> tuple[Tensor, tuple[int, int]]:
     """Patches, CLS where there is one, positions, norm before the blocks.
 
     Args:
@@ -34,7 +32,7 @@ def embed_with_timm(
 
 
 def resize_position_embedding(
-    position: Tensor, grid: Tuple[int, int], num_prefix: int = 1
+    position: Tensor, grid: tuple[int, int], num_prefix: int = 1
 ) -> Tensor:
     """Resize the patch part of a learned position embedding.
 

@@ -1,6 +1,6 @@
 """Vision foundation models as sources of dense maps."""
 
-from typing import Any, Dict, Optional, Union
+from typing import Any
 
 from .mmpretrain_source import MMPretrainSource, fetch_mmpretrain
 from .source import VFMSource
@@ -18,10 +18,10 @@ _MMPRETRAIN = 'mmpretrain:'
 
 
 def open_source(
-    model: Union[str, Dict[str, Any]],
-    layer: Optional[int],
+    model: str | dict[str, Any],
+    layer: int | None,
     final_norm: bool,
-    timm_kwargs: Optional[dict],
+    timm_kwargs: dict | None,
 ) -> VFMSource:
     """Build the network that a VFM teacher names.
 

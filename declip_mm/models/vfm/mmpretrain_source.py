@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from typing import Any, Dict, Optional, Union
+from typing import Any
 
 import torch
 from mmengine.registry import DefaultScope
@@ -26,11 +26,9 @@ class MMPretrainSource(VFMSource):
         layer: What ``out_indices`` is set to; None leaves the backbone's.
     """
 
-    def __init__(
-        self, model: Union[str, Dict[str, Any]], layer: Optional[int]
-    ) -> None:
+    def __init__(self, model: str | dict[str, Any], layer: int | None) -> None:
         package = _import()
-        pixels: Dict[str, Any] = {}
+        pixels: dict[str, Any] = {}
         self.published_name = model if isinstance(model, str) else None
         if isinstance(model, str):
             config, pixels = _read_named(package, model)
@@ -75,7 +73,7 @@ class MMPretrainSource(VFMSource):
             )
         return found
 
-    def own_layout(self, weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    def own_layout(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         prefix = 'backbone.'
         inner = {
             k[len(prefix) :]: v
@@ -84,7 +82,7 @@ class MMPretrainSource(VFMSource):
         }
         return inner or weights
 
-    def published(self) -> Dict[str, Tensor]:
+    def published(self) -> dict[str, Tensor]:
         if self.published_name is None:
             raise ValueError(
                 f'{self.name} is given as a config, which has no published '
@@ -141,7 +139,7 @@ def _read_named(package: Any, name: str) -> tuple:
     return config.model.backbone.to_dict(), pixels
 
 
-def _ask_for_map(config: Dict[str, Any], kind: type, name: str) -> None:
+def _ask_for_map(config: dict[str, Any], kind: type, name: str) -> None:
     """ViTs choose between class token, tokens and map by ``out_type``."""
     if 'out_type' not in inspect.signature(kind.__init__).parameters:
         return

@@ -1,7 +1,6 @@
 """What the VFM teacher needs of a network."""
 
 from abc import ABCMeta, abstractmethod
-from typing import Dict, List, Tuple
 
 import torch.nn as nn
 import torch.nn.functional as F
@@ -28,19 +27,19 @@ class VFMSource(metaclass=ABCMeta):
     layer: int
     stride: int
     divisor: int
-    pixel_mean: Tuple[float, ...]
-    pixel_std: Tuple[float, ...]
+    pixel_mean: tuple[float, ...]
+    pixel_std: tuple[float, ...]
 
     @abstractmethod
     def dense(self, image: Tensor) -> Tensor:
         """(B, 3, V, V) of an allowed size -> (B, D', h, w)."""
 
     @abstractmethod
-    def own_layout(self, weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    def own_layout(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """A file's state dict -> the trunk's names; the head may stay."""
 
     @abstractmethod
-    def published(self) -> Dict[str, Tensor]:
+    def published(self) -> dict[str, Tensor]:
         """The library's own weights; may download them."""
 
     def features(self, image: Tensor) -> Tensor:
@@ -61,7 +60,7 @@ class VFMSource(metaclass=ABCMeta):
         found = self.dense(padded)
         return found[..., : -(-height // stride), : -(-width // stride)]
 
-    def load(self, weights: Dict[str, Tensor], origin: str) -> None:
+    def load(self, weights: dict[str, Tensor], origin: str) -> None:
         """Fill the trunk, strictly up to the unused classifier.
 
         Raises:
@@ -91,6 +90,6 @@ class VFMSource(metaclass=ABCMeta):
         kept = {k: v for k, v in tower.items() if k in wanted}
         self.trunk.load_state_dict({**wanted, **kept})
 
-    def classifier(self) -> List[str]:
+    def classifier(self) -> list[str]:
         """Prefixes of what follows the dense features and stays unused."""
         return ['head.']

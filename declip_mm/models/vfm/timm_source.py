@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 import timm
 import torch.nn as nn
@@ -45,9 +45,9 @@ class TimmSource(VFMSource):
     def __init__(
         self,
         name: str,
-        layer: Optional[int],
+        layer: int | None,
         final_norm: bool,
-        options: Dict[str, Any],
+        options: dict[str, Any],
     ) -> None:
         self.name = name
         self.options = dict(num_classes=0, **options)
@@ -100,7 +100,7 @@ class TimmSource(VFMSource):
                 f'{kind.__name__} have no picture layout.'
             )
 
-    def _level(self, strides: list, layer: Optional[int]) -> int:
+    def _level(self, strides: list, layer: int | None) -> int:
         depth = len(strides)
         if layer is None:
             fine = [i for i, s in enumerate(strides) if s <= _STRIDE]
@@ -129,7 +129,7 @@ class TimmSource(VFMSource):
             ) from error
         return features
 
-    def own_layout(self, weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    def own_layout(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         for prefix in _PREFIXES:
             inner = {
                 k[len(prefix) :]: v
@@ -151,7 +151,7 @@ class TimmSource(VFMSource):
             own[key] = patches  # timm would resize those of another network
         return own
 
-    def published(self) -> Dict[str, Tensor]:
+    def published(self) -> dict[str, Tensor]:
         source = timm.create_model(
             self.name,
             pretrained=True,
@@ -160,7 +160,7 @@ class TimmSource(VFMSource):
         )
         return source.state_dict()
 
-    def classifier(self) -> Tuple[str, ...]:
+    def classifier(self) -> tuple[str, ...]:
         named = self.trunk.pretrained_cfg.get('classifier') or ()
         named = (named,) if isinstance(named, str) else tuple(named)
         return ('head.', *(f'{name}.' for name in named))

@@ -4,13 +4,13 @@ Q queries (texts), T classes; H W size of the result.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .resizing import resize, resize_rows
-from .windows import PictureFeatures
+from .windows import ImageFeatures
 
 __all__ = [
     'BestQuery',
@@ -41,9 +41,9 @@ class BestQuery(NamedTuple):
 
 
 def best_query(
-    features: PictureFeatures,
+    features: ImageFeatures,
     texts: Tensor,
-    size: Tuple[int, int],
+    size: tuple[int, int],
     scale: float,
     probability: bool = True,
     memory: int = 256,
@@ -76,8 +76,8 @@ def best_query(
 
 
 def best_of_chunks(
-    chunks: Iterable[Tuple[int, Tensor]],
-    size: Tuple[int, int],
+    chunks: Iterable[tuple[int, Tensor]],
+    size: tuple[int, int],
     device: torch.device,
     room: int,
     softmax: bool = False,
@@ -137,9 +137,9 @@ def labels_of(
 
 
 def query_probabilities(
-    features: PictureFeatures,
+    features: ImageFeatures,
     texts: Tensor,
-    size: Tuple[int, int],
+    size: tuple[int, int],
     scale: float,
 ) -> Tensor:
     """(Q, H, W) softmax over all queries, for those who ask for them all."""

@@ -4,7 +4,7 @@ C joint dimension, h w patch grid, H W picture, K classes, R regions.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,15 +20,15 @@ from ..text import (
     parse_names,
 )
 from .arg_max import best_query, labels_of
-from .inputs import Picture, as_tensor, checked_boxes, checked_masks
+from .inputs import ImageLike, as_tensor, checked_boxes, checked_masks
 from .resizing import resize_image, short_side_size
 from .text_tower import find_text_tower
-from .windows import PictureFeatures, encode_windows
+from .windows import ImageFeatures, encode_windows
 
 __all__ = ['DenseEncoder', 'RegionNames', 'Segmented']
 
 #: ``['cat', 'dog']``, ``'cat,dog'``, a file, or class -> its texts.
-Names = Union[str, Sequence[str], Mapping[str, Sequence[str]]]
+Names = str | Sequence[str] | Mapping[str, Sequence[str]]
 
 #: Training side of a CLIP that says none, in native sides.
 _NATIVE_SIDES = 2
@@ -111,14 +111,14 @@ class DenseEncoder:
 
     def __init__(
         self,
-        weights: Union[str, DeCLIPViT],
-        text: Union[str, dict, DeCLIPTextEncoder, None] = None,
+        weights: str | DeCLIPViT,
+        text: str | dict | DeCLIPTextEncoder | None = None,
         *,
         short_side: int | None = None,
         long_side: int = 2048,
         window: int | None = None,
         stride: int | None = None,
-        prompts: Union[str, Sequence[str], None] = None,
+        prompts: str | Sequence[str] | None = None,
         logit_scale: float = 40.0,
         device: str | torch.device | None = None,
         dtype: torch.dtype = torch.float32,
@@ -165,9 +165,9 @@ class DenseEncoder:
     @torch.no_grad()
     def encode_image(
         self,
-        image: Union[Picture, Sequence[Picture]],
+        image: ImageLike | Sequence[ImageLike],
         normalize: bool = True,
-    ) -> Union[Tensor, list[Tensor]]:
+    ) -> Tensor | list[Tensor]:
         """The dense map of a picture, or of each of several.
 
         One pass over the whole picture, whatever ``window`` is. The map
@@ -194,7 +194,7 @@ class DenseEncoder:
         dense = self.backbone.forward_dense(inputs.to(self.dtype))
         return dense.content.float()
 
-    def _prepare(self, image: Picture) -> Tensor:
+    def _prepare(self, image: ImageLike) -> Tensor:
         """(3, h, w) float32, resized and normalised as the backbone wants."""
         pixels = as_tensor(image).to(self.device)
         size = short_side_size(
@@ -235,7 +235,7 @@ class DenseEncoder:
     @torch.no_grad()
     def segment(
         self,
-        image: Picture,
+        image: ImageLike,
         names: Names,
         threshold: float = 0.0,
     ) -> Segmented:
@@ -244,7 +244,7 @@ class DenseEncoder:
         With one name every pixel is it: give it something to be told from.
 
         Args:
-            image: See :data:`Picture`.
+            image: See :data:`ImageLike`.
             names: See :data:`Names`.
             threshold: Probability below which a pixel has no class.
         """
@@ -286,12 +286,12 @@ class DenseEncoder:
                 'the map was made of, and the same short_side.'
             )
         unit = F.normalize(content.to(self.device).float(), dim=0)
-        whole = PictureFeatures.of_whole(unit, shown, patch)
+        whole = ImageFeatures.of_whole(unit, shown, patch)
         return self._name(whole, tuple(size), names, threshold)
 
     def _name(
         self,
-        features: PictureFeatures,
+        features: ImageFeatures,
         size: tuple[int, int],
         names: Names,
         threshold: float,
@@ -306,7 +306,7 @@ class DenseEncoder:
     @torch.no_grad()
     def classify_regions(
         self,
-        image: Picture,
+        image: ImageLike,
         names: Names,
         *,
         boxes: Any = None,
@@ -315,7 +315,7 @@ class DenseEncoder:
         """Name regions, such as those of a detector or of SAM.
 
         Args:
-            image: See :data:`Picture`.
+            image: See :data:`ImageLike`.
             names: See :data:`Names`.
             boxes: (R, 4) x0 y0 x1 y1 in pixels of the picture, or
             masks: (R, H, W) bool of the picture's size; give one of the two.
@@ -332,7 +332,7 @@ class DenseEncoder:
 
     @torch.no_grad()
     def encode_regions(
-        self, image: Picture, *, boxes: Any = None, masks: Any = None
+        self, image: ImageLike, *, boxes: Any = None, masks: Any = None
     ) -> Tensor:
         """Features of regions: (R, C) float32, not normalised.
 

@@ -1,20 +1,20 @@
 """Pictures and regions as programs hand them in."""
 
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-__all__ = ['Picture', 'as_tensor', 'checked_boxes', 'checked_masks']
+__all__ = ['ImageLike', 'as_tensor', 'checked_boxes', 'checked_masks']
 
 #: A picture as people have it: (H, W, 3) uint8 RGB, a Pillow picture, or a
 #: tensor (3, H, W), uint8 or float in [0, 1].
-Picture = Union[np.ndarray, Image.Image, Tensor]
+ImageLike = np.ndarray | Image.Image | Tensor
 
 
-def as_tensor(image: Picture) -> Tensor:
+def as_tensor(image: ImageLike) -> Tensor:
     """(3, H, W) with values from 0 to 255.
 
     Raises:

@@ -1,6 +1,6 @@
 """Bilinear resizing, at once or in strips of the result."""
 
-from typing import Iterator, Tuple
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from torch import Tensor
 __all__ = ['resize', 'resize_image', 'resize_rows', 'short_side_size']
 
 
-def resize(maps: Tensor, size: Tuple[int, int]) -> Tensor:
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """(T, h, w) or (B, T, h, w) -> (..., H, W), bilinear.
 
     ``align_corners`` is False.
@@ -23,7 +23,7 @@ def resize(maps: Tensor, size: Tuple[int, int]) -> Tensor:
     return found if maps.ndim == 4 else found[0]
 
 
-def resize_image(image: Tensor, size: Tuple[int, int]) -> Tensor:
+def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
     """A picture (C, H, W) of any type -> (C, *size) float32.
 
     A channel at a time: floats of a large picture are four times its bytes.
@@ -32,8 +32,8 @@ def resize_image(image: Tensor, size: Tuple[int, int]) -> Tensor:
 
 
 def resize_rows(
-    maps: Tensor, size: Tuple[int, int], rows: int
-) -> Iterator[Tuple[int, Tensor]]:
+    maps: Tensor, size: tuple[int, int], rows: int
+) -> Iterator[tuple[int, Tensor]]:
     """Equal to :func:`resize`, in strips of the result.
 
     Args:
@@ -61,7 +61,7 @@ def resize_rows(
 
 def short_side_size(
     height: int, width: int, short_side: int, long_side: int
-) -> Tuple[int, int]:
+) -> tuple[int, int]:
     """(H, W) with the short side resized to ``short_side``.
 
     That of mmseg's ``Resize(scale=(long_side, short_side),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Union
 
 from ...assets import resolve_asset
 from ..declip_vit import DeCLIPViT
@@ -13,7 +12,7 @@ __all__ = ['find_text_tower']
 
 
 def find_text_tower(
-    text: Union[str, dict, DeCLIPTextEncoder, None],
+    text: str | dict | DeCLIPTextEncoder | None,
     backbone: DeCLIPViT,
     origin: str,
 ) -> DeCLIPTextEncoder:

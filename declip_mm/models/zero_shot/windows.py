@@ -4,7 +4,8 @@ B pictures, n windows of one, C joint dimension, Q queries.
 """
 
 from collections import defaultdict
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from .resizing import resize
 
-__all__ = ['PictureFeatures', 'Window', 'encode_windows', 'place_windows']
+__all__ = ['ImageFeatures', 'Window', 'encode_windows', 'place_windows']
 
 
 class Window(NamedTuple):
@@ -24,7 +25,7 @@ class Window(NamedTuple):
     width: int
 
 
-class PictureFeatures(NamedTuple):
+class ImageFeatures(NamedTuple):
     """What the windows of one picture show.
 
     Attributes:
@@ -34,13 +35,13 @@ class PictureFeatures(NamedTuple):
         maps: Per window (C, h, w) unit features of the padded window.
     """
 
-    size: Tuple[int, int]
-    windows: List[Window]
-    padded: List[Tuple[int, int]]
-    maps: List[Tensor]
+    size: tuple[int, int]
+    windows: list[Window]
+    padded: list[tuple[int, int]]
+    maps: list[Tensor]
 
     @classmethod
-    def of_map(cls, content: Tensor) -> 'PictureFeatures':
+    def of_map(cls, content: Tensor) -> 'ImageFeatures':
         """Of one dense map (C, h, w), with the grid as its own picture."""
         size = tuple(content.shape[-2:])
         unit = F.normalize(content.float(), dim=0)
@@ -48,8 +49,8 @@ class PictureFeatures(NamedTuple):
 
     @classmethod
     def of_whole(
-        cls, unit: Tensor, size: Tuple[int, int], patch: int
-    ) -> 'PictureFeatures':
+        cls, unit: Tensor, size: tuple[int, int], patch: int
+    ) -> 'ImageFeatures':
         """Of a picture (H, W) that one pass saw, padded to whole patches.
 
         Args:
@@ -82,8 +83,8 @@ class PictureFeatures(NamedTuple):
 
 
 def place_windows(
-    size: Tuple[int, int], window: Optional[int], stride: int
-) -> List[Window]:
+    size: tuple[int, int], window: int | None, stride: int
+) -> list[Window]:
     """Windows as mmseg's ``slide`` mode places them.
 
     The last of a row and of a column is moved back to the border; a picture
@@ -104,7 +105,7 @@ def place_windows(
     ]
 
 
-def _starts(length: int, window: int, stride: int) -> List[int]:
+def _starts(length: int, window: int, stride: int) -> list[int]:
     room = max(length - window, 0)
     return [min(i * stride, room) for i in range(-(-room // stride) + 1)]
 
@@ -112,11 +113,11 @@ def _starts(length: int, window: int, stride: int) -> List[int]:
 def encode_windows(
     images: Sequence[Tensor],
     encode: Callable[[Tensor], Tensor],
-    window: Optional[int],
+    window: int | None,
     stride: int,
     patch: int,
     batch: int,
-) -> List[PictureFeatures]:
+) -> list[ImageFeatures]:
     """Features of all windows of all pictures.
 
     Windows of one size go through the network together, whichever picture
@@ -131,11 +132,11 @@ def encode_windows(
         batch: Windows at a time.
     """
     placed = [place_windows(i.shape[-2:], window, stride) for i in images]
-    groups: Dict[Tuple[int, int], List[Tuple[int, int]]] = defaultdict(list)
+    groups: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     for picture, windows in enumerate(placed):
         for number, place in enumerate(windows):
             groups[place.height, place.width].append((picture, number))
-    found: Dict[Tuple[int, int], Tensor] = {}
+    found: dict[tuple[int, int], Tensor] = {}
     for size, members in groups.items():
         for first in range(0, len(members), batch):
             part = members[first : first + batch]
@@ -144,7 +145,7 @@ def encode_windows(
             units = F.normalize(encode(crops).float(), dim=1)
             found.update(zip(part, units))
     return [
-        PictureFeatures(
+        ImageFeatures(
             tuple(image.shape[-2:]),
             windows,
             [_padded(w[2:], patch) for w in windows],
@@ -159,10 +160,10 @@ def _cut(image: Tensor, place: Window) -> Tensor:
     return image[:, y : y + height, x : x + width]
 
 
-def _padded(size: Sequence[int], patch: int) -> Tuple[int, int]:
+def _padded(size: Sequence[int], patch: int) -> tuple[int, int]:
     return tuple(-(-side // patch) * patch for side in size)
 
 
-def _padding(size: Tuple[int, int], patch: int) -> Tuple[int, int, int, int]:
+def _padding(size: tuple[int, int], patch: int) -> tuple[int, int, int, int]:
     height, width = _padded(size, patch)
     return 0, width - size[1], 0, height - size[0]

@@ -3,7 +3,7 @@
 B images, T classes, N cells of the h x w grid, D channels, G guidance.
 """
 
-from typing import Callable, Optional, Tuple
+from collections.abc import Callable
 
 import torch
 import torch.nn as nn
@@ -20,7 +20,7 @@ __all__ = [
     'run_chunks',
 ]
 
-Grid = Tuple[int, int]
+Grid = tuple[int, int]
 
 
 def _mlp(dim: int, activation: nn.Module) -> nn.Sequential:
@@ -33,7 +33,7 @@ def run_chunks(
     function: Callable[..., Tensor],
     x: Tensor,
     dim: int,
-    size: Optional[int],
+    size: int | None,
     with_cp: bool,
 ) -> Tensor:
     """Apply a function that works on each slice of ``x`` on its own.
@@ -150,7 +150,7 @@ class ClassAggregation(nn.Module):
         guidance: Tensor,
         grid: Grid,
         pooling: int,
-        pixel_chunk: Optional[int] = None,
+        pixel_chunk: int | None = None,
         with_cp: bool = False,
     ) -> Tensor:
         """Let the classes of each cell look at each other.
@@ -218,8 +218,8 @@ class AggregatorLayer(nn.Module):
         text_guidance: Tensor,
         grid: Grid,
         pooling: int,
-        class_chunk: Optional[int] = None,
-        pixel_chunk: Optional[int] = None,
+        class_chunk: int | None = None,
+        pixel_chunk: int | None = None,
         with_cp: bool = False,
     ) -> Tensor:
         """(B, T, N, D), (B, N, G), (B, T, G) -> (B, T, N, D)."""

@@ -9,8 +9,6 @@ of the projection and is added by broadcasting: the same numbers, without T
 copies and without a batch order to get wrong.
 """
 
-from typing import Optional, Tuple
-
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -39,7 +37,7 @@ class GuidedLinear(nn.Linear):
 
 
 def shift_mask(
-    grid: Tuple[int, int], window: int, shift: int, device: torch.device
+    grid: tuple[int, int], window: int, shift: int, device: torch.device
 ) -> Tensor:
     """Additive mask that keeps rolled windows from mixing far-off cells.
 
@@ -68,7 +66,7 @@ def _windows(x: Tensor, window: int) -> Tensor:
     return x.transpose(2, 3).flatten(3, 4).flatten(0, 2)
 
 
-def _from_windows(x: Tensor, grid: Tuple[int, int], window: int) -> Tensor:
+def _from_windows(x: Tensor, grid: tuple[int, int], window: int) -> Tensor:
     """(M * windows, L, D) -> (M, h, w, D)."""
     h, w = grid
     shape = (-1, h // window, w // window, window, window)
@@ -106,7 +104,7 @@ class WindowAttention(nn.Module):
         self.v = nn.Linear(dim, dim)
         self.proj = nn.Linear(dim, dim)
 
-    def _heads(self, x: Tensor, count: int, grid: Tuple[int, int]) -> Tensor:
+    def _heads(self, x: Tensor, count: int, grid: tuple[int, int]) -> Tensor:
         """(B, T, N, D) -> (B * T * windows, A, L, D / A)."""
         x = x.reshape(count, *grid, -1)
         if self.shift:
@@ -115,7 +113,7 @@ class WindowAttention(nn.Module):
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
     def forward(
-        self, tokens: Tensor, guidance: Tensor, grid: Tuple[int, int]
+        self, tokens: Tensor, guidance: Tensor, grid: tuple[int, int]
     ) -> Tensor:
         """Attend within windows.
 
@@ -136,7 +134,7 @@ class WindowAttention(nn.Module):
                 self.v(tokens),
             )
         )
-        mask: Optional[Tensor] = None
+        mask: Tensor | None = None
         if self.shift:
             mask = shift_mask(grid, self.window, self.shift, q.device)
             # (B * T * windows, A, L, L) without a copy per class

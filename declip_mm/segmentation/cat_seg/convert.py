@@ -1,7 +1,5 @@
 """Released checkpoints into an :class:`OVCATSegmentor`, strictly."""
 
-from typing import Dict, List, Optional
-
 import torch.nn as nn
 from torch import Tensor
 
@@ -12,7 +10,7 @@ from .segmentor import OVCATSegmentor
 __all__ = ['load_released']
 
 
-def _fill(part: nn.Module, weights: Dict[str, Tensor], what: str) -> int:
+def _fill(part: nn.Module, weights: dict[str, Tensor], what: str) -> int:
     """Load one part, strictly; returns how many tensors it took."""
     bad = [k for k, v in weights.items() if not v.isfinite().all()]
     if bad:
@@ -41,9 +39,9 @@ def _check_hints(model: OVCATSegmentor, path: str) -> None:
 def load_released(
     model: OVCATSegmentor,
     path: str,
-    text: Optional[str] = None,
-    trust_pickle: Optional[str] = None,
-) -> Dict[str, int]:
+    text: str | None = None,
+    trust_pickle: str | None = None,
+) -> dict[str, int]:
     """Fill a model from the authors' file.
 
     Args:
@@ -63,7 +61,7 @@ def load_released(
     _check_hints(model, path)
     parts = read_parts(read_checkpoint(path, trust_pickle)[0])
     head, strange = released_head(parts.beside)
-    unknown: List[str] = [*parts.strange, *strange]
+    unknown: list[str] = [*parts.strange, *strange]
     if unknown:
         raise ValueError(
             f'{path} has {len(unknown)} keys of no known part, such as '

@@ -3,8 +3,6 @@
 B images, T classes, P prompts a class, C joint dimension, h w grid.
 """
 
-from typing import Optional, Tuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -34,7 +32,7 @@ def cost_volume(content: Tensor, text: Tensor) -> Tensor:
 
 def prune_classes(
     cost: Tensor, text: Tensor, limit: int
-) -> Tuple[Tensor, Tensor, Optional[Tensor]]:
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Keep the classes whose best cosine anywhere in the image is highest.
 
     Args:
@@ -57,7 +55,7 @@ def prune_classes(
 
 
 def fill_pruned(
-    logits: Tensor, keep: Optional[Tensor], num_classes: int
+    logits: Tensor, keep: Tensor | None, num_classes: int
 ) -> Tensor:
     """Give the classes that were left out the logit :data:`PRUNED`.
 

@@ -3,7 +3,7 @@
 B images, T classes, D channels.
 """
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch.nn as nn
 import torch.nn.functional as F

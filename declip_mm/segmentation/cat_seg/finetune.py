@@ -1,6 +1,6 @@
 """What of the two CLIP towers trains in CAT-Seg."""
 
-from typing import Dict, Iterator, Mapping, Union
+from collections.abc import Iterator, Mapping
 
 import torch.nn as nn
 from mmengine.logging import print_log
@@ -37,7 +37,7 @@ def _attention_weights(
 
 
 def _select(
-    encoder: Union[DeCLIPViT, TrainableTextEncoder], mode: str, where: str
+    encoder: DeCLIPViT | TrainableTextEncoder, mode: str, where: str
 ) -> Iterator[nn.Parameter]:
     if mode == 'none':
         return
@@ -51,7 +51,7 @@ def _select(
 
 
 def _freeze(
-    encoder: Union[DeCLIPViT, TrainableTextEncoder], mode: str, where: str
+    encoder: DeCLIPViT | TrainableTextEncoder, mode: str, where: str
 ) -> int:
     """Apply one policy; returns how many numbers train."""
     if mode not in FINETUNE:
@@ -79,8 +79,8 @@ def apply_finetune(
     image: DeCLIPViT,
     text: TrainableTextEncoder,
     head: nn.Module,
-    finetune: Union[str, Mapping[str, str]],
-) -> Dict[str, int]:
+    finetune: str | Mapping[str, str],
+) -> dict[str, int]:
     """Freeze what does not train, split what trains in part, log counts.
 
     Parameters are found as attributes of the attention modules, not by

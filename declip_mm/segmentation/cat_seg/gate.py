@@ -1,6 +1,6 @@
 """Looks at the raw features before a long training begins."""
 
-from typing import List, NamedTuple, Tuple
+from typing import NamedTuple
 
 import torch
 import torch.nn as nn
@@ -11,7 +11,7 @@ from mmseg.registry import HOOKS
 from ...engine.unwrap import unwrap
 from ...evaluation.dense_iou import intersect_and_areas
 from ...models.zero_shot.arg_max import best_query
-from ...models.zero_shot.windows import PictureFeatures
+from ...models.zero_shot.windows import ImageFeatures
 
 __all__ = ['ZeroShotGateHook', 'ZeroShotProbe', 'probe_zero_shot']
 
@@ -27,7 +27,7 @@ class ZeroShotProbe(NamedTuple):
 
     miou: float
     text_cosine: float
-    untrained: Tuple[str, ...]
+    untrained: tuple[str, ...]
 
     @property
     def diagnosis(self) -> str:
@@ -60,7 +60,7 @@ def looks_untrained(tower: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def probe_zero_shot(model, items: List[dict]) -> ZeroShotProbe:
+def probe_zero_shot(model, items: list[dict]) -> ZeroShotProbe:
     """Measure raw cosines, with no head, on a few items of a data set.
 
     Args:
@@ -78,7 +78,7 @@ def probe_zero_shot(model, items: List[dict]) -> ZeroShotProbe:
         data = model.data_preprocessor(pseudo_collate([item]), False)
         content = model.extract_feat(data['inputs']).content.float()
         labels = data['data_samples'][0].gt_sem_seg.data[0]
-        features = PictureFeatures.of_map(content[0])
+        features = ImageFeatures.of_map(content[0])
         size = tuple(labels.shape)
         found = best_query(features, text, size, 1.0, False).index
         labels = labels.cpu().long()

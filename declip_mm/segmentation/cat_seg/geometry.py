@@ -3,8 +3,6 @@
 B images, V views, T classes.
 """
 
-from typing import Tuple
-
 import torch
 from torch import Tensor
 
@@ -50,7 +48,7 @@ class CATSegViews:
 
     def __init__(
         self,
-        size: Tuple[int, int] = (640, 640),
+        size: tuple[int, int] = (640, 640),
         crop: int = 384,
         stride: int = 256,
         with_global: bool = True,

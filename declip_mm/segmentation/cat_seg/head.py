@@ -4,7 +4,7 @@ B images, T classes, P prompts a class, C joint dimension, W tower width,
 N cells of the h x w grid, D channels of the cost embedding.
 """
 
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch.nn as nn
 import torch.nn.functional as F
@@ -72,11 +72,11 @@ class CATSegHead(BaseModule):
         train_pooling: int = 2,
         test_pooling: int = 1,
         unit_guidance: bool = True,
-        class_chunk: Optional[int] = None,
-        pixel_chunk: Optional[int] = None,
+        class_chunk: int | None = None,
+        pixel_chunk: int | None = None,
         with_cp: bool = False,
-        loss_decode: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        loss_decode: dict | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         for name, chunk in (('class', class_chunk), ('pixel', pixel_chunk)):

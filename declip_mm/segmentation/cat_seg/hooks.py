@@ -1,7 +1,5 @@
 """Which classes a CAT-Seg model tells apart while it trains and is tested."""
 
-from typing import Optional
-
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmseg.registry import HOOKS
@@ -31,9 +29,9 @@ class CATSegVocabularyHook(Hook):
 
     def __init__(
         self,
-        train: Optional[dict] = None,
-        val: Optional[dict] = None,
-        test: Optional[dict] = None,
+        train: dict | None = None,
+        val: dict | None = None,
+        test: dict | None = None,
     ) -> None:
         self.more = dict(train=train or {}, val=val or {}, test=test or {})
 
@@ -59,7 +57,7 @@ class CATSegVocabularyHook(Hook):
     def before_val_epoch(self, runner) -> None:
         self._hand_over(runner, 'val', runner.val_dataloader)
 
-    def after_val_epoch(self, runner, metrics: Optional[dict] = None) -> None:
+    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         if getattr(runner, '_train_loop', None) is not None:
             self._hand_over(runner, 'train', runner.train_dataloader)
 

@@ -4,7 +4,6 @@ The CLIP in these files is read by :mod:`declip_mm.checkpoint`.
 """
 
 import re
-from typing import Dict, List, Tuple
 
 from torch import Tensor
 
@@ -87,7 +86,7 @@ def from_official_head(key: str) -> str:
     return key
 
 
-def official_head_keys(weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
+def official_head_keys(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """State dict of the released aggregation head under our names."""
     out = {}
     for key, value in weights.items():
@@ -100,7 +99,7 @@ def official_head_keys(weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
     return out
 
 
-def released_head(weights: Dict[str, Tensor]) -> Tuple[Dict, List[str]]:
+def released_head(weights: dict[str, Tensor]) -> tuple[dict, list[str]]:
     """The head out of what a released checkpoint keeps beside the CLIP.
 
     Args:
@@ -120,7 +119,7 @@ def released_head(weights: Dict[str, Tensor]) -> Tuple[Dict, List[str]]:
     return official_head_keys(head), strange
 
 
-def head_options(weights: Dict[str, Tensor]) -> dict:
+def head_options(weights: dict[str, Tensor]) -> dict:
     """Read the sizes of :class:`CATSegHead` off its weights (our names).
 
     Window, class limit, heads and pooling leave no trace in the weights.

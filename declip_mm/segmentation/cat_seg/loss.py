@@ -3,8 +3,6 @@
 B images, T classes, h w logits, H W labels.
 """
 
-from typing import Optional
-
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -35,7 +33,7 @@ def dense_bce(
     labels: Tensor,
     ignore_index: int = 255,
     ignore_as_negative: bool = True,
-    class_chunk: Optional[int] = None,
+    class_chunk: int | None = None,
 ) -> Tensor:
     """Mean binary cross entropy of every class at every pixel.
 
@@ -88,7 +86,7 @@ class OVBCELoss(nn.Module):
     def __init__(
         self,
         ignore_as_negative: bool = True,
-        class_chunk: Optional[int] = None,
+        class_chunk: int | None = None,
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 V views, Q queries (texts), T classes.
 """
 
-from typing import Callable, Iterator, Tuple
+from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
@@ -21,7 +21,7 @@ Join = Callable[[Tensor], Tensor]
 
 def _chunks(
     logits: Tensor, join: Join, size: int
-) -> Iterator[Tuple[int, Tensor]]:
+) -> Iterator[tuple[int, Tensor]]:
     """First query and joined probabilities (q, h, w) of each chunk."""
     for first in range(0, logits.shape[1], size):
         part = logits[:, first : first + size]
@@ -33,10 +33,10 @@ def _chunks(
 def class_map(
     logits: Tensor,
     join: Join,
-    size: Tuple[int, int],
+    size: tuple[int, int],
     owner: Tensor,
     class_chunk: int = 32,
-) -> Tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """Most probable class of every pixel.
 
     Probabilities of all classes at full size (1.1 GB for A-847, 38 GB for a
@@ -64,7 +64,7 @@ def class_map(
 def class_probabilities(
     logits: Tensor,
     join: Join,
-    size: Tuple[int, int],
+    size: tuple[int, int],
     owner: Tensor,
     num_classes: int,
 ) -> Tensor:

@@ -5,8 +5,8 @@ three things: labels, metric and palette are about classes; a class may have
 several texts, and a text several words and prompts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple, Union
 
 from mmengine.logging import print_log
 
@@ -35,10 +35,10 @@ class TextQueries:
         templates: Prompts with one ``{}`` each.
     """
 
-    classes: Tuple[str, ...]
-    queries: Tuple[Tuple[str, ...], ...]
-    owner: Tuple[int, ...]
-    templates: Tuple[str, ...] = (TEMPLATE,)
+    classes: tuple[str, ...]
+    queries: tuple[tuple[str, ...], ...]
+    owner: tuple[int, ...]
+    templates: tuple[str, ...] = (TEMPLATE,)
 
     def __post_init__(self) -> None:
         wrong = [t for t in self.templates if t.count('{}') != 1]
@@ -49,7 +49,7 @@ class TextQueries:
             )
 
     @property
-    def texts(self) -> Tuple[str, ...]:
+    def texts(self) -> tuple[str, ...]:
         """Every prompt of every word of every query, in that order."""
         return tuple(
             template.replace('{}', word)
@@ -59,11 +59,11 @@ class TextQueries:
         )
 
     @property
-    def sizes(self) -> Tuple[int, ...]:
+    def sizes(self) -> tuple[int, ...]:
         """How many of :attr:`texts` belong to each query."""
         return tuple(len(w) * len(self.templates) for w in self.queries)
 
-    def alike(self, tokens: TokenBatch) -> List[Tuple[str, ...]]:
+    def alike(self, tokens: TokenBatch) -> list[tuple[str, ...]]:
         """Classes with different words that give the same tokens.
 
         Args:
@@ -91,7 +91,7 @@ def build_queries(
     vocabulary: SegVocabulary,
     synonyms: str = 'first',
     separator: str = ', ',
-    templates: Union[str, Sequence[str]] = TEMPLATE,
+    templates: str | Sequence[str] = TEMPLATE,
 ) -> TextQueries:
     """Make the queries of a vocabulary.
 

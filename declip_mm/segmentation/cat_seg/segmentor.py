@@ -3,7 +3,7 @@
 B images, V views, Q queries (texts), T classes, C joint dimension.
 """
 
-from typing import Dict, List, Mapping, Optional, Sequence, Union
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmseg.models.segmentors import BaseSegmentor
@@ -69,14 +69,14 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         decode_head: dict,
         *,
         taps: Sequence[int] = (3, 7),
-        input_size: Optional[int] = None,
-        finetune: Union[str, Mapping[str, str]] = 'attention',
-        vocabulary: Optional[dict] = None,
-        templates: Union[str, Sequence[str]] = TEMPLATE,
+        input_size: int | None = None,
+        finetune: str | Mapping[str, str] = 'attention',
+        vocabulary: dict | None = None,
+        templates: str | Sequence[str] = TEMPLATE,
         ignore_index: int = 255,
-        test_cfg: Optional[dict] = None,
-        data_preprocessor: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        test_cfg: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
         # Built here: mmengine's base class would not look in mmseg's registry
         # unless the default scope were mmseg.
@@ -125,11 +125,11 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         self,
         mode: str = 'catseg',
         crop: int = 384,
-        crop_batch: Optional[int] = None,
+        crop_batch: int | None = None,
         class_chunk: int = 32,
         keep_logits: bool = False,
         threshold: float = 0.0,
-        below: Union[int, str, None] = None,
+        below: int | str | None = None,
         **windows,
     ) -> None:
         if mode not in ('catseg', 'whole') or (mode == 'whole' and windows):
@@ -154,7 +154,7 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         return self.image_encoder.forward_dense(inputs, self.taps)
 
     def encode_decode(
-        self, inputs: Tensor, batch_data_samples: Optional[list] = None
+        self, inputs: Tensor, batch_data_samples: list | None = None
     ) -> Tensor:
         """(B, 3, H, W) -> (B, Q, 4h, 4w) logits on the patch grid h x w."""
         dense = self.extract_feat(inputs)
@@ -165,8 +165,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
     _forward = encode_decode
 
     def loss(
-        self, inputs: Tensor, data_samples: List[SegDataSample]
-    ) -> Dict[str, Tensor]:
+        self, inputs: Tensor, data_samples: list[SegDataSample]
+    ) -> dict[str, Tensor]:
         """``loss_seg`` of a batch with ``gt_sem_seg``."""
         logits = self.encode_decode(inputs)
         queries = self.known_queries()
@@ -179,8 +179,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
     def predict(
         self,
         inputs: Tensor,
-        data_samples: Optional[List[SegDataSample]] = None,
-    ) -> List[SegDataSample]:
+        data_samples: list[SegDataSample] | None = None,
+    ) -> list[SegDataSample]:
         """Class maps at the original size of each picture.
 
         Adds ``pred_sem_seg`` (1, H, W), the classes to their metainfo and,

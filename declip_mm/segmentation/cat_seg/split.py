@@ -1,6 +1,6 @@
 """Attention of OpenAI-type towers with q, k and v as layers of their own."""
 
-from typing import Iterable, Optional, Tuple
+from collections.abc import Iterable
 
 import torch.nn as nn
 import torch.nn.functional as F
@@ -18,10 +18,10 @@ class MaskedSplitAttention(SplitAttention):
         self,
         query: Tensor,
         *_,
-        attn_mask: Optional[Tensor] = None,
+        attn_mask: Tensor | None = None,
         need_weights: bool = False,
         **__,
-    ) -> Tuple[Tensor, None]:
+    ) -> tuple[Tensor, None]:
         """(B, T, D) and an additive (T, T) mask -> (B, T, D), None."""
         values = F.scaled_dot_product_attention(
             *self.project(query), attn_mask=attn_mask

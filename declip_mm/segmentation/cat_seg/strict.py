@@ -1,7 +1,5 @@
 """Refuses checkpoints that fill a model in part."""
 
-from typing import Dict, List
-
 import torch.nn as nn
 
 from ...checkpoint import consumer_of, refuse_consumer
@@ -26,7 +24,7 @@ class StrictLoad:
         model.register_load_state_dict_pre_hook(self)
 
     def __call__(
-        self, module: nn.Module, state_dict: Dict, prefix: str, *_
+        self, module: nn.Module, state_dict: dict, prefix: str, *_
     ) -> None:
         module.forget_texts()
         wanted = set(module.state_dict())
@@ -54,7 +52,7 @@ class StrictLoad:
             )
 
 
-def _extra(keys: List[str]) -> str:
+def _extra(keys: list[str]) -> str:
     if not keys:
         return ''
     return f'; {len(keys)} unknown keys, such as {keys[0]}'

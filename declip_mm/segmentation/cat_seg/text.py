@@ -1,6 +1,6 @@
 """The text tower of a CLIP, as a part of the model that trains."""
 
-from typing import Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -40,14 +40,14 @@ class TrainableTextEncoder(BaseModule):
     def __init__(
         self,
         model: ModelConfig = 'EVA02-B-16',
-        pretrained: Optional[str] = None,
+        pretrained: str | None = None,
         *,
-        quick_gelu: Optional[bool] = None,
+        quick_gelu: bool | None = None,
         allow_download: bool = False,
         split_attention: bool = False,
         chunk_size: int = 256,
         with_cp: bool = False,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         source = DeCLIPTextEncoder(
@@ -68,7 +68,7 @@ class TrainableTextEncoder(BaseModule):
         if split_attention:
             self._split()
         self.chunk_size, self.with_cp = chunk_size, with_cp
-        self._tokens: dict[Tuple[str, ...], TokenBatch] = {}
+        self._tokens: dict[tuple[str, ...], TokenBatch] = {}
 
     @property
     def source(self) -> DeCLIPTextEncoder:
@@ -147,7 +147,7 @@ class TrainableTextEncoder(BaseModule):
         # back from the order of lengths to the order of the texts
         return torch.cat(parts)[torch.argsort(order).to(device)]
 
-    def weights_mark(self) -> Tuple[float, ...]:
+    def weights_mark(self) -> tuple[float, ...]:
         """Changes whenever a weight changes, however it was changed.
 
         In-place version counters miss writes through ``.data`` (weight

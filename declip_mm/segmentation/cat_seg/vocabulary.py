@@ -3,7 +3,7 @@
 Q queries (texts), C joint dimension.
 """
 
-from typing import Mapping, Optional, Sequence, Tuple, Union
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn as nn
@@ -21,15 +21,15 @@ class TextQueriesMixin:
 
     def _init_vocabulary(
         self,
-        vocabulary: Optional[dict],
-        templates: Union[str, Sequence[str]],
+        vocabulary: dict | None,
+        templates: str | Sequence[str],
     ) -> None:
         self.templates = templates
-        self.queries: Optional[TextQueries] = None
+        self.queries: TextQueries | None = None
         #: Queries whose tokens were compared.
-        self._told_apart: Optional[TextQueries] = None
+        self._told_apart: TextQueries | None = None
         self.dataset_meta: dict = {}
-        self._text_cache: Tuple[Optional[tuple], Optional[Tensor]]
+        self._text_cache: tuple[tuple | None, Tensor | None]
         self.forget_texts()
         if vocabulary is not None:
             self.set_vocabulary(**vocabulary)
@@ -37,12 +37,12 @@ class TextQueriesMixin:
     def set_vocabulary(
         self,
         source: Source,
-        texts: Optional[Mapping[str, Sequence[str]]] = None,
-        palette: Optional[Sequence[Sequence[int]]] = None,
-        background: Union[str, Sequence[str], None] = None,
+        texts: Mapping[str, Sequence[str]] | None = None,
+        palette: Sequence[Sequence[int]] | None = None,
+        background: str | Sequence[str] | None = None,
         synonyms: str = 'first',
         separator: str = ', ',
-        templates: Union[str, Sequence[str], None] = None,
+        templates: str | Sequence[str] | None = None,
     ) -> None:
         """Segment into other classes from now on.
 

@@ -1,13 +1,11 @@
 """The 847 classes of ADE20K's full release, with their ids there."""
 
-from typing import List, Tuple
-
 from ...assets import resolve_asset
 
 __all__ = ['read_ade847']
 
 
-def read_ade847() -> List[Tuple[int, str]]:
+def read_ade847() -> list[tuple[int, str]]:
     """(class id in the release, name) of each label, 0 to 846.
 
     A name is a list of synonyms, ``'rug, carpet, carpeting'``. The choice of

@@ -2,8 +2,9 @@
 
 import logging
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -22,7 +23,7 @@ from ...datasets.decoding import (
     UnreadableImage,
     read_size,
 )
-from ...datasets.readings import LabelledPictures, spread
+from ...datasets.readings import LabelledImages, spread
 from ...models.text import list_classes, parse_classes, parse_names
 from ...visualization.colours import class_palette
 from .pairs import find_pairs
@@ -37,7 +38,7 @@ _LOOKED_AT = 16
 
 
 @DATASETS.register_module()
-class OVSegDataset(LabelledPictures, BaseSegDataset):
+class OVSegDataset(LabelledImages, BaseSegDataset):
     """mmseg's data set of pictures and class maps, for any names.
 
     Beside mmseg's own: labels beyond 255 (with :class:`LoadOVAnnotations`),
@@ -74,13 +75,13 @@ class OVSegDataset(LabelledPictures, BaseSegDataset):
     def __init__(
         self,
         ann_file: str = '',
-        img_suffix: Optional[str] = None,
+        img_suffix: str | None = None,
         *,
-        classes_file: Optional[str] = None,
-        texts: Union[str, Mapping[str, Sequence[str]], None] = None,
+        classes_file: str | None = None,
+        texts: str | Mapping[str, Sequence[str]] | None = None,
         ignore_index: int = 255,
-        metainfo: Optional[dict] = None,
-        data_root: Optional[str] = None,
+        metainfo: dict | None = None,
+        data_root: str | None = None,
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -126,13 +127,13 @@ class OVSegDataset(LabelledPictures, BaseSegDataset):
             self.full_init()
 
     @classmethod
-    def _load_metainfo(cls, metainfo: Optional[Mapping] = None) -> dict:
+    def _load_metainfo(cls, metainfo: Mapping | None = None) -> dict:
         return super()._load_metainfo(list_classes(metainfo))
 
     @staticmethod
     def _read_classes(
-        path: str, known: Optional[Sequence[str]], metainfo: dict
-    ) -> Tuple[str, ...]:
+        path: str, known: Sequence[str] | None, metainfo: dict
+    ) -> tuple[str, ...]:
         """Names of a file, and its phrases as texts."""
         phrases = parse_names(path)
         found = tuple(phrases)
@@ -148,8 +149,8 @@ class OVSegDataset(LabelledPictures, BaseSegDataset):
         return found
 
     def _texts(
-        self, texts: Union[str, Mapping[str, Sequence[str]], None]
-    ) -> Dict[str, Sequence[str]]:
+        self, texts: str | Mapping[str, Sequence[str]] | None
+    ) -> dict[str, Sequence[str]]:
         if isinstance(texts, str) and texts != 'field':
             raise ValueError(
                 f"texts={texts!r} is unknown; allowed are 'field' and a dict "
@@ -174,7 +175,7 @@ class OVSegDataset(LabelledPictures, BaseSegDataset):
         made = class_palette(classes)
         return [known.get(n, c) for n, c in zip(classes, made)]
 
-    def load_data_list(self) -> List[dict]:
+    def load_data_list(self) -> list[dict]:
         """One dict a picture; adds ``ignore_index`` to mmseg's keys."""
         self._check_files()
         label_map = self.label_map and {
@@ -192,7 +193,7 @@ class OVSegDataset(LabelledPictures, BaseSegDataset):
             )
         return found
 
-    def _list(self) -> List[dict]:
+    def _list(self) -> list[dict]:
         images = self.data_prefix.get('img_path')
         maps = self.data_prefix.get('seg_map_path')
         if any('://' in str(p) for p in (images, maps, self.ann_file)):
@@ -217,7 +218,7 @@ class OVSegDataset(LabelledPictures, BaseSegDataset):
             # do not say what they are).
             self.readings.replace = False
 
-    def label_size(self, info: dict) -> Optional[Tuple[int, int]]:
+    def label_size(self, info: dict) -> tuple[int, int] | None:
         """(height, width) of the class map."""
         path = info.get('seg_map_path')
         if path is None or '://' in path:
@@ -280,8 +281,8 @@ class OVSegDataset(LabelledPictures, BaseSegDataset):
 
 def _check_part(
     classes: Sequence[str],
-    own: Optional[Sequence[str]],
-    classes_file: Optional[str],
+    own: Sequence[str] | None,
+    classes_file: str | None,
 ) -> None:
     strangers = [n for n in classes if n not in (own or classes)]
     if strangers:
@@ -294,7 +295,7 @@ def _check_part(
 
 def _label_map(
     own: Sequence[str], classes: Sequence[str]
-) -> Optional[Dict[int, int]]:
+) -> dict[int, int] | None:
     """Label in the files -> label where classes are left out, else None."""
     if tuple(own) == tuple(classes):
         return None
@@ -303,8 +304,8 @@ def _label_map(
 
 
 def _labels_of(
-    info: dict, backend_args: Optional[dict] = None
-) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+    info: dict, backend_args: dict | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Labels (H, W) of a picture as stored, and which there are, checked."""
     path = info['seg_map_path']
     labels = read_labels(path, backend_args)
@@ -347,7 +348,7 @@ class LoadOVAnnotations(BaseTransform):
         backend_args: Of mmengine's file backend.
     """
 
-    def __init__(self, backend_args: Optional[dict] = None) -> None:
+    def __init__(self, backend_args: dict | None = None) -> None:
         self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:

@@ -2,8 +2,8 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 from mmengine.logging import print_log
 
@@ -13,7 +13,7 @@ from ...datasets.listing import IMAGE_SUFFIXES, list_folder, walk_files
 __all__ = ['find_pairs', 'read_split']
 
 
-def read_split(path: str) -> List[str]:
+def read_split(path: str) -> list[str]:
     """Names of pictures, one a line, as tools of all systems write them.
 
     Blank lines, blanks at the ends, a byte-order mark, ``./`` and Windows'
@@ -47,11 +47,11 @@ def read_split(path: str) -> List[str]:
 
 def find_pairs(
     images: str,
-    maps: Optional[str],
-    image_suffix: Optional[str],
+    maps: str | None,
+    image_suffix: str | None,
     map_suffix: str,
-    split: Optional[str] = None,
-) -> List[Tuple[str, Optional[str]]]:
+    split: str | None = None,
+) -> list[tuple[str, str | None]]:
     """Pictures and the class maps of the same name.
 
     What has no partner is counted and named in the log.
@@ -103,9 +103,9 @@ def find_pairs(
 
 def _stems(
     files: Sequence[str], suffixes: Sequence[str]
-) -> Dict[str, List[str]]:
+) -> dict[str, list[str]]:
     """Name without suffix -> files; in either case of letters."""
-    found: Dict[str, List[str]] = {}
+    found: dict[str, list[str]] = {}
     ends = tuple(suffix.lower() for suffix in suffixes)
     for name in files:
         small = name.lower()
@@ -116,8 +116,8 @@ def _stems(
 
 
 def _pictures(
-    images: str, suffix: Optional[str], not_suffix: Optional[str]
-) -> Dict[str, List[str]]:
+    images: str, suffix: str | None, not_suffix: str | None
+) -> dict[str, list[str]]:
     files = list_folder(Path(images))
     found = _stems(files, IMAGE_SUFFIXES if suffix is None else [suffix])
     if suffix is None and not_suffix is not None:
@@ -146,8 +146,8 @@ def _pictures(
 
 
 def _with_partner(
-    images: str, maps: Optional[str], pictures: dict, partners, shared: bool
-) -> List[str]:
+    images: str, maps: str | None, pictures: dict, partners, shared: bool
+) -> list[str]:
     stems = sorted(pictures, key=lambda s: pictures[s][0])
     if partners is None:
         return stems
@@ -175,8 +175,8 @@ def _with_partner(
 
 
 def _of_split(
-    split: str, images: str, maps: Optional[str], pictures: dict, partners
-) -> List[str]:
+    split: str, images: str, maps: str | None, pictures: dict, partners
+) -> list[str]:
     stems, missing, bare = [], [], []
     stem_of = {file: s for s, files in pictures.items() for file in files}
     for name in read_split(split):

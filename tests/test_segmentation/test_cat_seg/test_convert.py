@@ -184,12 +184,12 @@ def test_tool_writes_a_checkpoint_that_loads(tmp_path, golden_dir, capsys):
     Config(dict(model=cfg)).dump(str(config))
     main = runpy.run_path(str(TOOL))['main']
     out = tmp_path / 'out.pth'
-    main([str(config), path, str(out), '--licence', 'Apache-2.0'])
+    main([str(config), path, str(out), '--license', 'Apache-2.0'])
     text = capsys.readouterr().out
     assert 'head: 90 tensors' in text or 'head: ' in text
     content = torch.load(out, weights_only=True)
     mark = content['meta']['declip']
-    assert mark['affinity'] == 'csa' and mark['licence'] == 'Apache-2.0'
+    assert mark['affinity'] == 'csa' and mark['license'] == 'Apache-2.0'
     model = MODELS.build(cfg)
     model.load_state_dict(content['state_dict'])
     with pytest.raises(SystemExit, match='drop --towers-only'):

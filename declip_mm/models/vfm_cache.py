@@ -1,7 +1,6 @@
 """Feature maps of a frozen VFM, kept on disk."""
 
 from pathlib import Path
-from typing import List, Optional, Tuple
 
 import torch
 from mmengine.registry import MODELS
@@ -9,11 +8,11 @@ from torch import Tensor
 
 from .cache_file import CachedTeacher, CacheFile, in_half
 
-__all__ = ['TeacherCache', 'write_cache']
+__all__ = ['VFMCache', 'write_cache']
 
 
 @MODELS.register_module()
-class TeacherCache(CachedTeacher):
+class VFMCache(CachedTeacher):
     """A :class:`VFMTeacher` that looks at every image once.
 
     The VFM view of an image is the same in every epoch, so its features can
@@ -33,14 +32,14 @@ class TeacherCache(CachedTeacher):
     def __init__(
         self,
         path: str,
-        teacher: Optional[dict] = None,
-        num_images: Optional[int] = None,
+        teacher: dict | None = None,
+        num_images: int | None = None,
     ) -> None:
         built = None if teacher is None else MODELS.build(teacher)
         super().__init__(path, built, num_images)
 
     @torch.no_grad()
-    def forward(self, image: Optional[Tensor], data_samples: List) -> Tensor:
+    def forward(self, image: Tensor | None, data_samples: list) -> Tensor:
         """(B, 3, V, V) -> dense map (B, D', h, w), from the cache if it can.
 
         Every sample's ``img_id`` says which row is its own.
@@ -70,11 +69,11 @@ class TeacherCache(CachedTeacher):
         return features.float()
 
 
-def write_cache(path: str, features: Tensor, view: Tuple[int, int]) -> None:
+def write_cache(path: str, features: Tensor, view: tuple[int, int]) -> None:
     """Write features that came from elsewhere as a full cache.
 
     Args:
-        path: As of :class:`TeacherCache`, which then needs no teacher.
+        path: As of :class:`VFMCache`, which then needs no teacher.
         features: (N, D', h, w), row i of image i.
         view: (H, W) of the VFM view that they belong to.
     """

@@ -4,7 +4,7 @@ import glob
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -13,17 +13,17 @@ from ..datasets.decoding import UnreadableImage, read_image
 from ..datasets.listing import IMAGE_SUFFIXES, list_folder
 
 __all__ = [
-    'Picture',
+    'ReadImage',
     'check_max_side',
-    'find_pictures',
+    'find_images',
     'in_batches',
     'path_of',
-    'read_pictures',
+    'read_images',
     'tell_failed',
 ]
 
 
-class Picture(NamedTuple):
+class ReadImage(NamedTuple):
     """A picture that was read.
 
     Attributes:
@@ -33,11 +33,11 @@ class Picture(NamedTuple):
     """
 
     name: str
-    source: Optional[str]
+    source: str | None
     image: np.ndarray
 
 
-def find_pictures(inputs: Any) -> list[tuple[str, Any]]:
+def find_images(inputs: Any) -> list[tuple[str, Any]]:
     """(name, file or array) of each picture; what a folder has is sorted.
 
     Args:
@@ -90,7 +90,7 @@ def path_of(source: tuple[str, Any]) -> str:
     return name if isinstance(one, np.ndarray) else str(one)
 
 
-def check_max_side(max_side: Optional[int]) -> None:
+def check_max_side(max_side: int | None) -> None:
     """Refuse a bound that leaves no pixels."""
     if max_side is not None and max_side < 16:
         raise ValueError(
@@ -99,12 +99,12 @@ def check_max_side(max_side: Optional[int]) -> None:
         )
 
 
-def read_pictures(
+def read_images(
     sources: Sequence[tuple[str, Any]],
-    max_side: Optional[int] = None,
-    failed: Optional[Callable[[str, str], None]] = None,
-) -> Iterator[Picture]:
-    """Read what :func:`find_pictures` found, one at a time.
+    max_side: int | None = None,
+    failed: Callable[[str, str], None] | None = None,
+) -> Iterator[ReadImage]:
+    """Read what :func:`find_images` found, one at a time.
 
     Args:
         sources: Names, and files or arrays.
@@ -137,11 +137,11 @@ def read_pictures(
             failed(path_of(source), str(error))
             continue
         image = _bounded(image, max_side)
-        yield Picture(name, None if array else str(one), image)
+        yield ReadImage(name, None if array else str(one), image)
 
 
 def _bounded(
-    image: np.ndarray | Image.Image, max_side: Optional[int]
+    image: np.ndarray | Image.Image, max_side: int | None
 ) -> np.ndarray:
     """(H, W, 3) with no side longer than ``max_side``."""
     if isinstance(image, np.ndarray):
@@ -155,11 +155,11 @@ def _bounded(
     return np.asarray(image)
 
 
-def in_batches(pictures: Iterator[Picture], size: int) -> Iterator[list]:
+def in_batches(pictures: Iterator[ReadImage], size: int) -> Iterator[list]:
     """Lists of ``size`` pictures, the last perhaps shorter."""
     if size < 1:
         raise ValueError(f'batch_size must be 1 or more, got {size}.')
-    batch: list[Picture] = []
+    batch: list[ReadImage] = []
     for picture in pictures:
         batch.append(picture)
         if len(batch) == size:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import torch.nn as nn
 from mmengine.logging import print_log
@@ -33,12 +33,12 @@ class Origin(NamedTuple):
         activation: Of an OpenAI-type ViT, and what says so.
     """
 
-    config: Dict[str, Any]
-    pretrained: Optional[str]
-    tag: Dict[str, Any]
+    config: dict[str, Any]
+    pretrained: str | None
+    tag: dict[str, Any]
     activation: Activation
 
-    def architecture(self, model: ModelConfig) -> Dict[str, Any]:
+    def architecture(self, model: ModelConfig) -> dict[str, Any]:
         """What a fingerprint adds of a model that has no name."""
         if isinstance(model, str) and not model.endswith('.json'):
             return {}
@@ -58,9 +58,9 @@ class Origin(NamedTuple):
 
 def resolve_origin(
     model: ModelConfig,
-    pretrained: Optional[str],
-    quick_gelu: Optional[bool],
-    init_cfg: Optional[dict] = None,
+    pretrained: str | None,
+    quick_gelu: bool | None,
+    init_cfg: dict | None = None,
 ) -> Origin:
     """Read the configuration and the tag, and what a file says of itself.
 
@@ -77,7 +77,7 @@ def resolve_origin(
     return Origin(config, pretrained, tag, activation)
 
 
-def fill_backbone(backbone: nn.Module, init_cfg: Optional[dict]) -> None:
+def fill_backbone(backbone: nn.Module, init_cfg: dict | None) -> None:
     """Load a DeCLIPViT from its ``pretrained`` or ``init_cfg``, strictly."""
     init = init_cfg or {}
     if init and init.get('type') != 'Pretrained':

@@ -15,7 +15,7 @@ from ..checkpoint import (
     refuse_consumer,
 )
 from ..checkpoint.loading import check_fit
-from ..checkpoint.reader import unwrap
+from ..checkpoint.reader import weights_and_meta
 from ..models.download import fetch_tag
 from ..models.towers import tag_settings
 from ..models.vfm import fetch_published
@@ -48,7 +48,7 @@ def fill_model(model: nn.Module, path: str, backbone: str) -> dict[str, Any]:
     """
     if '://' in path:
         content = CheckpointLoader.load_checkpoint(path, 'cpu')
-        weights, meta = unwrap(content, path)
+        weights, meta = weights_and_meta(content, path)
     else:
         weights, meta = read_checkpoint(path)
     wanted, kind = consumer_of(model.state_dict()), type(model).__name__

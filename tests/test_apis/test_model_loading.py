@@ -6,7 +6,7 @@ import torch.nn as nn
 from mmengine.registry import MODELS
 from tiny import backbone_cfg
 
-from declip_mm.apis.weights import fill_model
+from declip_mm.apis.model_loading import fill_model
 from declip_mm.checkpoint import FingerprintError, save_weights
 
 
