@@ -61,9 +61,9 @@ def run(model, path, module='backbone'):
     hook.before_test(runner)
 
 
-def hand_over(model, hook, own, theirs, holder=None):
+def hand_over(model, hook, own, theirs):
     """Names set by hand meet a data set that has them in another order."""
-    (holder or model).set_vocabulary(own)
+    model.set_vocabulary(own)
     dataset = SimpleNamespace(metainfo=dict(classes=tuple(theirs)))
     data = SimpleNamespace(dataset=dataset)
     hook.before_test_epoch(SimpleNamespace(model=model, test_dataloader=data))
@@ -99,7 +99,7 @@ class Distiller:
         from declip_mm.engine import VocabularyHook
 
         model = self.build(Asked())
-        hand_over(model, VocabularyHook(), own, theirs, model.predictor)
+        hand_over(model, VocabularyHook(), own, theirs)
 
 
 class RegionClassification(Distiller):
@@ -151,9 +151,9 @@ class Dense:
         self.build(Asked(tower=dict(pretrained=path))).backbone.init_weights()
 
     def name(self, own, theirs):
-        from declip_mm.segmentation import SegVocabularyHook
+        from declip_mm.engine import VocabularyHook
 
-        hand_over(self.build(Asked()), SegVocabularyHook(), own, theirs)
+        hand_over(self.build(Asked()), VocabularyHook(), own, theirs)
 
 
 class CATSeg:
@@ -180,9 +180,9 @@ class CATSeg:
         run(self.build(Asked()), path, 'image_encoder')
 
     def name(self, own, theirs):
-        from declip_mm.segmentation.cat_seg import CATSegVocabularyHook
+        from declip_mm.engine import VocabularyHook
 
-        hand_over(self.build(Asked()), CATSegVocabularyHook(), own, theirs)
+        hand_over(self.build(Asked()), VocabularyHook(), own, theirs)
 
 
 class Detector:
@@ -203,7 +203,7 @@ class Detector:
             vocabulary = dict(embeddings=asked.embeddings)
         return f_vit_cfg(
             backbone=dict(asked.backbone, out_indices=(0, 1, 2, 2)),
-            vocabulary=vocabulary,
+            embedder=vocabulary,
             pixel_stats='backbone',
             data_preprocessor=dict(
                 type='DetDataPreprocessor', pad_size_divisor=64, **asked.pixels
@@ -223,9 +223,9 @@ class Detector:
         run(self.build(Asked()), path)
 
     def name(self, own, theirs):
-        from declip_mm.detection import DetVocabularyHook
+        from declip_mm.engine import VocabularyHook
 
-        hand_over(self.build(Asked()), DetVocabularyHook(), own, theirs)
+        hand_over(self.build(Asked()), VocabularyHook(), own, theirs)
 
 
 class SegInferencer(Dense):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from mmengine.registry import HOOKS, MODELS
-from tiny import backbone_cfg
+from tiny import backbone_cfg, tiny_eva
 
 from declip_mm import deprecation
 from declip_mm.checkpoint import FINGERPRINT_KEY
@@ -55,7 +55,8 @@ def test_old_types_build_the_new_classes(said, tmp_path):
             type='OpenVocabEvaluator',
             backbone=backbone_cfg(),
             predictor=dict(
-                type='OpenVocabPredictor', text_encoder=dict(type='-')
+                type='OpenVocabPredictor',
+                text_encoder=dict(type='DeCLIPTextEncoder', model=tiny_eva()),
             ),
         )
     )

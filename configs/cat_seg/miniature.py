@@ -203,7 +203,7 @@ default_hooks = dict(
     checkpoint=dict(interval=300, save_optimizer=False),
 )
 custom_hooks = [
-    dict(type='CATSegVocabularyHook'),
+    dict(type='VocabularyHook'),
     dict(type='ZeroShotGateHook', floor=3.0),
     dict(type='FingerprintHook', module='image_encoder', license='CC0-1.0'),
 ]

@@ -36,4 +36,4 @@ test_dataloader = dict(
         texts=None,
     ),
 )
-custom_hooks = [dict(type='SegVocabularyHook'), dict(type='FingerprintHook')]
+custom_hooks = [dict(type='VocabularyHook'), dict(type='FingerprintHook')]

@@ -33,7 +33,7 @@ proposals = dict(nms_pre=300, max_per_img=100)
 model = dict(
     pixel_stats='backbone',
     data_preprocessor=dict(pad_size_divisor=168),
-    vocabulary=dict(
+    embedder=dict(
         text_encoder=dict(allow_download=False, **clip),
         prompts='name',
         cache_dir=None,

@@ -20,8 +20,7 @@ from PIL import Image
 
 from ..checkpoint import atomically
 from ..detection.drawing import bounded_sample
-from ..models.text import parse_names
-from ..models.text.names import Names
+from ..models.text.vocabulary import Source, Vocabulary
 from ..visualization.fonts import families_for, warn_of_missing_glyphs
 from .devices import check_device
 from .images import (
@@ -70,13 +69,13 @@ class DeCLIPDetInferencer(DetInferencer):
         self,
         model: str | Config,
         weights: str,
-        names: str | Names | None = None,
+        names: Source | None = None,
         base: Sequence[str] | None = None,
         device: str | None = None,
         show_progress: bool = True,
     ) -> None:
         if names is not None:  # refused before weights are read
-            names = parse_names(names)
+            names = Vocabulary.of(names)
         cfg = load_config(model) if isinstance(model, str) else model
         check_kind(cfg, model, ('FViT',))
         if not (cfg.get('test_dataloader') or {}).get('dataset'):
@@ -109,22 +108,22 @@ class DeCLIPDetInferencer(DetInferencer):
 
     def set_names(
         self,
-        names: str | Names,
+        names: Source,
         base: Sequence[str] | None = None,
     ) -> None:
         """Detect these from now on; see the constructor."""
-        texts = parse_names(names)
-        if base is None:
-            known = self._trained_with.get('base_classes')
-            base = known and [n for n in texts if n in set(known)]
-        self.model.set_vocabulary(texts, base)
-        self.model.dataset_meta = dict(classes=tuple(texts), palette='random')
+        asked = Vocabulary.of(names, base=base)
+        known = set(self._trained_with.get('base_classes') or ())
+        if asked.base is None and known:
+            base = [name for name in asked.classes if name in known]
+        self.model.set_vocabulary(asked, base=base)
+        self.model.dataset_meta = dict(classes=asked.classes, palette='random')
         self.visualizer.dataset_meta = self.model.dataset_meta
 
     def __call__(
         self,
         inputs: Any,
-        names: str | Names | None = None,
+        names: Source | None = None,
         batch_size: int = 1,
         out_dir: str = '',
         no_save_vis: bool = False,

@@ -15,8 +15,9 @@ from mmseg.registry import MODELS, TRANSFORMS
 from ..evaluation.label_files import (
     smallest_kind,
 )
-from ..segmentation import DenseCLIPSegmentor, build_vocabulary
-from ..segmentation.vocabulary import Source
+from ..models.text.vocabulary import Source, Vocabulary
+from ..segmentation import DenseCLIPSegmentor
+from ..segmentation.vocabulary import with_registered
 from ..visualization.fonts import warn_of_missing_glyphs
 from .devices import check_device
 from .images import (
@@ -69,7 +70,7 @@ class DeCLIPSegInferencer:
     ) -> None:
         if names is not None:
             # refused before weights are read
-            names = build_vocabulary(names)
+            names = Vocabulary.of(with_registered(names))
         cfg = load_config(model) if isinstance(model, str) else model
         check_kind(cfg, model, ('DenseCLIPSegmentor', 'OVCATSegmentor'))
         device = check_device(device)
@@ -89,7 +90,7 @@ class DeCLIPSegInferencer:
 
         Args:
             names: A list, a file, ``'cat,dog'``, the name of a registered
-                data set; see :func:`build_vocabulary`.
+                data set; see :meth:`Vocabulary.of`.
             background: Texts of a class background; ``'stuff'``: 26 words
                 for what is around objects; None: no such class; ``'auto'``:
                 ``'stuff'`` for a single name, which would else have nothing

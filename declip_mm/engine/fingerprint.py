@@ -1,13 +1,11 @@
 """Checkpoints say what they are, and are refused where they do not fit."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from ..assets import resolve_asset
 from ..checkpoint import (
     FINGERPRINT_KEY,
     compare_fingerprints,
@@ -55,10 +53,9 @@ class FingerprintHook(Hook):
 
     def _encoder(self, runner) -> Any:
         """The model's text tower, if its weights are at hand."""
-        predictor = getattr(unwrap(runner), 'predictor', None)
-        config = getattr(predictor, 'text_encoder', None) or {}
-        path = resolve_asset(str(config.get('pretrained') or ''))
-        return predictor.encoder if os.path.isfile(path) else None
+        embedder = getattr(unwrap(runner), 'embedder', None)
+        here = embedder is not None and embedder.has_weights
+        return embedder.encoder if here else None
 
     def _beside(self, runner) -> dict[str, Any]:
         """Architecture, resolution and text tower."""
@@ -85,16 +82,15 @@ class FingerprintHook(Hook):
         A tag or a shipped file means something elsewhere, a path of this
         machine does not.
         """
-        predictor = getattr(unwrap(runner), 'predictor', None)
-        config = getattr(predictor, 'text_encoder', None) or {}
+        embedder = getattr(unwrap(runner), 'embedder', None)
+        config = getattr(embedder, 'text_encoder', None) or {}
         weights = str(config.get('pretrained') or '')
         portable = weights and not Path(weights).exists()
         if not portable or not isinstance(config.get('model'), str):
             return {}
         source = dict(model=config['model'], pretrained=weights)
-        prompts = getattr(predictor, 'prompts', None)
-        if isinstance(prompts, str):  # the name of a set
-            source['prompts'] = prompts
+        if isinstance(embedder.prompts, str):  # the name of a set
+            source['prompts'] = embedder.prompts
         return dict(text_source=source)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:

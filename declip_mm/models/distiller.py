@@ -13,13 +13,14 @@ from .pairing import check_crop_teacher, check_text_tower
 from .pixels import fit_pixels
 from .regions import box_features
 from .teachers import CLIPCropTeacher
+from .text.open_vocabulary import PredictsByName
 from .tokens import to_tokens, valid_tokens
 
 __all__ = ['DecoupledDistiller']
 
 
 @MODELS.register_module()
-class DecoupledDistiller(BaseModel):
+class DecoupledDistiller(PredictsByName, BaseModel):
     """Distils CLIP's crops into content and a VFM's affinity into context.
 
     With ``affinity='vanilla'`` in the backbone both losses act on the one
@@ -77,9 +78,10 @@ class DecoupledDistiller(BaseModel):
         self.mask_padding = mask_padding
         self.predictor = predictor and MODELS.build(predictor)
         self._check()
-        for holder in (content_teacher, predictor or {}):
-            if 'text_encoder' in holder:
-                check_text_tower(self.backbone, holder['text_encoder'])
+        if 'text_encoder' in content_teacher:
+            check_text_tower(self.backbone, content_teacher['text_encoder'])
+        if self.predictor is not None:
+            self.predictor.embedder.check(self.backbone)
         self._check_pixels()
 
     @property

@@ -212,5 +212,5 @@ def test_wrong_embedding_file_is_refused(tmp_path):
     assert 'class_embeddings.py' in said
     swapped = build_class_embeddings(encoder(seed=0), ['dog', 'cat'], 'name')
     swapped.save(path)
-    with pytest.raises(FingerprintError, match='names'):
-        predictor(path, prompts='name').class_matrix(torch.zeros(1))
+    found = predictor(path, prompts='name').class_matrix(torch.zeros(1))
+    torch.testing.assert_close(found, right.matrix)  # rows go by name

@@ -40,7 +40,7 @@ from declip_mm.apis import (
     load_config,
     writable_file,
 )
-from declip_mm.detection.names import OV_COCO_BASE, OV_COCO_CLASSES
+from declip_mm.models.text.benchmarks import OV_COCO_BASE, OV_COCO_CLASSES
 
 LVIS_BASE = 866
 
@@ -50,7 +50,7 @@ def build(cfg: Config) -> torch.nn.Module:
     model = ConfigDict(without_weights(cfg.model.to_dict()))
     model['backbone'].pop('init_cfg', None)
     # one prompt a name: how many there are changes neither shapes nor memory
-    model['vocabulary'].update(prompts='name', cache_dir=None)
+    model['embedder'].update(prompts='name', cache_dir=None)
     return revert_sync_batchnorm(MODELS.build(model))
 
 
@@ -110,7 +110,7 @@ def measure(cfg: Config, side: int) -> dict[str, Any]:
     model = build(cfg)
     lap('build')
     names, base = class_names(cfg)
-    model.set_vocabulary(names, base)
+    model.set_vocabulary(names, base=base)
     lap('vocabulary')
     data = noise(side, 'mask_head' in cfg.model.roi_head)
     found['losses'] = optimise(model, cfg, data)

@@ -72,8 +72,8 @@ def truth_of(evaluator: object) -> str:
 
 
 def dump(args: argparse.Namespace) -> None:
-    from declip_mm.detection.hooks import take_names
     from declip_mm.detection.scores import collect_scores
+    from declip_mm.engine.vocabulary import hand_over_names
 
     if not args.out.endswith('.npz'):
         raise apis.OptionError(f'scores go into *.npz, got {args.out}')
@@ -87,7 +87,7 @@ def dump(args: argparse.Namespace) -> None:
     runner = apis.build_runner(cfg)
     runner.load_or_resume()
     model, loader = runner.model.eval(), runner.test_loop.dataloader
-    take_names(model, loader.dataset)
+    hand_over_names(model, loader.dataset)
     total = len(loader.dataset)
     total = min(total, args.num_images) if args.num_images else total
     proposals = model.test_cfg.rpn.max_per_img

@@ -27,7 +27,7 @@ model = dict(
         pad_size_divisor=640,
         foreign_pixels='published F-ViT models normalise as ImageNet',
     ),
-    vocabulary=dict(
+    embedder=dict(
         text_encoder=dict(
             type='DeCLIPTextEncoder', allow_download=True, **clip
         ),

@@ -18,7 +18,7 @@ param_scheduler = [
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=80000, val_interval=5000)
 custom_hooks = [
-    dict(type='CATSegVocabularyHook'),
+    dict(type='VocabularyHook'),
     dict(type='ZeroShotGateHook', floor=3.0),
     dict(type='FingerprintHook', module='image_encoder'),
 ]

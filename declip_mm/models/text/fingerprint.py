@@ -8,7 +8,8 @@ from typing import Any
 import torch.nn as nn
 
 from ...checkpoint import FingerprintError
-from .names import Phrases, name_difference
+from .comparing import name_difference
+from .names import Phrases
 from .prompts import PromptSet
 
 __all__ = [

@@ -3,7 +3,7 @@
 C joint dimension, h w patch grid, H W picture, K classes, R regions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -13,12 +13,10 @@ from torch import Tensor, nn
 from ..declip_vit import DeCLIPViT
 from ..pixels import match_pixels, normalise
 from ..regions import box_features, mask_features
-from ..text import (
-    DeCLIPTextEncoder,
-    build_class_embeddings,
-    each_once,
-    parse_names,
-)
+from ..text import DeCLIPTextEncoder
+from ..text.embedder import TextEmbedder
+from ..text.prompts import Prompts
+from ..text.vocabulary import Source, Vocabulary
 from .arg_max import best_query, labels_of
 from .inputs import ImageLike, as_tensor, checked_boxes, checked_masks
 from .resizing import resize_image, short_side_size
@@ -26,9 +24,6 @@ from .text_tower import find_text_tower
 from .windows import ImageFeatures, encode_windows
 
 __all__ = ['DenseEncoder', 'RegionNames', 'Segmented']
-
-#: ``['cat', 'dog']``, ``'cat,dog'``, a file, or class -> its texts.
-Names = str | Sequence[str] | Mapping[str, Sequence[str]]
 
 #: Training side of a CLIP that says none, in native sides.
 _NATIVE_SIDES = 2
@@ -59,14 +54,6 @@ class RegionNames(NamedTuple):
 
     labels: Tensor
     scores: Tensor
-    names: tuple[str, ...]
-
-
-class _Queries(NamedTuple):
-    """Texts of classes: (Q, C) unit rows, (Q,) owners, names."""
-
-    matrix: Tensor
-    owner: Tensor
     names: tuple[str, ...]
 
 
@@ -118,7 +105,7 @@ class DenseEncoder:
         long_side: int = 2048,
         window: int | None = None,
         stride: int | None = None,
-        prompts: str | Sequence[str] | None = None,
+        prompts: Prompts | None = None,
         logit_scale: float = 40.0,
         device: str | torch.device | None = None,
         dtype: torch.dtype = torch.float32,
@@ -139,8 +126,7 @@ class DenseEncoder:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         self.device, self.dtype = torch.device(device), dtype
         origin = type(backbone).__name__ if weights is backbone else weights
-        self.text_encoder = find_text_tower(text, backbone, str(origin))
-        self.text_encoder.to(self.device)
+        encoder = find_text_tower(text, backbone, str(origin)).to(self.device)
         self.backbone = backbone.eval().to(self.device, dtype)
         native = backbone.visual.native_size
         self.short_side = short_side or backbone.file_says.get(
@@ -149,10 +135,11 @@ class DenseEncoder:
         self.long_side = long_side
         self.window, self.stride = window, stride or (window or 0) // 3 or 1
         source = backbone.file_says.get('text_source') or {}
-        self.prompts = prompts or source.get('prompts', 'openai')
+        self.embedder = TextEmbedder(
+            encoder, prompts=prompts or source.get('prompts', 'openai')
+        )
         self.logit_scale = logit_scale
         self.batch, self.memory = batch, memory
-        self._asked: tuple[Any, _Queries] | None = None
         self._mean, self._std = (
             torch.tensor(match_pixels(name, None, backbone))
             .view(3, 1, 1)
@@ -204,31 +191,19 @@ class DenseEncoder:
 
     # ---------------------------------------------------------------- names
 
-    def encode_names(self, names: Names) -> Tensor:
+    def encode_names(self, names: Source) -> Tensor:
         """(K, C) unit rows; a class of several texts has their mean."""
-        found = build_class_embeddings(
-            self.text_encoder, parse_names(names), self.prompts
-        )
-        return found.matrix.to(self.device)
+        return self.embedder.class_rows(Vocabulary.of(names), self.device)
 
-    def _queries(self, names: Names) -> _Queries:
-        """One row a text: a class is as probable as its best text."""
-        phrases = parse_names(names)
-        asked = list(phrases.items())  # a dict would forget the order
-        if self._asked is None or self._asked[0] != asked:
-            every = [text for own in phrases.values() for text in own]
-            texts, index = each_once(every)
-            rows = build_class_embeddings(
-                self.text_encoder, {t: [t] for t in texts}, self.prompts
-            ).matrix
-            owner = [i for i, own in enumerate(phrases.values()) for _ in own]
-            queries = _Queries(
-                rows[index].to(self.device),
-                torch.tensor(owner, device=self.device),
-                tuple(phrases),
-            )
-            self._asked = asked, queries
-        return self._asked[1]
+    def _rows(self, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+        """(Q, C) rows of the texts, (Q,) their classes.
+
+        A class is as probable as its best text.
+        """
+        return (
+            self.embedder.text_rows(vocabulary, self.device),
+            torch.tensor(vocabulary.owner, device=self.device),
+        )
 
     # ---------------------------------------------------------------- tasks
 
@@ -236,7 +211,7 @@ class DenseEncoder:
     def segment(
         self,
         image: ImageLike,
-        names: Names,
+        names: Source,
         threshold: float = 0.0,
     ) -> Segmented:
         """Name every pixel.
@@ -245,7 +220,7 @@ class DenseEncoder:
 
         Args:
             image: See :data:`ImageLike`.
-            names: See :data:`Names`.
+            names: What :meth:`Vocabulary.of` reads.
             threshold: Probability below which a pixel has no class.
         """
         size = tuple(as_tensor(image).shape[-2:])
@@ -263,7 +238,7 @@ class DenseEncoder:
     def segment_map(
         self,
         content: Tensor,
-        names: Names,
+        names: Source,
         size: tuple[int, int],
         threshold: float = 0.0,
     ) -> Segmented:
@@ -271,7 +246,7 @@ class DenseEncoder:
 
         Args:
             content: What :meth:`encode_image` gave, (C, h, w).
-            names: See :data:`Names`.
+            names: What :meth:`Vocabulary.of` reads.
             size: (H, W) of the picture.
             threshold: Probability below which a pixel has no class.
         """
@@ -293,21 +268,22 @@ class DenseEncoder:
         self,
         features: ImageFeatures,
         size: tuple[int, int],
-        names: Names,
+        names: Source,
         threshold: float,
     ) -> Segmented:
-        queries = self._queries(names)
+        vocabulary = Vocabulary.of(names)
+        rows, owner = self._rows(vocabulary)
         best = best_query(
-            features, queries.matrix, size, self.logit_scale, True, self.memory
+            features, rows, size, self.logit_scale, True, self.memory
         )
-        labels = labels_of(best, queries.owner, threshold)
-        return Segmented(labels, best.score, queries.names)
+        labels = labels_of(best, owner, threshold)
+        return Segmented(labels, best.score, vocabulary.classes)
 
     @torch.no_grad()
     def classify_regions(
         self,
         image: ImageLike,
-        names: Names,
+        names: Source,
         *,
         boxes: Any = None,
         masks: Any = None,
@@ -316,19 +292,18 @@ class DenseEncoder:
 
         Args:
             image: See :data:`ImageLike`.
-            names: See :data:`Names`.
+            names: What :meth:`Vocabulary.of` reads.
             boxes: (R, 4) x0 y0 x1 y1 in pixels of the picture, or
             masks: (R, H, W) bool of the picture's size; give one of the two.
         """
         features = self.encode_regions(image, boxes=boxes, masks=masks)
-        queries = self._queries(names)
-        cosines = F.normalize(features, dim=1) @ queries.matrix.t()
+        vocabulary = Vocabulary.of(names)
+        rows, owner = self._rows(vocabulary)
+        cosines = F.normalize(features, dim=1) @ rows.t()
         scores = (self.logit_scale * cosines).softmax(dim=1)
-        best = scores.new_zeros(len(scores), len(queries.names))
-        best.scatter_reduce_(
-            1, queries.owner.expand_as(scores), scores, 'amax'
-        )
-        return RegionNames(best.argmax(dim=1), best, queries.names)
+        best = scores.new_zeros(len(scores), len(vocabulary.classes))
+        best.scatter_reduce_(1, owner.expand_as(scores), scores, 'amax')
+        return RegionNames(best.argmax(dim=1), best, vocabulary.classes)
 
     @torch.no_grad()
     def encode_regions(

@@ -67,9 +67,9 @@ def probe_zero_shot(model, items: list[dict]) -> ZeroShotProbe:
         model: An :class:`OVCATSegmentor` with a vocabulary.
         items: What the data set returns, with ``gt_sem_seg``.
     """
-    queries = model.known_queries()
-    count, ignore = len(queries.classes), model.ignore_index
-    owner = torch.tensor(queries.owner)
+    vocabulary = model.known_vocabulary()
+    count, ignore = len(vocabulary.classes), model.ignore_index
+    owner = torch.tensor(vocabulary.owner)
     training = model.training
     model.eval()
     text = model.text_embeddings()[:, 0].float()

@@ -4,6 +4,7 @@ B images, V views, Q queries (texts), T classes, C joint dimension.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from mmseg.models.segmentors import BaseSegmentor
@@ -14,21 +15,23 @@ from torch import Tensor
 from ...evaluation.label_files import no_class_label
 from ...models.pairing import check_text_tower, check_text_weights
 from ...models.pixels import complete_pixels, fit_pixels
+from ...models.text.prompts import Prompts
+from ...models.text.vocabulary import Source, Vocabulary
 from ...models.zero_shot.arg_max import best_of_class
 from ...models.zero_shot.resizing import resize
 from ..segmentor import write_sample
+from ..vocabulary import SegmentsByName
+from .embedder import TEMPLATE, TrainableTextEmbedder
 from .finetune import apply_finetune, is_split
 from .geometry import CATSegViews, WholeView
 from .merging import class_map, class_probabilities
-from .queries import TEMPLATE
 from .strict import StrictLoad
-from .vocabulary import TextQueriesMixin
 
 __all__ = ['OVCATSegmentor']
 
 
 @MODELS.register_module()
-class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
+class OVCATSegmentor(SegmentsByName, BaseSegmentor):
     """Open-vocabulary segmentation by cost aggregation.
 
     CAT-Seg (Cho et al., CVPR 2024), whose backbone DeCLIP replaces (Wang et
@@ -45,7 +48,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
             squashed (336 for L/14); None leaves it alone.
         finetune: What trains in the towers: ``'attention'``, ``'full'``,
             ``'none'``, or ``dict(image=..., text=...)``.
-        vocabulary: Arguments of :meth:`set_vocabulary`; None waits for it.
+        vocabulary: Names, or arguments of :meth:`set_vocabulary`; None waits
+            for it.
         templates: Prompts around each text.
         ignore_index: Label of pixels without a class, unless the data set
             says another.
@@ -62,6 +66,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         init_cfg: Initialisation config.
     """
 
+    trains_on_names = True
+
     def __init__(
         self,
         image_encoder: dict,
@@ -71,8 +77,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         taps: Sequence[int] = (3, 7),
         input_size: int | None = None,
         finetune: str | Mapping[str, str] = 'attention',
-        vocabulary: dict | None = None,
-        templates: str | Sequence[str] = TEMPLATE,
+        vocabulary: Source | None = None,
+        templates: Prompts = TEMPLATE,
         ignore_index: int = 255,
         test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
@@ -103,7 +109,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         )
         self._set_test_cfg(**(test_cfg or {}))
         self._strict = StrictLoad(self)
-        self._init_vocabulary(vocabulary, templates)
+        self.embedder = TrainableTextEmbedder(self.text_encoder, templates)
+        self._init_vocabulary(vocabulary)
 
     def init_weights(self) -> None:
         """Fill both towers, strictly."""
@@ -120,6 +127,30 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
             # the frozen reader of the file, before it is gone
             check_text_weights(image, self.text_encoder.source)
         super().init_weights()
+
+    def _read_vocabulary(self, source: Source, **options: Any) -> Vocabulary:
+        # CAT-Seg's own reading of 'bag, purse'
+        return Vocabulary.of(source, **{'synonyms': 'first', **options})
+
+    def text_embeddings(self) -> Tensor:
+        """(Q, 1, C) unit rows of the texts.
+
+        In training they are computed at every step, with gradient. At test
+        time they are kept as long as texts, weights and device stay.
+        """
+        vocabulary = self.known_vocabulary()
+        if self.training:
+            return self.embedder.with_gradient(vocabulary)[:, None]
+        place = self.text_encoder.tower.positional_embedding.device
+        return self.embedder.text_rows(vocabulary, place)[:, None]
+
+    def forget_texts(self) -> None:
+        """Drop rows of texts that are kept."""
+        self.embedder.forget()
+
+    def train(self, mode: bool = True) -> 'OVCATSegmentor':
+        self.forget_texts()
+        return super().train(mode)
 
     def _set_test_cfg(
         self,
@@ -169,10 +200,10 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
     ) -> dict[str, Tensor]:
         """``loss_seg`` of a batch with ``gt_sem_seg``."""
         logits = self.encode_decode(inputs)
-        queries = self.known_queries()
-        if not queries.one_to_one:
-            owner = torch.tensor(queries.owner)
-            logits = best_of_class(logits, owner, len(queries.classes))
+        vocabulary = self.known_vocabulary()
+        if len(vocabulary.queries) > len(vocabulary.classes):
+            owner = torch.tensor(vocabulary.owner)
+            logits = best_of_class(logits, owner, len(vocabulary.classes))
         labels = torch.stack([s.gt_sem_seg.data[0] for s in data_samples])
         return self.decode_head.loss(logits, labels, self.ignore_index)
 
@@ -201,8 +232,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
 
     def _write(self, sample: SegDataSample, logits: Tensor) -> None:
         """Merge the (V, Q, h, w) logits of one picture into its sample."""
-        queries = self.known_queries()
-        owner = torch.tensor(queries.owner)
+        vocabulary = self.known_vocabulary()
+        owner = torch.tensor(vocabulary.owner)
         size = tuple(sample.ori_shape[:2])
         labels, best = class_map(
             logits, self.views.join, size, owner, self.class_chunk
@@ -212,13 +243,13 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         found = dict(pred_sem_seg=labels[None])
         if self.keep_logits:
             found['seg_logits'] = class_probabilities(
-                logits, self.views.join, size, owner, len(queries.classes)
+                logits, self.views.join, size, owner, len(vocabulary.classes)
             )
         write_sample(sample, found, self.dataset_meta)
 
     def _below(self) -> int:
         """Label of pixels in which no class is probable enough."""
-        classes = self.known_queries().classes
+        classes = self.known_vocabulary().classes
         if self.below is None:
             return no_class_label(len(classes))
         if isinstance(self.below, int):

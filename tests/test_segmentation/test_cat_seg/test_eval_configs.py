@@ -111,11 +111,11 @@ def test_config_runs_end_to_end(name, tmp_path):
     else:
         assert queries == classes == COUNT.get(name, classes)
     if name == 'ade847':
-        texts = runner.model.queries.texts
+        texts = runner.model.vocabulary.queries
         assert len(texts) == 847 and texts[0] == 'wall'
         assert not any(', ' in text for text in texts)
     if name == 'context59':
-        assert 'diningtable' in runner.model.queries.texts
+        assert 'diningtable' in runner.model.vocabulary.queries
 
 
 def test_labels_beyond_255_are_scored(tmp_path):
