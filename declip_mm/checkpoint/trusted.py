@@ -13,11 +13,6 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-try:
-    from numpy._core.multiarray import _reconstruct, scalar
-except ImportError:  # numpy 1
-    from numpy.core.multiarray import _reconstruct, scalar
-
 __all__ = ['own_globals']
 
 
@@ -34,16 +29,17 @@ def _buffer_method(owner: Any, name: str) -> Any:
 def _allowed() -> list[Any]:
     arrays = [np.ndarray, np.dtype, HistoryBuffer]
     dtypes = [type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?']
+    # What pickle calls for an array and for a scalar; numpy moved both
+    # between its versions 1 and 2.
+    builders: list[Any] = [
+        value.__reduce__()[0] for value in (np.zeros(1), np.float64())
+    ]
     named = [
         (_buffer_method, 'builtins.getattr'),
-        # numpy moved these between its versions 1 and 2.
         *(
-            (function, f'numpy.{core}.multiarray.{name}')
+            (build, f'numpy.{core}.multiarray.{build.__name__}')
             for core in ('core', '_core')
-            for name, function in (
-                ('_reconstruct', _reconstruct),
-                ('scalar', scalar),
-            )
+            for build in builders
         ),
     ]
     return [*arrays, *dict.fromkeys(dtypes), *named]

@@ -37,7 +37,7 @@ class PoolingTower(Tower):
 
     pools = True
     pixel_mean = pixel_std = (0.5, 0.5, 0.5)
-    trunk_type: type
+    trunk_type: type[nn.Module]
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class PoolingTower(Tower):
         timm_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        trunk = timm.create_model(
+        trunk: Any = timm.create_model(
             name,
             pretrained=False,
             num_classes=out_dim if projection else 0,
@@ -72,7 +72,7 @@ class PoolingTower(Tower):
         self.activation = 'gelu_tanh' if tanh else 'gelu'
 
     def _check(
-        self, name: str, trunk: nn.Module, out_dim: int, projection: bool
+        self, name: str, trunk: Any, out_dim: int, projection: bool
     ) -> None:
         reason = None
         if not isinstance(trunk, self.trunk_type):
@@ -95,7 +95,7 @@ class PoolingTower(Tower):
             )
 
     @property
-    def blocks(self) -> Sequence[nn.Module]:
+    def blocks(self) -> Sequence[Any]:
         return self.trunk.blocks
 
     @property
