@@ -14,9 +14,8 @@ from .fingerprint import (
     FingerprintError,
     compare_fingerprints,
 )
-from .layouts import CLIPParts, read_parts
+from .layouts import CLIPParts, read_parts, write_parts
 from .reader import read_checkpoint
-from .writing import write_parts
 
 __all__ = ['convert']
 
