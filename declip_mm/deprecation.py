@@ -8,7 +8,7 @@ write instead.
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from mmengine.logging import print_log
 from mmengine.registry import Registry
@@ -58,7 +58,7 @@ def renamed_arguments(**names: str) -> Callable[[_F], _F]:
                 kwargs[new] = kwargs.pop(old)
             return function(*args, **kwargs)
 
-        return cast(_F, wrapped)
+        return wrapped  # type: ignore[return-value]
 
     return decorate
 

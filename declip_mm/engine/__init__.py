@@ -4,10 +4,11 @@ from .accumulation import AccumulationTrainLoop
 from .damaged import DamagedImagesHook
 from .epoch import EpochSyncHook
 from .fingerprint import FingerprintHook
-from .frozen import TeacherFSDP, TrainableConstructor
 from .guard import RunGuardHook
 from .nouns import NounHook
+from .optim import TrainableConstructor
 from .predictions import PredictionsFile
+from .sharding import TeacherFSDP
 from .storage import AtomicLocalBackend, use_safe_storage
 from .vocabulary import VocabularyHook
 from .weight_ensemble import WeightEnsembleHook

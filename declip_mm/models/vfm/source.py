@@ -69,7 +69,7 @@ class VFMSource(metaclass=ABCMeta):
         """
         tower = self.own_layout(dict(weights))
         wanted = dict(self.trunk.state_dict())
-        unused = self.classifier()
+        unused = tuple(self.classifier())
         missing = [
             k for k in wanted if k not in tower and not k.startswith(unused)
         ]

@@ -1,35 +1,13 @@
-"""What mmengine's optimiser and its FSDP must be told of frozen parts."""
+"""FSDP of a model some of whose parts are absent from checkpoints."""
 
 from typing import Any
 
-import torch.nn as nn
 from mmengine.model import MMFullyShardedDataParallel
-from mmengine.optim import DefaultOptimWrapperConstructor
-from mmengine.registry import MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import MODEL_WRAPPERS
 
 from ..models import FrozenTeacher
 
-__all__ = ['TeacherFSDP', 'TrainableConstructor']
-
-
-@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class TrainableConstructor(DefaultOptimWrapperConstructor):
-    """mmengine's constructor, without modules that are frozen as a whole.
-
-    The default makes a parameter group of every frozen tensor and warns of
-    each, hundreds of lines for two teachers. All its options
-    (``paramwise_cfg``) work as they do there.
-    """
-
-    def add_params(
-        self,
-        params: list[dict],
-        module: nn.Module,
-        prefix: str = '',
-        is_dcn_module: int | float | None = None,
-    ) -> None:
-        if any(p.requires_grad for p in module.parameters()):
-            super().add_params(params, module, prefix, is_dcn_module)
+__all__ = ['TeacherFSDP']
 
 
 @MODEL_WRAPPERS.register_module()
