@@ -239,9 +239,9 @@ def explain(error: Exception) -> str | None:
             f'out of memory ({"".join(told)[:120]}). Take fewer or smaller '
             'pictures at a time, or another --device.'
         )
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        if error.name.split('.')[0] != _PACKAGE.name:
-            return f'{error}. Install it: pip install {error.name}'
+    lacks = error.name if isinstance(error, ModuleNotFoundError) else None
+    if lacks and lacks.split('.')[0] != _PACKAGE.name:
+        return f'{error}. Install it: pip install {lacks}'
     return None
 
 

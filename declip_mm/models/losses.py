@@ -20,9 +20,11 @@ def in_float32(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(loss)
     def run(*args: Any, **kwargs: Any) -> Tensor:
-        with torch.autocast('cuda', enabled=False):
-            with torch.autocast('cpu', enabled=False):
-                return loss(*args, **kwargs)
+        with (
+            torch.autocast('cuda', enabled=False),
+            torch.autocast('cpu', enabled=False),
+        ):
+            return loss(*args, **kwargs)
 
     return run
 
