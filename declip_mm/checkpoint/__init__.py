@@ -12,7 +12,7 @@ from .fingerprint import (
     FingerprintError,
     compare_fingerprints,
 )
-from .layouts import CLIPParts, layout_of, read_parts
+from .layouts import LAYOUTS, CLIPParts, layout_of, read_parts, write_parts
 from .loading import load_image_tower, load_text_tower
 from .reader import (
     TRUST,
@@ -22,7 +22,6 @@ from .reader import (
     read_checkpoint,
     read_content,
 )
-from .writing import LAYOUTS, write_parts
 
 __all__ = [
     'FINGERPRINT_KEY',

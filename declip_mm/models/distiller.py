@@ -1,5 +1,7 @@
 """DecoupledDistiller: DeCLIP's pre-finetuning (paper, figure 5)."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmengine import dist
@@ -65,7 +67,7 @@ class DecoupledDistiller(PredictsByName, BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.content_teacher = MODELS.build(content_teacher)
-        self.context_teacher = context_teacher and MODELS.build(
+        self.context_teacher: Any = context_teacher and MODELS.build(
             context_teacher
         )
         self.content_weight = content_weight
@@ -76,7 +78,7 @@ class DecoupledDistiller(PredictsByName, BaseModel):
         )
         self.normalize_content = normalize_content
         self.mask_padding = mask_padding
-        self.predictor = predictor and MODELS.build(predictor)
+        self.predictor: Any = predictor and MODELS.build(predictor)
         self._check()
         if 'text_encoder' in content_teacher:
             check_text_tower(self.backbone, content_teacher['text_encoder'])
@@ -140,9 +142,9 @@ class DecoupledDistiller(PredictsByName, BaseModel):
     def forward(
         self,
         inputs: dict[str, Tensor],
-        data_samples: list | None = None,
+        data_samples: Any = None,
         mode: str = 'tensor',
-    ):
+    ) -> Any:
         """Entry of mmengine's runner.
 
         Args:

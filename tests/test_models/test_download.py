@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -28,7 +29,7 @@ def test_a_tag_and_its_cache(tmp_path, monkeypatch):
     with stand_in_hub({SAFE: b'weights'}) as hub:
         point_at(monkeypatch, hub.address, tmp_path)
         path = fetch_tag(TAG, 'ViT-B-16')
-        assert open(path, 'rb').read() == b'weights'
+        assert Path(path).read_bytes() == b'weights'
         hub.asked.clear()
         assert fetch_tag(TAG, 'ViT-B-16') == path
         assert hub.asked == []  # what is here is taken without asking
@@ -154,7 +155,7 @@ def test_an_address(tmp_path):
     with stand_in_hub({'a.pth': b'content'}) as hub:
         url = f'{hub.address}/some/a.pth'
         path = fetch_url(url, 'somebody', str(tmp_path))
-        assert open(path, 'rb').read() == b'content'
+        assert Path(path).read_bytes() == b'content'
     assert fetch_url(url, 'somebody', str(tmp_path)) == path
     with pytest.raises(DownloadError, match='b.pth.*Connection refused'):
         fetch_url(f'{hub.address}/b.pth', 'somebody', str(tmp_path))

@@ -1,8 +1,8 @@
 """What the VFM teacher needs of a network."""
 
 from abc import ABCMeta, abstractmethod
+from typing import Any
 
-import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,7 +22,8 @@ class VFMSource(metaclass=ABCMeta):
         pixel_mean, pixel_std: Of RGB in 0 to 1.
     """
 
-    trunk: nn.Module
+    # Any: to a type checker an nn.Module does not tell its attributes
+    trunk: Any
     name: str
     layer: int
     stride: int
@@ -90,6 +91,6 @@ class VFMSource(metaclass=ABCMeta):
         kept = {k: v for k, v in tower.items() if k in wanted}
         self.trunk.load_state_dict({**wanted, **kept})
 
-    def classifier(self) -> list[str]:
+    def classifier(self) -> tuple[str, ...]:
         """Prefixes of what follows the dense features and stays unused."""
-        return ['head.']
+        return ('head.',)
