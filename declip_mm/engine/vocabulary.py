@@ -12,10 +12,11 @@ from torch.utils.data import Dataset
 from ..deprecation import register_old_name
 from ..evaluation.classes import dataset_classes
 from ..models.text import name_difference, name_key
+from ..models.text.open_vocabulary import OpenVocabulary
 from ..models.text.vocabulary import Vocabulary
 from .unwrap import unwrap
 
-__all__ = ['VocabularyHook', 'hand_over_names']
+__all__ = ['NounHook', 'VocabularyHook', 'hand_over_names']
 
 
 def hand_over_names(
@@ -126,6 +127,20 @@ class VocabularyHook(Hook):
 
     def before_test_epoch(self, runner) -> None:
         self._hand_over(runner, 'test')
+
+
+@HOOKS.register_module()
+class NounHook(Hook):
+    """Give a :class:`~declip_mm.models.NounTeacher` the training set's nouns."""
+
+    def before_train(self, runner) -> None:
+        teacher = unwrap(runner).content_teacher
+        if not isinstance(teacher, OpenVocabulary):
+            raise ValueError(
+                'NounHook has nouns for a NounTeacher, but the content '
+                f'teacher is a {type(teacher).__name__}.'
+            )
+        hand_over_names(teacher, runner.train_dataloader.dataset)
 
 
 for _old in ('Seg', 'Det', 'CATSeg'):

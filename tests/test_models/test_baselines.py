@@ -133,7 +133,7 @@ def test_noun_hook():
     model = noun_model()
     hook.before_train(Runner(model, NOUNS))
     assert [*model.content_teacher.vocabulary.classes] == NOUNS
-    with pytest.raises(ValueError, match='has no nouns'):
+    with pytest.raises(ValueError, match='there are no class names'):
         hook.before_train(Runner(model, ()))
     with pytest.raises(ValueError, match='is a CLIPCropTeacher'):
         hook.before_train(Runner(build(), NOUNS))
