@@ -131,7 +131,7 @@ class VocabularyHook(Hook):
 
 @HOOKS.register_module()
 class NounHook(Hook):
-    """Give a :class:`~declip_mm.models.NounTeacher` the training set's nouns."""
+    """Give a :class:`NounTeacher` the class names of the training set."""
 
     def before_train(self, runner) -> None:
         teacher = unwrap(runner).content_teacher
