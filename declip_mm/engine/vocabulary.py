@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
+from mmengine.runner import BaseLoop
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -66,7 +67,9 @@ def hand_over_names(
             'the same ones in the same order, with texts of your own.'
         )
     if own.base is None and wanted.base is not None:
-        own = model.set_vocabulary(own, base=wanted.base)
+        base = [n for n, known in zip(own.classes, wanted.is_base) if known]
+        # its texts have been read already
+        own = model.set_vocabulary(own, base=base, synonyms=None)
     if getattr(model, '_names_kept', None) is not own:
         model._names_kept = own  # said once
         unused = f'; {options} of the hook are not used' if options else ''
@@ -122,7 +125,8 @@ class VocabularyHook(Hook):
         self._hand_over(runner, 'val')
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
-        if getattr(runner, '_train_loop', None) is not None:
+        # one that is not built yet would be, for names alone
+        if isinstance(getattr(runner, '_train_loop', None), BaseLoop):
             self.before_train(runner)
 
     def before_test_epoch(self, runner) -> None:

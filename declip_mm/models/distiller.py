@@ -13,9 +13,9 @@ from torch import Tensor
 from .losses import content_loss, context_loss
 from .pairing import check_crop_teacher, check_text_tower
 from .pixels import fit_pixels
+from .predictor import PredictsByName
 from .regions import box_features
 from .teachers import CLIPCropTeacher
-from .text.open_vocabulary import PredictsByName
 from .tokens import to_tokens, valid_tokens
 
 __all__ = ['DecoupledDistiller']
@@ -78,7 +78,7 @@ class DecoupledDistiller(PredictsByName, BaseModel):
         )
         self.normalize_content = normalize_content
         self.mask_padding = mask_padding
-        self.predictor: Any = predictor and MODELS.build(predictor)
+        self.predictor = None if predictor is None else MODELS.build(predictor)
         self._check()
         if 'text_encoder' in content_teacher:
             check_text_tower(self.backbone, content_teacher['text_encoder'])
@@ -182,7 +182,8 @@ class DecoupledDistiller(PredictsByName, BaseModel):
         )
         # 3. Context: which patches belong together, told by the VFM.
         if self.context_teacher is not None:
-            grid = student.content.shape[-2:]
+            height, width = student.content.shape[-2:]
+            grid = height, width
             vfm = self.context_teacher(inputs.get('vfm'), data_samples)
             losses['loss_context'] = self.context_weight * context_loss(
                 student.context,
@@ -229,12 +230,3 @@ class DecoupledDistiller(PredictsByName, BaseModel):
         dist.all_reduce(total)
         share = dist.get_world_size() * first.get('group_size', 1)
         return float(total) / share
-
-    def predict(self, inputs: dict[str, Tensor], data_samples: list) -> list:
-        """Region classes and class maps of the student, for validation."""
-        if self.predictor is None:
-            raise ValueError(
-                'validation needs a predictor: set '
-                "predictor=dict(type='OpenVocabPredictor', ...) in the model."
-            )
-        return self.predictor.predict(self.backbone, inputs, data_samples)

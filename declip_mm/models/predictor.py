@@ -4,7 +4,7 @@ B batch, C joint dimension, h w patch grid, R regions, K class names.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -15,13 +15,16 @@ from torch import Tensor
 from .pixels import fit_pixels
 from .regions import box_features, mask_features
 from .text.embedder import TextEmbedder
-from .text.open_vocabulary import OpenVocabulary, PredictsByName
+from .text.open_vocabulary import OpenVocabulary
 from .text.prompts import Prompts
 from .text.vocabulary import Source, Vocabulary
 from .zero_shot.arg_max import best_query
 from .zero_shot.windows import ImageFeatures
 
-__all__ = ['OpenVocabPredictor', 'ZeroShotModel']
+if TYPE_CHECKING:
+    from .declip_vit import DeCLIPViT
+
+__all__ = ['OpenVocabPredictor', 'PredictsByName', 'ZeroShotModel']
 
 _REGIONS = ('box', 'mask', 'crop')
 
@@ -77,29 +80,29 @@ class OpenVocabPredictor(OpenVocabulary):
         more = {**(self.synonyms or {}), **options.pop('more_texts', {})}
         return Vocabulary.of(source, more_texts=more, **options)
 
-    def class_matrix(self, like: Tensor) -> Tensor:
+    def class_matrix(self, like: Tensor, width: int | None = None) -> Tensor:
         """(K, C) unit class embeddings on the device of ``like``."""
-        return self.embedder.class_rows(self.known_vocabulary(), like.device)
+        return self.embedder.class_rows(
+            self.known_vocabulary(), like.device, width
+        )
 
     def classify(self, features: Tensor) -> Tensor:
         """(R, C) -> (R, topk) labels, best first."""
-        matrix = self.embedder.class_rows(
-            self.known_vocabulary(), features.device, features.shape[-1]
-        )
+        matrix = self.class_matrix(features, features.shape[-1])
         scores = F.normalize(features.float(), dim=-1) @ matrix.t()
         return scores.topk(min(self.topk, len(matrix)), dim=-1).indices
 
     @torch.no_grad()
     def predict(
         self,
-        backbone: torch.nn.Module,
+        backbone: 'DeCLIPViT',
         inputs: dict[str, Tensor],
         data_samples: list,
     ) -> list:
         """Add ``region_topk`` and ``pred_sem_seg`` to the samples.
 
         Args:
-            backbone: A :class:`DeCLIPViT`.
+            backbone: That is tested.
             inputs: ``image`` (B, 3, H, W); ``crops`` of all regions for
                 ``'crop'``.
             data_samples: B samples with ``boxes``, ``masks``, ``valid_hw``.
@@ -124,7 +127,7 @@ class OpenVocabPredictor(OpenVocabulary):
 
     def _region_features(
         self,
-        backbone: torch.nn.Module,
+        backbone: 'DeCLIPViT',
         content: Tensor,
         inputs: dict[str, Tensor],
         data_samples: list,
@@ -152,7 +155,7 @@ class OpenVocabPredictor(OpenVocabulary):
             features['crop'] = backbone.forward_image(inputs['crops'])
         return features
 
-    def segment(self, content: Tensor, sample) -> Tensor:
+    def segment(self, content: Tensor, sample: Any) -> Tensor:
         """(C, h, w) -> class map (H, W) at the picture's original size."""
         h, w = valid_cells(content.shape[-2:], sample)
         features = ImageFeatures.of_map(content[:, :h, :w])
@@ -161,12 +164,50 @@ class OpenVocabPredictor(OpenVocabulary):
         return best_query(features, matrix, size, 1.0, False).index
 
 
-def valid_cells(grid: tuple[int, int], sample) -> tuple[int, int]:
-    """Grid cells that show the picture and not its padding."""
+def valid_cells(grid: Sequence[int], sample: Any) -> list[int]:
+    """Grid cells, down and across, that show no padding."""
     share = sample.valid_hw.tolist()
-    return tuple(
-        min(n, max(1, round(n * part))) for n, part in zip(grid, share)
-    )
+    return [min(n, max(1, round(n * part))) for n, part in zip(grid, share)]
+
+
+class PredictsByName:
+    """A model that is tested by a predictor, whose names are its own.
+
+    Attributes:
+        backbone: That is tested.
+        predictor: None has no names and cannot be tested.
+    """
+
+    trains_on_names: ClassVar[bool] = False
+    backbone: 'DeCLIPViT'
+    predictor: OpenVocabPredictor | None
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """What the predictor tells apart."""
+        return None if self.predictor is None else self.predictor.vocabulary
+
+    @property
+    def embedder(self) -> TextEmbedder | None:
+        """Where its rows come from."""
+        return None if self.predictor is None else self.predictor.embedder
+
+    def set_vocabulary(self, source: Source, **options: Any) -> Vocabulary:
+        """See :meth:`OpenVocabulary.set_vocabulary`."""
+        return self._needed().set_vocabulary(source, **options)
+
+    def predict(self, inputs: dict[str, Tensor], data_samples: list) -> list:
+        """See :meth:`OpenVocabPredictor.predict`."""
+        return self._needed().predict(self.backbone, inputs, data_samples)
+
+    def _needed(self) -> OpenVocabPredictor:
+        if self.predictor is None:
+            raise ValueError(
+                f'{type(self).__name__} needs a predictor for names and '
+                "validation: set predictor=dict(type='OpenVocabPredictor', "
+                '...) in the model.'
+            )
+        return self.predictor
 
 
 @MODELS.register_module()
@@ -189,18 +230,18 @@ class ZeroShotModel(PredictsByName, BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.predictor = MODELS.build(predictor)
-        self.predictor.embedder.check(self.backbone)
+        self._needed().embedder.check(self.backbone)
         fit_pixels(self.data_preprocessor, self.backbone)
 
     def forward(
         self,
         inputs: dict[str, Tensor],
-        data_samples: list | None = None,
+        data_samples: Any = None,
         mode: str = 'tensor',
-    ):
+    ) -> Any:
         """``mode`` is ``'predict'`` or ``'tensor'`` (dense features)."""
         if mode == 'predict':
-            return self.predictor.predict(self.backbone, inputs, data_samples)
+            return self.predict(inputs, data_samples)
         if mode == 'tensor':
             return self.backbone.forward_dense(inputs['image'])
         raise ValueError(

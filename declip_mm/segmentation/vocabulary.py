@@ -32,19 +32,17 @@ class SegmentsByName(OpenVocabulary):
 
         Args:
             source: Also the name of a data set that is registered in mmseg.
-            palette: Colours (R, G, B); None takes the data set's, else makes
-                them.
+            palette: Colours (R, G, B); None takes the data set's, else those
+                that these classes have already, else makes them.
             options: Of :meth:`Vocabulary.of`, and ``prompts``.
         """
         source = with_registered(source)
+        before = self.vocabulary, self.embedder.prompts
         made = super().set_vocabulary(source, **options)
-        given = palette is not None
-        if not given:
-            meta = getattr(source, 'metainfo', source)
-            found = meta.get('palette') if isinstance(meta, Mapping) else None
-            fits = found is not None and len(found) == len(made.classes)
-            palette = found if fits else class_palette(made.classes)
+        if palette is None:
+            palette = self._own_palette(source, made.classes)
         if len(palette) != len(made.classes):
+            self.vocabulary, self.embedder.prompts = before
             raise ValueError(
                 f'the palette has {len(palette)} colours for '
                 f'{len(made.classes)} classes; give one each, or none to have '
@@ -55,6 +53,17 @@ class SegmentsByName(OpenVocabulary):
             palette=[[int(part) for part in colour] for colour in palette],
         )
         return made
+
+    def _own_palette(
+        self, source: Source, classes: Sequence[str]
+    ) -> Sequence[Sequence[int]]:
+        meta = getattr(source, 'metainfo', source)
+        found = meta.get('palette') if isinstance(meta, Mapping) else None
+        if found is not None and len(found) == len(classes):
+            return found
+        if self.dataset_meta.get('classes') == list(classes):
+            return self.dataset_meta['palette']
+        return class_palette(classes)
 
     def _use_vocabulary(self, vocabulary: Vocabulary) -> None:
         vocabulary.warn_of_shared_texts()

@@ -123,5 +123,9 @@ def test_a_refused_vocabulary_changes_nothing():
     model.set_vocabulary(['cat', 'dog'], base=['cat'])
     with pytest.raises(ValueError, match=r"\['bus'\], which are no class"):
         model.set_vocabulary(['cat'], phrases=dict(bus=['coach']))
+    cut = ['cat ' * 90 + end for end in ('a', 'b')]  # one to the tower
+    with pytest.raises(ValueError, match='the same tokens'):
+        model.set_vocabulary(cut, prompts='simple')
+    assert model.embedder.prompts == 'name'
     assert model.names == ['cat', 'dog']
     assert model.roi_head.is_base.tolist() == [True, False, True]

@@ -72,6 +72,18 @@ def test_prompts_change_rows(tower):
     assert torch.equal(rows_of(embedder, NAMES), before)
 
 
+@pytest.mark.parametrize('own', [True, False])
+def test_names_are_embedded_where_their_rows_are_wanted(
+    tower, monkeypatch, own
+):
+    embedder = TextEmbedder(dict(ENCODER) if own else tower)
+    places = []
+    monkeypatch.setattr(embedder.encoder, 'to', places.append)
+    embedder.text_rows(Vocabulary.of('cat'), torch.device('cpu'))
+    # a tower of the model goes where the model goes
+    assert places == [torch.device('cpu')] * own
+
+
 def test_features_of_another_width_are_refused(tower):
     embedder = TextEmbedder(tower)
     with pytest.raises(ValueError, match='13 dimensions, class embeddings 12'):
@@ -113,6 +125,17 @@ def test_a_file_of_another_tower_or_prompts_is_refused(dumped, tower):
         rows_of(TextEmbedder(other, dumped[1], 'name'), NAMES)
 
 
+@pytest.mark.parametrize('beside', [True, False])
+def test_a_file_takes_no_other_prompts(dumped, tower, beside):
+    embedder = TextEmbedder(tower if beside else None, dumped[1], 'name')
+    rows_of(embedder, NAMES)
+    with pytest.raises(FingerprintError, match="wanted is 'simple"):
+        embedder.use_prompts('simple')
+    assert embedder.prompts == 'name'
+    embedder.use_prompts('{}')  # the same by another name
+    assert len(rows_of(embedder, NAMES)) == 3
+
+
 def test_a_tower_that_is_not_here_is_not_fetched_for_a_file(dumped):
     tag = dict(ENCODER, model='ViT-B-16', pretrained='openai')
     embedder = TextEmbedder(
@@ -133,13 +156,7 @@ def test_a_file_of_another_clip_is_refused(dumped):
     tiny.model = 'EVA02-B-16'
     embedder.file.fingerprint['model'] = 'ViT-B-16'
     with pytest.raises(FingerprintError, match='ViT-B-16.*EVA02-B-16'):
-        TextEmbedder.check(_fresh(embedder), tiny)
-
-
-def _fresh(embedder):
-    """As if nothing had been compared yet."""
-    embedder._paired = None
-    return embedder
+        embedder.check(tiny)
 
 
 def test_a_tower_that_the_weights_were_not_measured_with(tower):
@@ -153,6 +170,10 @@ def test_a_tower_that_the_weights_were_not_measured_with(tower):
         embedder.check(backbone)
     backbone.file_says = dict(text_tower=embedder.encoder.fingerprint)
     embedder.check(backbone)
+    # what was compared is known by its content, not by its place in memory
+    backbone.file_says['text_tower'] = said
+    with pytest.raises(FingerprintError, match='000000000000'):
+        embedder.check(backbone)
 
 
 def test_a_file_without_background_is_refused(tower, tmp_path):

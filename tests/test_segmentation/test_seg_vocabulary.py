@@ -140,6 +140,28 @@ def test_hook_keeps_own_texts_and_refuses_other_names():
         hook.before_test_epoch(Loop(model, dict(classes=['dog', 'cat'])))
 
 
+def test_own_names_learn_their_base_classes_and_keep_their_colours():
+    model = dense_segmentor(None)
+    colours = [[1, 2, 3], [4, 5, 6]]
+    model.set_vocabulary(['Cat; kitten', 'dog'], palette=colours)
+    meta = dict(classes=['cat', 'dog'], base_classes=['cat'])
+    VocabularyHook().before_test_epoch(Loop(model, meta))
+    assert model.vocabulary.base == ('Cat',)
+    assert model.vocabulary.texts[0] == ('Cat', 'kitten')
+    assert model.dataset_meta['palette'] == colours
+    model.set_vocabulary(['dog', 'cat'])
+    assert model.dataset_meta['palette'] != colours
+
+
+def test_a_palette_that_does_not_fit_changes_nothing():
+    model = dense_segmentor(['cat', 'dog'])
+    before = model.vocabulary, model.dataset_meta, model.embedder.prompts
+    with pytest.raises(ValueError, match='has 1 colours for 2'):
+        model.set_vocabulary(['a', 'b'], palette=[(0, 0, 0)], prompts='simple')
+    after = model.vocabulary, model.dataset_meta, model.embedder.prompts
+    assert after == before
+
+
 def test_the_next_data_set_replaces_what_the_first_gave():
     model, hook = dense_segmentor(None), VocabularyHook()
     hook.before_test_epoch(Loop(model, dict(classes=['cat'])))

@@ -17,8 +17,9 @@ def name_difference(
         they, we: Whose they are: ``'the file'``.
     """
     theirs, ours = list(theirs), list(ours)
-    lacking = [name for name in ours if name not in set(theirs)]
-    extra = [name for name in theirs if name not in set(ours)]
+    known, wanted = set(theirs), set(ours)
+    lacking = [name for name in ours if name not in known]
+    extra = [name for name in theirs if name not in wanted]
     if lacking or extra or len(theirs) != len(ours):
         return (
             f'{they} has {len(theirs)}, {we} has {len(ours)}; only in '

@@ -6,12 +6,13 @@ K classes, Q texts, C joint dimension.
 import logging
 import os
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...assets import resolve_asset
 from ..pairing import (
@@ -27,12 +28,17 @@ from .build import (
 from .comparing import each_once
 from .embeddings import ClassEmbeddings
 from .encoder import DeCLIPTextEncoder
-from .fingerprint import text_fingerprint
+from .fingerprint import phrases_digest
 from .names import Phrases, tidy
 from .prompts import Prompts, get_prompts
 from .vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    from ..declip_vit import DeCLIPViT
+
 __all__ = ['TextEmbedder']
+
+Device = str | torch.device
 
 #: Spellings of one class: mmdet's list against LVIS's own file.
 _ALIASES = {
@@ -79,16 +85,19 @@ class TextEmbedder:
                 "'DeCLIPTextEncoder', ...) or embeddings='FILE.npz'; there "
                 'is neither, so they cannot be embedded.'
             )
-        built = isinstance(text_encoder, nn.Module)
         get_prompts(prompts)  # refused early
-        self._encoder = text_encoder if built else None
-        self.text_encoder = None if built else text_encoder
+        self.text_encoder: dict[str, Any] | None = None
+        self._encoder: DeCLIPTextEncoder | None = None
+        if isinstance(text_encoder, dict):
+            self.text_encoder = text_encoder
+        else:
+            self._encoder = text_encoder
         self.embeddings, self.prompts = embeddings, prompts
         self.background, self.cache_dir = background, cache_dir
         self.file = None if embeddings is None else self._read(embeddings)
         self._verified = False
         self._rows: dict[tuple, Tensor] = {}
-        self._paired: tuple[int, ...] | None = None
+        self._paired: tuple | None = None
 
     def _read(self, path: str) -> ClassEmbeddings:
         found = ClassEmbeddings.load(path)
@@ -115,13 +124,6 @@ class TextEmbedder:
         named = (self.text_encoder or {}).get('pretrained')
         return os.path.isfile(resolve_asset(str(named or '')))
 
-    @property
-    def _needs_download(self) -> bool:
-        if self._encoder is not None:
-            return False
-        named = (self.text_encoder or {'pretrained': '-'}).get('pretrained')
-        return named is not None and not self.has_weights
-
     def _verify(self) -> None:
         """That the file is of the tower beside it, as far as is known.
 
@@ -129,20 +131,36 @@ class TextEmbedder:
         """
         if self._verified or self.file is None:
             return
-        if self.file.declared is not None and self.text_encoder is not None:
-            model = self.text_encoder.get('model')
+        config = self.text_encoder
+        random = config is not None and config.get('pretrained') is None
+        if self.file.declared is not None and config is not None:
+            model = config.get('model')
             self.file.verify_declared(model, str(self.embeddings))
-        elif self.file.declared is None and not self._needs_download:
+        elif self.file.declared is None and (self.has_weights or random):
             wanted = expected_fingerprint(self.encoder, ['-'], self.prompts)
-            fields = ('dim', 'architecture', 'weights', 'prompts')
-            fields += ('model', 'prompts_label')  # for the message
+            # the last two for the message
+            fields = 'dim architecture weights prompts model prompts_label'
             self.file.verify(
-                {k: v for k, v in wanted.items() if k in fields},
+                {k: v for k, v in wanted.items() if k in fields.split()},
                 origin=str(self.embeddings),
             )
         self._verified = True
 
-    def check(self, backbone: nn.Module) -> None:
+    def use_prompts(self, prompts: Prompts) -> None:
+        """Embed with other prompts from now on.
+
+        Raises:
+            ValueError: They are none.
+            FingerprintError: The rows come from a file, which was made with
+                others.
+        """
+        asked = get_prompts(prompts)
+        if self.file is not None:
+            said = dict(prompts=asked.digest, prompts_label=asked.label)
+            self.file.verify(said, origin=str(self.embeddings))
+        self.prompts = prompts
+
+    def check(self, backbone: 'DeCLIPViT') -> None:
         """Refuse a text tower or a file of another CLIP than the backbone's.
 
         Configs are compared at once; weights as soon as the backbone's file
@@ -154,9 +172,13 @@ class TextEmbedder:
         Raises:
             ValueError: Names both sides.
         """
-        says = getattr(backbone, 'file_says', {}) or {}
-        tower = self.embeddings is None and bool(says.get('text_tower'))
-        state = id(backbone), id(says), tower or self._encoder is not None
+        says = backbone.file_says
+        tower = self._encoder is not None or (
+            self.file is None and bool(says.get('text_tower'))
+        )
+        # by content: an id may be that of another one by now
+        own = backbone.fingerprint, backbone.architecture, backbone.pretrained
+        state = *own, dict(says), tower
         if state == self._paired:
             return
         if self.text_encoder is not None:
@@ -165,14 +187,14 @@ class TextEmbedder:
         if self.file is not None:
             width = self.file.matrix.shape[1]
             check_class_embeddings(backbone, self.file.fingerprint, width)
-        if says and (tower or self._encoder is not None):
+        if tower:
             check_text_weights(backbone, self.encoder)
         self._paired = state
 
     def class_rows(
         self,
         vocabulary: Vocabulary,
-        device: str | torch.device = 'cpu',
+        device: Device = 'cpu',
         width: int | None = None,
     ) -> Tensor:
         """(K, C) unit rows, a class of several texts by their mean.
@@ -193,7 +215,7 @@ class TextEmbedder:
     def text_rows(
         self,
         vocabulary: Vocabulary,
-        device: str | torch.device = 'cpu',
+        device: Device = 'cpu',
         width: int | None = None,
     ) -> Tensor:
         """(Q, C) unit rows, one for each text, without a background.
@@ -207,52 +229,62 @@ class TextEmbedder:
         self,
         kind: str,
         vocabulary: Vocabulary,
-        device: str | torch.device,
-        compute: Callable[[Vocabulary], Tensor],
+        device: Device,
+        compute: Callable[[Vocabulary, Device], Tensor],
     ) -> Tensor:
         key = kind, vocabulary.texts, vocabulary.classes, repr(self.prompts)
         rows = self._rows.pop(key, None)
-        rows = compute(vocabulary) if rows is None else rows
+        rows = compute(vocabulary, device) if rows is None else rows
         self._rows[key] = rows = rows.to(device)
         while len(self._rows) > _KEPT:
             del self._rows[next(iter(self._rows))]
         return rows
 
-    def _class_rows(self, vocabulary: Vocabulary) -> Tensor:
-        return self._embed(vocabulary.phrases, self.background)
+    def _class_rows(self, vocabulary: Vocabulary, device: Device) -> Tensor:
+        return self._embed(vocabulary.phrases, self.background, device)
 
-    def _text_rows(self, vocabulary: Vocabulary) -> Tensor:
+    def _text_rows(self, vocabulary: Vocabulary, device: Device) -> Tensor:
         # a text that several classes share is embedded once
         unique, places = each_once(vocabulary.queries)
-        return self._embed({text: (text,) for text in unique}, None)[places]
+        phrases: Phrases = {text: (text,) for text in unique}
+        return self._embed(phrases, None, device)[places]
 
-    def _embed(self, phrases: Phrases, background: str | None) -> Tensor:
-        found = self._from_file(phrases)
-        if found is None:
-            found = self._by_tower(phrases, background)
-        elif background is not None:
-            found = torch.cat((found, self.file.background[None]))
-        return found
+    def _embed(
+        self, phrases: Phrases, background: str | None, device: Device
+    ) -> Tensor:
+        file = self.file
+        index = None if file is None else self._places(file, phrases)
+        if file is None or index is None:
+            file = self._by_tower(phrases, background, device)
+            index = [*range(len(file))]
+        if background is None:
+            return file.matrix[index]
+        return file.with_background()[[*index, -1]]
 
-    def _by_tower(self, phrases: Phrases, background: str | None) -> Tensor:
-        arguments: dict[str, Any] = dict(
-            background=background, progress=_progress
-        )
-        build = build_class_embeddings
+    def _by_tower(
+        self, phrases: Phrases, background: str | None, device: Device
+    ) -> ClassEmbeddings:
+        build: Callable[..., ClassEmbeddings] = build_class_embeddings
         if self.cache_dir is not None:
-            build = cached_class_embeddings
-            arguments['cache_dir'] = self.cache_dir
-        found = build(self.encoder, phrases, self.prompts, **arguments)
-        return found.matrix if background is None else found.with_background()
+            build = partial(cached_class_embeddings, cache_dir=self.cache_dir)
+        if self.text_encoder is not None:  # no one else moves it
+            self.encoder.to(device)
+        return build(
+            self.encoder,
+            phrases,
+            self.prompts,
+            background=background,
+            progress=_progress,
+        )
 
-    def _from_file(self, phrases: Phrases) -> Tensor | None:
-        """(K, C) rows of the file; None: the tower has to."""
-        if self.file is None:
-            return None
+    def _places(
+        self, file: ClassEmbeddings, phrases: Phrases
+    ) -> list[int] | None:
+        """Of names in the file; None: it lacks some, the tower has to."""
         self._verify()
-        rows = {tidy(name): i for i, name in enumerate(self.file.names)}
-        index = [rows.get(n, rows.get(_ALIASES.get(n, n))) for n in phrases]
-        lacking = [n for n, i in zip(phrases, index) if i is None]
+        rows = {tidy(name): i for i, name in enumerate(file.names)}
+        found = {n: rows.get(n, rows.get(_ALIASES.get(n, n))) for n in phrases}
+        lacking = [name for name, row in found.items() if row is None]
         said = (
             f'the file of class embeddings lacks {len(lacking)} of '
             f'{len(phrases)} names, such as {lacking[:5]}'
@@ -266,21 +298,20 @@ class TextEmbedder:
         if lacking:
             _say(f'{said}; the text tower embeds all.', logging.WARNING)
             return None
-        self._say_whose_texts(phrases)
-        return self.file.matrix[index]
+        _say_whose_texts(file, phrases)
+        return [row for row in found.values() if row is not None]
 
-    def _say_whose_texts(self, phrases: Phrases) -> None:
-        prompts = get_prompts(self.prompts)
-        asked = text_fingerprint({}, phrases, prompts, None)['phrases']
-        own = [n for n, texts in phrases.items() if texts != (n,)]
-        if own and asked != self.file.fingerprint.get('phrases'):
-            _say(
-                f'{len(own)} classes have texts of their own, such as '
-                f'{own[0]!r}: {list(phrases[own[0]])}; the file of class '
-                'embeddings has rows for their names, which are taken as '
-                'they are.',
-                logging.WARNING,
-            )
+
+def _say_whose_texts(file: ClassEmbeddings, phrases: Phrases) -> None:
+    own = [n for n, texts in phrases.items() if texts != (n,)]
+    if own and phrases_digest(phrases) != file.fingerprint.get('phrases'):
+        _say(
+            f'{len(own)} classes have texts of their own, such as '
+            f'{own[0]!r}: {list(phrases[own[0]])}; the file of class '
+            'embeddings has rows for their names, which are taken as they '
+            'are.',
+            logging.WARNING,
+        )
 
 
 def _of_width(rows: Tensor, width: int | None) -> Tensor:

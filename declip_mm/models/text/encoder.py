@@ -57,6 +57,8 @@ class DeCLIPTextEncoder(nn.Module):
             text tower that is not open_clip's own.
     """
 
+    _anchor: Tensor
+
     def __init__(
         self,
         model: ModelConfig = 'EVA02-B-16',

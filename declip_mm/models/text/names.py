@@ -227,17 +227,18 @@ def _without_numbers(entries: list[list]) -> list[list]:
     firsts = [own[0] if own else '' for own in entries]
     if not all(isinstance(name, str) for name in firsts):
         return entries
-    ids = [_WORDNET.match(name) for name in firsts]
-    found = ids if all(ids) else [_NUMBERED.match(name) for name in firsts]
-    if not firsts or not all(found):
+    ids = [m for m in map(_WORDNET.match, firsts) if m]
+    wordnet = len(ids) == len(firsts)
+    found = ids if wordnet else [m for m in map(_NUMBERED.match, firsts) if m]
+    if not firsts or len(found) < len(firsts):
         return entries
     rest = [n[m.end() :] for n, m in zip(firsts, found, strict=True)]
-    numbers = [] if found is ids else [int(m[1]) for m in found]
-    marked = found is ids or all(m[2].strip() for m in found)
+    numbers = [] if wordnet else [int(m[1]) for m in found]
+    marked = wordnet or all(m[2].strip() for m in found)
     count = len(numbers)
     runs = any(numbers == [*range(i, i + count)] for i in (0, 1))
     differ = len(set(map(name_key, rest))) == len(rest)
-    if differ and (runs or found is ids) and (marked or count > 1):
+    if differ and (runs or wordnet) and (marked or count > 1):
         _say(f'class names: the numbers before them are left out: {rest[:3]}')
         return [[n, *own[1:]] for n, own in zip(rest, entries, strict=True)]
     if count > 1 and marked and not runs:

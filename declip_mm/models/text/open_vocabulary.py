@@ -4,10 +4,10 @@ from typing import Any, ClassVar
 
 from ...deprecation import renamed_arguments
 from .embedder import TextEmbedder
-from .prompts import Prompts, get_prompts
+from .prompts import Prompts
 from .vocabulary import Source, Vocabulary
 
-__all__ = ['OpenVocabulary', 'PredictsByName']
+__all__ = ['OpenVocabulary']
 
 
 class OpenVocabulary:
@@ -45,12 +45,18 @@ class OpenVocabulary:
             The vocabulary.
 
         Raises:
-            ValueError: See :meth:`Vocabulary.of`.
+            ValueError: See :meth:`Vocabulary.of` and
+                :meth:`TextEmbedder.use_prompts`; nothing has changed then.
         """
         vocabulary = self._read_vocabulary(source, **options)
+        before = self.embedder.prompts
         if prompts is not None:
-            self.embedder.prompts = get_prompts(prompts)
-        self._use_vocabulary(vocabulary)
+            self.embedder.use_prompts(prompts)
+        try:
+            self._use_vocabulary(vocabulary)
+        except Exception:
+            self.embedder.prompts = before
+            raise
         self.vocabulary = vocabulary
         return vocabulary
 
@@ -59,7 +65,7 @@ class OpenVocabulary:
         return Vocabulary.of(source, **options)
 
     def _use_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """For models that prepare themselves; a failure changes nothing."""
+        """For models that prepare themselves, or fail unchanged."""
 
     def known_vocabulary(self) -> Vocabulary:
         """The vocabulary.
@@ -75,34 +81,3 @@ class OpenVocabulary:
                 'of the data set.'
             )
         return self.vocabulary
-
-
-class PredictsByName:
-    """A model whose vocabulary is that of its predictor.
-
-    Attributes:
-        predictor: With an :class:`OpenVocabulary`; None has no names.
-    """
-
-    trains_on_names: ClassVar[bool] = False
-    predictor: OpenVocabulary | None
-
-    @property
-    def vocabulary(self) -> Vocabulary | None:
-        """What the predictor tells apart."""
-        return None if self.predictor is None else self.predictor.vocabulary
-
-    @property
-    def embedder(self) -> TextEmbedder | None:
-        """Where its rows come from."""
-        return None if self.predictor is None else self.predictor.embedder
-
-    def set_vocabulary(self, source: Source, **options: Any) -> Vocabulary:
-        """See :meth:`OpenVocabulary.set_vocabulary`."""
-        if self.predictor is None:
-            raise ValueError(
-                f'{type(self).__name__} has no predictor, which names need: '
-                "set predictor=dict(type='OpenVocabPredictor', ...) in the "
-                'model.'
-            )
-        return self.predictor.set_vocabulary(source, **options)

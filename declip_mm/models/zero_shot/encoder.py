@@ -113,20 +113,21 @@ class DenseEncoder:
         memory: int = 256,
         **options: Any,
     ) -> None:
-        backbone = weights
         if not isinstance(weights, nn.Module):
-            backbone = DeCLIPViT.from_pretrained(weights, **options)
+            origin = str(weights)
+            backbone: DeCLIPViT = DeCLIPViT.from_pretrained(weights, **options)
         elif (weights.pretrained or weights.init_cfg) and not weights._is_init:
             raise ValueError(
                 'the backbone has not been filled: call its init_weights() '
                 'before, or give the weight file instead.'
             )
+        else:
+            backbone, origin = weights, type(weights).__name__
         _check_sizes(short_side, long_side, window, stride)
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         self.device, self.dtype = torch.device(device), dtype
-        origin = type(backbone).__name__ if weights is backbone else weights
-        encoder = find_text_tower(text, backbone, str(origin)).to(self.device)
+        encoder = find_text_tower(text, backbone, origin).to(self.device)
         self.backbone = backbone.eval().to(self.device, dtype)
         native = backbone.visual.native_size
         self.short_side = short_side or backbone.file_says.get(
@@ -168,8 +169,11 @@ class DenseEncoder:
         Returns:
             (C, h, w) float32 on the encoder's device, or a list of such.
         """
-        if isinstance(image, (list, tuple)):
-            return [self.encode_image(one, normalize) for one in image]
+        if isinstance(image, Sequence):
+            return [self._encode(one, normalize) for one in image]
+        return self._encode(image, normalize)
+
+    def _encode(self, image: ImageLike, normalize: bool) -> Tensor:
         prepared = self._prepare(image)
         patch = self.backbone.visual.patch_size
         height, width = prepared.shape[-2:]
@@ -184,9 +188,8 @@ class DenseEncoder:
     def _prepare(self, image: ImageLike) -> Tensor:
         """(3, h, w) float32, resized and normalised as the backbone wants."""
         pixels = as_tensor(image).to(self.device)
-        size = short_side_size(
-            *pixels.shape[-2:], self.short_side, self.long_side
-        )
+        height, width = pixels.shape[-2:]
+        size = short_side_size(height, width, self.short_side, self.long_side)
         return normalise(resize_image(pixels, size), self._mean, self._std)
 
     # ---------------------------------------------------------------- names
@@ -223,7 +226,7 @@ class DenseEncoder:
             names: What :meth:`Vocabulary.of` reads.
             threshold: Probability below which a pixel has no class.
         """
-        size = tuple(as_tensor(image).shape[-2:])
+        height, width = as_tensor(image).shape[-2:]
         (features,) = encode_windows(
             [self._prepare(image)],
             self._content,
@@ -232,7 +235,7 @@ class DenseEncoder:
             self.backbone.visual.patch_size,
             self.batch,
         )
-        return self._name(features, size, names, threshold)
+        return self._name(features, (height, width), names, threshold)
 
     @torch.no_grad()
     def segment_map(
@@ -262,7 +265,7 @@ class DenseEncoder:
             )
         unit = F.normalize(content.to(self.device).float(), dim=0)
         whole = ImageFeatures.of_whole(unit, shown, patch)
-        return self._name(whole, tuple(size), names, threshold)
+        return self._name(whole, size, names, threshold)
 
     def _name(
         self,
@@ -320,7 +323,7 @@ class DenseEncoder:
                 f'got {"both" if boxes is not None else "neither"}.'
             )
         height, width = as_tensor(image).shape[-2:]
-        content = self.encode_image(image, normalize=False)[None]
+        content = self._encode(image, normalize=False)[None]
         shown = short_side_size(height, width, self.short_side, self.long_side)
         patch = self.backbone.visual.patch_size
         # the share of the padded map that shows the picture

@@ -69,4 +69,5 @@ def short_side_size(
     """
     short, long = sorted((height, width))
     factor = min(short_side / short, long_side / long)
-    return tuple(max(1, int(s * factor + 0.5)) for s in (height, width))
+    high, wide = (max(1, int(s * factor + 0.5)) for s in (height, width))
+    return high, wide

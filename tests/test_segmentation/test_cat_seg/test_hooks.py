@@ -6,6 +6,7 @@ import pytest
 import torch
 from bad_input import logged
 from mmengine.logging import MMLogger
+from mmengine.runner import EpochBasedTrainLoop
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from tiny_cat_seg import segmentor
@@ -46,7 +47,7 @@ def runner(model, train=('a', 'b'), val=('c',), iteration=0):
         train_dataloader=loader(train),
         val_dataloader=loader(val),
         test_dataloader=loader(['x', 'y', 'z']),
-        _train_loop=object(),
+        _train_loop=object.__new__(EpochBasedTrainLoop),
         iter=iteration,
         logger=MMLogger.get_current_instance(),
     )
@@ -81,6 +82,25 @@ def test_equal_names_that_were_set_by_hand_keep_their_texts():
     assert "{'synonyms': 'all'} of the hook are not used" in lines[0]
     with pytest.raises(ValueError, match="only in the model: 'b'"):
         VocabularyHook().before_train(runner(model, train=['a']))
+
+
+def test_texts_that_are_kept_are_not_read_again():
+    model = segmentor(names=None)
+    model.set_vocabulary(['bag, purse', 'sky'], synonyms=None)
+    own, run = model.vocabulary, runner(model, train=['bag, purse', 'sky'])
+    run.train_dataloader.dataset.metainfo['base_classes'] = ['sky']
+    VocabularyHook().before_train(run)
+    assert model.vocabulary.texts == own.texts
+    assert model.vocabulary.base == ('sky',)
+
+
+def test_validation_alone_does_not_build_the_training():
+    model, hook = segmentor(names=None), VocabularyHook()
+    run = runner(model)
+    run._train_loop = dict(type='EpochBasedTrainLoop')  # not built
+    hook.before_val_epoch(run)
+    hook.after_val_epoch(run)
+    assert model.vocabulary.classes == ('c',)
 
 
 def test_probe_measures_raw_cosines(monkeypatch):
