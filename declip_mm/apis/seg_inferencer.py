@@ -70,7 +70,7 @@ class DeCLIPSegInferencer:
     ) -> None:
         if names is not None:
             # refused before weights are read
-            names = Vocabulary.of(with_registered(names))
+            Vocabulary.of(with_registered(names))
         cfg = load_config(model) if isinstance(model, str) else model
         check_kind(cfg, model, ('DenseCLIPSegmentor', 'OVCATSegmentor'))
         device = check_device(device)

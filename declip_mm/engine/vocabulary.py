@@ -30,8 +30,8 @@ def hand_over_names(
 
     Labels are positions in the data set's list. Names that were set by hand
     have to be the data set's, in its order; then they stay, with the texts
-    that were given for them. The data set's ignore index, and which classes
-    have annotations, the model takes in any case.
+    that were given for them, and learn which classes have annotations, unless
+    they were told. The data set's ignore index is taken in any case.
 
     Args:
         model: With ``vocabulary`` and ``set_vocabulary``, see

@@ -37,8 +37,8 @@ class TrainableTextEmbedder(TextEmbedder):
         self, text_encoder: TrainableTextEncoder, prompts: Prompts = TEMPLATE
     ) -> None:
         super().__init__(text_encoder, prompts=prompts)
-        #: Vocabulary whose tokens were compared.
-        self._told_apart: Vocabulary | None = None
+        #: Texts, in their prompts, whose tokens were compared.
+        self._told_apart: tuple[str, ...] = ()
 
     @property
     def templates(self) -> tuple[str, ...]:
@@ -65,11 +65,11 @@ class TrainableTextEmbedder(TextEmbedder):
             for template in templates
         )
         sizes = [len(own) * len(templates) for own in words]
-        if self._told_apart != vocabulary:
+        if self._told_apart != texts:
             tokens = self.encoder.tokenize(texts)
             groups = _alike(vocabulary, sizes, tokens)
             self.encoder.refuse_alike(groups, tokens)
-            self._told_apart = vocabulary
+            self._told_apart = texts
         rows = self.encoder(texts)  # of all prompts
         if len(rows) != len(sizes):
             means = [part.mean(dim=0) for part in rows.split(sizes)]
