@@ -15,6 +15,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..checkpoint import DamagedFileError, check_whole
+from ..deprecation import take_new_names
 from ..engine import PredictionsFile
 from .command import DEBUG, say_what_is_kept
 from .model_loading import fetch_weights
@@ -50,10 +51,12 @@ def load_config(
     if not Path(path).is_file():
         raise OptionError(_no_file('config', Path(path), '*.py'))
     cfg = _read(path)
+    take_new_names(cfg._cfg_dict)
     if options:
         if not allow_new_options:
             check_options(cfg, options)
         cfg.merge_from_dict(dict(options))
+        take_new_names(cfg._cfg_dict)
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
