@@ -90,8 +90,6 @@ def fetch_weights(model: Any, filled: bool = False) -> list[str]:
         # A file says itself, later, what is wrong with it.
         if '/' in weights or '.' in weights or os.path.exists(weights):
             continue
-        if kind == 'DeCLIPTextEncoder' and not part.get('allow_download'):
-            continue
         settings = tag_settings(name, weights)
         found.append(fetch_tag(settings, f'{kind}({name}, {weights})'))
     return found
