@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from mmengine.utils import ProgressBar
 from PIL import Image
 
-from ..checkpoint import atomically
+from ..checkpoint import atomically, fill_model
 from ..detection.drawing import bounded_sample
 from ..models.text import parse_names
 from ..models.text.names import Names
@@ -34,7 +34,6 @@ from .images import (
 )
 from .kinds import check_kind
 from .launch import load_config
-from .model_loading import fill_model
 from .options import OptionError
 from .results import ResultsFile, writable_folder, write_json
 
@@ -318,7 +317,7 @@ class DeCLIPDetInferencer(DetInferencer):
         self, model: nn.Module, checkpoint: None, cfg: Config
     ) -> None:
         """mmdet's would build the data set to ask for its colours."""
-        found = fill_model(model, self._weights, 'backbone')
+        found = fill_model(model, self._weights)
         meta = found.get('dataset_meta') or {}
         model.dataset_meta = {k.lower(): v for k, v in meta.items()}
 

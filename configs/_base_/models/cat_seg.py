@@ -8,7 +8,7 @@ model = dict(
         pad_val=0,
         seg_pad_val=255,
     ),
-    image_encoder=dict(type='DeCLIPViT'),
+    backbone=dict(type='DeCLIPViT'),
     text_encoder=dict(type='TrainableTextEncoder'),
     decode_head=dict(
         type='CATSegHead',

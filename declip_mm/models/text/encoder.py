@@ -79,7 +79,11 @@ class DeCLIPTextEncoder(nn.Module):
         pretrained = pretrained and resolve_asset(pretrained)
         self.pretrained, self.tag = pretrained, {}
         if pretrained is not None and not os.path.isfile(pretrained):
-            self.tag = self._known_tag(model, pretrained)
+            if pretrained.endswith(('.pt', '.pth', '.bin', '.safetensors')):
+                raise FileNotFoundError(
+                    f'weight file {pretrained} does not exist. Check the path.'
+                )
+            self.tag = tag_settings(model, pretrained)
         activation = settle_activation(model, pretrained, quick_gelu)
         self.quick_gelu = bool(activation.quick_gelu)
         # EVA-02 and SigLIP pair with plain GELU, whatever their file.
@@ -92,14 +96,6 @@ class DeCLIPTextEncoder(nn.Module):
         self.tokenize = text_tokenizer(self.text_cfg, self.token_ids)
         # Follows the model to its device; the tower follows it.
         self.register_buffer('_anchor', torch.empty(0), persistent=False)
-
-    @staticmethod
-    def _known_tag(model: ModelConfig, tag: str) -> dict:
-        if tag.endswith(('.pt', '.pth', '.bin', '.safetensors')):
-            raise FileNotFoundError(
-                f'weight file {tag} does not exist. Check the path.'
-            )
-        return tag_settings(model, tag)
 
     @cached_property
     def _hidden(self) -> tuple:
