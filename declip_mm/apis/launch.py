@@ -19,7 +19,7 @@ from ..deprecation import take_new_names
 from ..engine import PredictionsFile
 from ..engine.unwrap import unwrap
 from .command import DEBUG, say_what_is_kept
-from .model_loading import fetch_weights
+from .fetching import fetch_weights
 from .options import OptionError, check_options
 
 AMP = 'AmpOptimWrapper'

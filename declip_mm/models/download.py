@@ -29,6 +29,7 @@ import torch
 from ..checkpoint import atomically
 
 __all__ = [
+    'OPEN_CLIP',
     'RULE',
     'SWITCH',
     'DownloadError',
@@ -58,7 +59,8 @@ _BROKEN = re.compile(
     r'\d+ bytes read, \d+ more expected|should be of size \d+ but has size \d+'
 )
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
-_OPEN_CLIP = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
+#: How open_clip calls weights on the hub, best first.
+OPEN_CLIP = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 
 
 class DownloadError(ConnectionError):
@@ -105,7 +107,7 @@ def fetch_tag(settings: dict[str, Any], wanted_by: str) -> str:
         folder = os.path.expanduser('~/.cache/clip')
         return fetch_url(settings['url'], wanted_by, folder)
     repository, _, name = place.rpartition('/')
-    names = [name] if name else list(_OPEN_CLIP)
+    names = [name] if name else list(OPEN_CLIP)
     return fetch_from_hub(repository, names, wanted_by)
 
 

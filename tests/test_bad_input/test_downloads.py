@@ -6,7 +6,7 @@ import pytest
 from bad_input import Case, check
 from stand_in_hub import nobody, point_at, silent_host, stand_in_hub
 
-from declip_mm.apis.model_loading import fetch_weights
+from declip_mm.apis.fetching import fetch_weights
 from declip_mm.models import DeCLIPViT, download
 from declip_mm.models.text import DeCLIPTextEncoder
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from stand_in_hub import nobody, point_at, silent_host, stand_in_hub
 
-from declip_mm.apis.model_loading import fetch_weights
+from declip_mm.apis.fetching import fetch_weights
 from declip_mm.models import download
 from declip_mm.models.download import (
     DownloadError,
@@ -212,7 +212,7 @@ def test_a_run_asks_for_what_it_needs(monkeypatch):
     """A checkpoint brings what trains, the text tower comes from its tag."""
     asked = []
     monkeypatch.setattr(
-        'declip_mm.apis.model_loading.fetch_tag',
+        'declip_mm.apis.fetching.fetch_tag',
         lambda _, who: asked.append(who),
     )
     eva = dict(model='EVA02-B-16', pretrained='merged2b_s8b_b131k')
@@ -274,7 +274,7 @@ def test_nothing_else_in_the_package_downloads_weights(repo_root):
 
 
 def test_a_text_tower_beside_a_file_of_embeddings_is_not_fetched():
-    from declip_mm.apis.model_loading import fetch_weights
+    from declip_mm.apis.fetching import fetch_weights
 
     tag = dict(model='ViT-B-16', pretrained='openai')
     encoder = dict(type='DeCLIPTextEncoder', **tag)
