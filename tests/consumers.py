@@ -51,14 +51,13 @@ class Asked:
         )
 
 
-def run(model, path, module='backbone'):
+def run(model, path):
     """What the Runner does with ``load_from`` in a test."""
     content = read_content(path)
-    hook = FingerprintHook(module=module)
+    hook = FingerprintHook()
     runner = SimpleNamespace(model=model)
     hook.after_load_checkpoint(runner, content)
     model.load_state_dict(content['state_dict'], strict=False)
-    hook.before_test(runner)
 
 
 def hand_over(model, hook, own, theirs):
@@ -168,7 +167,7 @@ class CATSeg:
 
         return models.build(
             segmentor_cfg(
-                image_encoder=asked.backbone,
+                backbone=asked.backbone,
                 text_encoder=dict(asked.text, type='TrainableTextEncoder'),
                 data_preprocessor=dict(
                     type='SegDataPreProcessor', **asked.pixels
@@ -177,7 +176,7 @@ class CATSeg:
         )
 
     def load(self, path, folder):
-        run(self.build(Asked()), path, 'image_encoder')
+        run(self.build(Asked()), path)
 
     def name(self, own, theirs):
         from declip_mm.engine import VocabularyHook
@@ -302,8 +301,7 @@ def checkpoint_of(consumer, asked, path=None, **said):
     """A file as the Runner writes it."""
     model = consumer.build(asked)
     path = path or asked.folder / 'checkpoint.pth'
-    module = 'image_encoder' if isinstance(consumer, CATSeg) else 'backbone'
-    fingerprint = dict(getattr(model, module).fingerprint, **said)
+    fingerprint = dict(model.backbone.fingerprint, **said)
     content = dict(
         meta={FINGERPRINT_KEY: fingerprint}, state_dict=model.state_dict()
     )

@@ -18,5 +18,5 @@ _base_ = [
 model = dict(decode_head=dict(class_chunk=32, pixel_chunk=144))
 custom_hooks = [
     dict(type='VocabularyHook'),
-    dict(type='FingerprintHook', module='image_encoder'),
+    dict(type='FingerprintHook'),
 ]

@@ -22,7 +22,7 @@ clip = dict(
 model = dict(
     data_preprocessor=dict(short_side=224),
     backbone=dict(affinity='qq', **clip),
-    text_encoder=dict(allow_download=False, **clip),
+    text_encoder=dict(**clip),
     prompts='name',  # its cut vocabulary has no words for the 80 templates
     test_cfg=dict(window=168, stride=56),
 )

@@ -34,7 +34,7 @@ model = dict(
     pixel_stats='backbone',
     data_preprocessor=dict(pad_size_divisor=168),
     embedder=dict(
-        text_encoder=dict(allow_download=False, **clip),
+        text_encoder=dict(**clip),
         prompts='name',
         cache_dir=None,
     ),

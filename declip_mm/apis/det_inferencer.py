@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from mmengine.utils import ProgressBar
 from PIL import Image
 
-from ..checkpoint import atomically
+from ..checkpoint import atomically, fill_model
 from ..detection.drawing import bounded_sample
 from ..models.text.vocabulary import Source, Vocabulary
 from ..visualization.fonts import families_for, warn_of_missing_glyphs
@@ -33,7 +33,6 @@ from .images import (
 )
 from .kinds import check_kind
 from .launch import load_config
-from .model_loading import fill_model
 from .options import OptionError
 from .results import ResultsFile, writable_folder, write_json
 
@@ -317,7 +316,7 @@ class DeCLIPDetInferencer(DetInferencer):
         self, model: nn.Module, checkpoint: None, cfg: Config
     ) -> None:
         """mmdet's would build the data set to ask for its colours."""
-        found = fill_model(model, self._weights, 'backbone')
+        found = fill_model(model, self._weights)
         meta = found.get('dataset_meta') or {}
         model.dataset_meta = {k.lower(): v for k, v in meta.items()}
 

@@ -14,10 +14,12 @@ from mmengine.logging import MessageHub
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..checkpoint import DamagedFileError, check_whole
+from ..checkpoint import DamagedFileError, check_whole, take_whole_only
+from ..deprecation import take_new_names
 from ..engine import PredictionsFile
+from ..engine.unwrap import unwrap
 from .command import DEBUG, say_what_is_kept
-from .model_loading import fetch_weights
+from .fetching import fetch_weights
 from .options import OptionError, check_options
 
 AMP = 'AmpOptimWrapper'
@@ -50,10 +52,12 @@ def load_config(
     if not Path(path).is_file():
         raise OptionError(_no_file('config', Path(path), '*.py'))
     cfg = _read(path)
+    take_new_names(cfg._cfg_dict)
     if options:
         if not allow_new_options:
             check_options(cfg, options)
         cfg.merge_from_dict(dict(options))
+        take_new_names(cfg._cfg_dict)
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
@@ -247,12 +251,16 @@ def build_runner(cfg: Config, filled: bool = False) -> Runner:
 
     Args:
         cfg: Published weights that its model names are fetched first.
-        filled: A checkpoint fills what trains, so its own are not needed.
+        filled: A checkpoint fills what trains, so its own are not needed;
+            a whole model takes no other than its own, and all of it.
     """
     fetch_weights(cfg.get('model'), filled)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    runner = Runner.from_cfg(cfg)
+    if filled:
+        take_whole_only(unwrap(runner))
+    return runner
 
 
 def run_test(cfg: Config) -> dict[str, float]:

@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from mmengine.utils import ProgressBar
 from mmseg.registry import MODELS, TRANSFORMS
 
+from ..checkpoint import fill_model
 from ..evaluation.label_files import (
     smallest_kind,
 )
@@ -30,7 +31,6 @@ from .images import (
 )
 from .kinds import check_kind, model_type
 from .launch import load_config
-from .model_loading import fill_model
 from .options import OptionError
 from .results import ResultsFile, writable_folder
 from .segmented import keep_segmented, results_head
@@ -259,7 +259,7 @@ def _load(cfg: Config, weights: str | None) -> torch.nn.Module:
         settings['backbone']['pretrained'] = weights
     model = MODELS.build(settings)
     if whole:
-        fill_model(model, weights, 'image_encoder')
+        fill_model(model, weights)
     else:
         model.backbone.init_weights()
     return model

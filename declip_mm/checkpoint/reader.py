@@ -15,6 +15,7 @@ from mmengine.logging import HistoryBuffer
 from safetensors import safe_open
 from torch import Tensor
 
+from .consumers import take_todays_keys
 from .fingerprint import FINGERPRINT_KEY
 
 __all__ = [
@@ -170,8 +171,9 @@ def weights_and_meta(
     """Find the state dict in a checkpoint's content.
 
     Returns:
-        The tensors by key, without a ``module.`` prefix, and the ``meta``
-        dict of an mmengine checkpoint (else an empty one).
+        The tensors by key, without a ``module.`` prefix and under the names
+        that our models have now, and the ``meta`` dict of an mmengine
+        checkpoint (else an empty one).
     """
     meta = content.get('meta', {}) if isinstance(content, dict) else {}
     for _ in range(2):
@@ -199,6 +201,7 @@ def weights_and_meta(
         )
     if all(key.startswith('module.') for key in weights):
         weights = {k[len('module.') :]: v for k, v in weights.items()}
+    take_todays_keys(weights)
     return weights, meta if isinstance(meta, dict) else {}
 
 
@@ -228,6 +231,7 @@ def read_checkpoint(
             told = stored.metadata() or {}
             names = list(stored.keys())
             weights = {name: stored.get_tensor(name) for name in names}
+        take_todays_keys(weights)
         kept = [k for k in (FINGERPRINT_KEY, 'dataset_meta') if told.get(k)]
         return weights, {key: _header(key, told[key], path) for key in kept}
     if _is_torchscript(file):

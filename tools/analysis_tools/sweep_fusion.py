@@ -84,7 +84,7 @@ def dump(args: argparse.Namespace) -> None:
     truth = truth_of(cfg.get('test_evaluator'))  # before the long pass
     apis.switch_amp(cfg, False)
     apis.use_safe_storage()
-    runner = apis.build_runner(cfg)
+    runner = apis.build_runner(cfg, filled=True)
     runner.load_or_resume()
     model, loader = runner.model.eval(), runner.test_loop.dataloader
     hand_over_names(model, loader.dataset)

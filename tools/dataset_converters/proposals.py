@@ -67,7 +67,7 @@ def build(args: argparse.Namespace) -> tuple[Any, Any]:
         pipeline=loader.dataset.pipeline,
     )
     apis.use_safe_storage()
-    runner = apis.build_runner(cfg)
+    runner = apis.build_runner(cfg, filled=True)
     runner.load_or_resume()
     return runner.model.eval(), Runner.build_dataloader(loader)
 

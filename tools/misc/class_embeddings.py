@@ -85,9 +85,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             '--pretrained', help='weight file or open_clip tag'
         )
         command.add_argument(
-            '--allow-download',
+            '--allow-download',  # tags are fetched without being asked to
             action='store_true',
-            help='fetch the weights of a tag',
+            help=argparse.SUPPRESS,
         )
         command.add_argument(
             '--prompts',
@@ -215,9 +215,10 @@ def build_encoder(args: argparse.Namespace) -> DeCLIPTextEncoder:
             f'--model {args.model} has random weights, to which names mean '
             'nothing: give --pretrained, a weight file or open_clip tag.'
         )
-    return DeCLIPTextEncoder(
-        args.model, args.pretrained, allow_download=args.allow_download
-    ).to(args.device)
+    old = dict(allow_download=True) if args.allow_download else {}
+    return DeCLIPTextEncoder(args.model, args.pretrained, **old).to(
+        args.device
+    )
 
 
 def describe(found: ClassEmbeddings, path: str) -> None:

@@ -51,7 +51,7 @@ def build(path: str):
     config = apis.load_config(path)
     apis.check_kind(config, path, ('OVCATSegmentor',))
     cfg = config.model
-    for encoder in (cfg.image_encoder, cfg.text_encoder):
+    for encoder in (cfg.backbone, cfg.text_encoder):
         encoder.pop('init_cfg', None)
         # A tag also tells the activation; a file, which need not be here,
         # tells nothing that is wanted.
@@ -77,7 +77,7 @@ def main(args: list[str] | None = None) -> None:
                 '--towers-only'
             )
         )
-    image = model.image_encoder
+    image = model.backbone
     fingerprint = dict(
         image.fingerprint,
         declared=['affinity', 'scale'],

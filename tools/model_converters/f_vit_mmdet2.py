@@ -22,8 +22,12 @@ import torch
 from mmengine.registry import MODELS, init_default_scope
 
 from declip_mm import apis
-from declip_mm.checkpoint import TRUST, read_checkpoint, save_weights
-from declip_mm.checkpoint.loading import check_fit
+from declip_mm.checkpoint import (
+    TRUST,
+    check_fit,
+    read_checkpoint,
+    save_weights,
+)
 
 
 def convert(
@@ -37,14 +41,13 @@ def convert(
     init_default_scope('mmdet')
     with torch.device('meta'):  # names and shapes alone
         model = MODELS.build(cfg.model)
-    expected = model.state_dict()
     weights, _ = read_checkpoint(source, trust_pickle)
     found, dropped = from_mmdet2(weights, source)
-    for key, value in expected.items():
+    for key, value in model.state_dict().items():
         # counters that no result depends on, and old norms did not keep
         if key.endswith('num_batches_tracked'):
             found.setdefault(key, torch.zeros(value.shape, dtype=value.dtype))
-    check_fit(found, [], expected, source, 'detector')
+    check_fit(model, found, source, 'detector')
     fingerprint = dict(
         model.backbone.fingerprint,
         declared=['affinity', 'scale'],

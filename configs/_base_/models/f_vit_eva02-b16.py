@@ -28,9 +28,7 @@ model = dict(
         foreign_pixels='published F-ViT models normalise as ImageNet',
     ),
     embedder=dict(
-        text_encoder=dict(
-            type='DeCLIPTextEncoder', allow_download=True, **clip
-        ),
+        text_encoder=dict(type='DeCLIPTextEncoder', **clip),
         prompts='vild',
         background='background',
         cache_dir='work_dirs/class_embeddings',

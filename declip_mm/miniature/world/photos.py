@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ...models.download import SWITCH, may_download
 from ..paths import ASSETS, cache_folder
 from .pack import Sprite, load_pack
 
@@ -66,6 +67,12 @@ def _read(path: Path) -> Image.Image:
 
 
 def _download(folder: Path) -> Path:
+    if not may_download():
+        raise RuntimeError(
+            f'no photographs: {SWITCH}=0 forbids to fetch {PACKAGE}; go on '
+            'without them, or get the file elsewhere and call '
+            'fetch_photos(deb=FILE)'
+        )
     print(f'fetching {PACKAGE} (161 MB) ...', flush=True)
     try:
         done = subprocess.run(

@@ -94,8 +94,11 @@ def probe_zero_shot(model, items: list[dict]) -> ZeroShotProbe:
         text_cosine=float(cosine[apart].mean()) if len(text) > 1 else 0.0,
         untrained=tuple(
             name
-            for name in ('image', 'text')
-            if looks_untrained(getattr(model, f'{name}_encoder'))
+            for name, tower in (
+                ('image', model.backbone),
+                ('text', model.text_encoder),
+            )
+            if looks_untrained(tower)
         ),
     )
 
@@ -139,6 +142,6 @@ class ZeroShotGateHook(Hook):
             raise RuntimeError(
                 f'{message} Training is refused: {probe.diagnosis}. Check '
                 '`pretrained` of both encoders and the affinity and scale of '
-                'image_encoder; lower ZeroShotGateHook.floor only if these '
+                'backbone; lower ZeroShotGateHook.floor only if these '
                 'are right.'
             )

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn as nn
 from mmseg.models.segmentors import BaseSegmentor
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ...checkpoint import take_todays_keys, take_whole_only
+from ...deprecation import renamed_arguments, say_renamed
 from ...evaluation.label_files import no_class_label
 from ...models.pairing import check_text_tower, check_text_weights
 from ...models.pixels import complete_pixels, fit_pixels
@@ -22,10 +25,9 @@ from ...models.zero_shot.resizing import resize
 from ..segmentor import write_sample
 from ..vocabulary import SegmentsByName
 from .embedder import TEMPLATE, TrainableTextEmbedder
-from .finetune import apply_finetune, is_split
+from .finetune import apply_finetune
 from .geometry import CATSegViews, WholeView
 from .merging import class_map, class_probabilities
-from .strict import StrictLoad
 
 __all__ = ['OVCATSegmentor']
 
@@ -38,7 +40,7 @@ class OVCATSegmentor(SegmentsByName, BaseSegmentor):
     al., CVPR 2025, Table 4). Both CLIP towers train in part.
 
     Args:
-        image_encoder: Config of a :class:`~declip_mm.models.DeCLIPViT`.
+        backbone: Config of a :class:`~declip_mm.models.DeCLIPViT`.
         text_encoder: Config of a :class:`TrainableTextEncoder` of the same
             CLIP.
         decode_head: Config of a :class:`CATSegHead`.
@@ -68,9 +70,13 @@ class OVCATSegmentor(SegmentsByName, BaseSegmentor):
 
     trains_on_names = True
 
+    #: Of parts, as checkpoints, hooks and optimisers may still name them.
+    renamed_parts = dict(image_encoder='backbone')
+
+    @renamed_arguments(image_encoder='backbone')
     def __init__(
         self,
-        image_encoder: dict,
+        backbone: dict,
         text_encoder: dict,
         decode_head: dict,
         *,
@@ -86,7 +92,7 @@ class OVCATSegmentor(SegmentsByName, BaseSegmentor):
     ) -> None:
         # Built here: mmengine's base class would not look in mmseg's registry
         # unless the default scope were mmseg.
-        image = MODELS.build(image_encoder)
+        image = MODELS.build(backbone)
         if isinstance(data_preprocessor, dict):
             data_preprocessor = MODELS.build(
                 complete_pixels(data_preprocessor, image, MODELS)
@@ -94,38 +100,44 @@ class OVCATSegmentor(SegmentsByName, BaseSegmentor):
         else:
             fit_pixels(data_preprocessor, image)
         super().__init__(data_preprocessor, init_cfg)
-        self._image_cfg, self.image_encoder = image_encoder, image
-        check_text_tower(self.image_encoder, text_encoder)
+        self.backbone = image
+        check_text_tower(image, text_encoder)
         self.text_encoder = MODELS.build(text_encoder)
         sizes = dict(
             embed_dim=self.text_encoder.embed_dim,
-            tap_dim=self.image_encoder.visual.width,
+            tap_dim=image.visual.width,
         )
         self.decode_head = MODELS.build({**sizes, **decode_head})
         self.taps, self.input_size = tuple(taps), input_size
         self.ignore_index = ignore_index
         self.trainable = apply_finetune(
-            self.image_encoder, self.text_encoder, self.decode_head, finetune
+            image, self.text_encoder, self.decode_head, finetune
         )
         self._set_test_cfg(**(test_cfg or {}))
-        self._strict = StrictLoad(self)
+        self.register_load_state_dict_pre_hook(self._before_loading)
+        take_whole_only(self)
         self.embedder = TrainableTextEmbedder(self.text_encoder, templates)
         self._init_vocabulary(vocabulary)
 
+    @property
+    def image_encoder(self) -> nn.Module:
+        """The backbone, by its old name."""
+        say_renamed('OVCATSegmentor', 'image_encoder', 'backbone')
+        return self.backbone
+
+    @staticmethod
+    def _before_loading(
+        module: nn.Module, state_dict: dict, prefix: str, *_
+    ) -> None:
+        module.forget_texts()  # weights change
+        take_todays_keys(state_dict, prefix)
+
     def init_weights(self) -> None:
         """Fill both towers, strictly."""
-        image = self.image_encoder
-        if is_split(image) and not image._is_init:
-            # Files have q, k and v in one matrix, and so does a fresh twin;
-            # they are split on the way over.
-            twin = MODELS.build(self._image_cfg)
-            twin.init_weights()
-            image.load_state_dict(twin.state_dict())
-            image._is_init, image.file_says = True, twin.file_says
-        image.init_weights()
+        self.backbone.init_weights()
         if self.text_encoder.pretrained is not None:
             # the frozen reader of the file, before it is gone
-            check_text_weights(image, self.text_encoder.source)
+            check_text_weights(self.backbone, self.text_encoder.source)
         super().init_weights()
 
     def _read_vocabulary(self, source: Source, **options: Any) -> Vocabulary:
@@ -182,7 +194,7 @@ class OVCATSegmentor(SegmentsByName, BaseSegmentor):
         size = self.input_size
         if size is not None:
             inputs = resize(inputs, (size, size))
-        return self.image_encoder.forward_dense(inputs, self.taps)
+        return self.backbone.forward_dense(inputs, self.taps)
 
     def encode_decode(
         self, inputs: Tensor, batch_data_samples: list | None = None
