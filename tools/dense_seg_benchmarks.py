@@ -25,15 +25,12 @@ from typing import Any
 
 from mmengine.config import Config
 
-CLONE = Path(__file__).resolve().parents[1]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
 from declip_mm.checkpoint import atomically
 
-CONFIGS = CLONE / 'configs' / 'dense_seg'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'dense_seg'
 
 #: In the order of the paper's Table 5.
 SETS = {
@@ -49,10 +46,7 @@ SETS = {
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = apis.ToolParser(__doc__)
     parser.add_argument('method', help='file of configs/dense_seg/methods')
     parser.add_argument(
         'checkpoint', help="checkpoint; 'none': the weights the method names"
@@ -66,19 +60,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='SET=FOLDER',
         help='data_root of a set, where it is not the one of its config',
     )
-    parser.add_argument(
-        '--limit',
-        type=apis.at_least(1),
-        help='only the first pictures of each set',
-    )
+    parser.share('--limit', '--cfg-options')
     parser.add_argument(
         '--work-dir', type=Path, default='work_dirs/dense_seg_benchmarks'
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=apis.ConfigOptions,
-        metavar='KEY=VALUE',
     )
     args = parser.parse_args(argv)
     args.roots = dict(entry.partition('=')[::2] for entry in args.data)

@@ -8,19 +8,14 @@ import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[1]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
 from declip_mm.datasets.decoding import printable
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Measure a checkpoint')
-    apis.add_shared_options(parser, 'the log and the figures')
+    parser = apis.runner_parser(__doc__, 'the log and the figures')
     parser.add_argument(
         'checkpoint', help="checkpoint file; 'none': as the config builds it"
     )

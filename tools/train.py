@@ -9,17 +9,13 @@ import os
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[1]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Train with a config')
-    apis.add_shared_options(parser, 'logs and checkpoints')
+    parser = apis.runner_parser(__doc__, 'logs and checkpoints')
     parser.add_argument(
         '--resume',
         nargs='?',

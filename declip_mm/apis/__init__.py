@@ -3,7 +3,6 @@
 import importlib
 
 from ..engine import use_safe_storage
-from .arguments import ConfigOptions, add_shared_options, at_least, parse
 from .backbones import (
     WEIGHT_WORDS,
     list_models,
@@ -26,7 +25,15 @@ from .launch import (
     run_test,
     switch_amp,
 )
-from .options import OptionError, check_options
+from .options import (
+    ConfigOptions,
+    OptionError,
+    ToolParser,
+    at_least,
+    check_options,
+    parse,
+    runner_parser,
+)
 from .results import writable_file, writable_folder, write_json
 from .resume import find_resume_point, how_to_go_on
 
@@ -38,7 +45,7 @@ __all__ = [
     'DeCLIPSegInferencer',  # noqa: F822
     'OptionError',
     'Stopped',
-    'add_shared_options',
+    'ToolParser',
     'at_least',
     'build_runner',
     'check_checkpoint',
@@ -60,6 +67,7 @@ __all__ = [
     'parse',
     'read_lines',
     'run_test',
+    'runner_parser',
     'say_what_is_kept',
     'switch_amp',
     'use_safe_storage',

@@ -15,7 +15,6 @@ from mmdet.apis import DetInferencer
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
-from mmengine.utils import ProgressBar
 from PIL import Image
 
 from ..checkpoint import atomically
@@ -24,19 +23,12 @@ from ..models.text import parse_names
 from ..models.text.names import Names
 from ..visualization.fonts import families_for, warn_of_missing_glyphs
 from .devices import check_device
-from .images import (
-    ReadImage,
-    check_max_side,
-    find_images,
-    in_batches,
-    path_of,
-    read_images,
-)
+from .images import ReadImage
 from .kinds import check_kind
 from .launch import load_config
 from .model_loading import fill_model
 from .options import OptionError
-from .results import ResultsFile, writable_folder, write_json
+from .results import run_over_images, write_json
 
 __all__ = ['DeCLIPDetInferencer']
 
@@ -169,53 +161,48 @@ class DeCLIPDetInferencer(DetInferencer):
             raise ValueError(
                 f'pred_score_thr is a score from 0 to 1, got {pred_score_thr}.'
             )
-        check_max_side(max_side)
-        sources = find_images(inputs)
-        if out_dir:
-            writable_folder(out_dir)
         draw = return_vis or bool(out_dir and not no_save_vis)
         if draw:
             warn_of_missing_glyphs(self.model.names)
         options.update(return_vis=draw, pred_score_thr=pred_score_thr)
-        found: dict[str, list] = dict(predictions=[], visualization=[])
-        bar = ProgressBar(len(sources)) if self._progress else None
-        head = dict(
-            classes=list(self.model.names), pred_score_thr=pred_score_thr
-        )
-        paths = [path_of(source) for source in sources]
-        with (
-            DefaultScope.overwrite_default_scope('mmdet'),
-            ResultsFile(out_dir or None, head, paths) as results,
-        ):
-            pictures = self._usable(
-                read_images(sources, max_side, results.fail), results.fail
-            )
-            for batch in in_batches(pictures, batch_size):
-                predictions, painted = self._detect(batch, options)
-                for i, (picture, own) in enumerate(zip(batch, predictions)):
-                    image = painted[i] if draw else None
-                    if out_dir and not no_save_vis:
-                        _write_picture(out_dir, picture.name, image)
-                    entry = dict(name=picture.name, path=picture.source)
-                    if isinstance(own, dict):
-                        if out_dir and not no_save_pred:
-                            file = f'{picture.name}.json'
-                            write_json(Path(out_dir) / 'preds' / file, own)
-                        scores = own['scores']
-                        entry['objects'] = sum(
-                            score >= pred_score_thr for score in scores
-                        )
-                        own = dict(own, name=picture.name, path=picture.source)
-                    results.add(picture.source or picture.name, entry)
-                    found['predictions'].append(own)
-                    if return_vis:
-                        found['visualization'].append(image)
-                    if bar is not None:
-                        bar.update()
-        results.check()
-        return dict(found, failed=results.failed)
+        painted: list[np.ndarray] = []
 
-    def _detect(self, pictures: Sequence[ReadImage], options: dict) -> tuple:
+        def detect(batch: list[ReadImage]) -> Iterator[tuple[dict, Any]]:
+            found = self._detect(batch, options)
+            images = found['visualization'] or [None] * len(batch)
+            for picture, own, image in zip(
+                batch, found['predictions'], images
+            ):
+                if out_dir and not no_save_vis:
+                    _write_picture(out_dir, picture.name, image)
+                if return_vis:
+                    painted.append(image)
+                entry = about = dict(name=picture.name, path=picture.source)
+                if isinstance(own, dict):
+                    if out_dir and not no_save_pred:
+                        file = f'{picture.name}.json'
+                        write_json(Path(out_dir) / 'preds' / file, own)
+                    sure = sum(s >= pred_score_thr for s in own['scores'])
+                    entry, own = dict(about, objects=sure), {**own, **about}
+                yield entry, own
+
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            found = run_over_images(
+                inputs,
+                detect,
+                dict(
+                    classes=list(self.model.names),
+                    pred_score_thr=pred_score_thr,
+                ),
+                out_dir,
+                batch_size=batch_size,
+                max_side=max_side,
+                usable=self._usable,
+                progress=self._progress,
+            )
+        return dict(found, visualization=painted)
+
+    def _detect(self, pictures: Sequence[ReadImage], options: dict) -> dict:
         """Predictions and painted pictures of a batch."""
         found = super().__call__(
             # mmcv's order: the preprocessor of the model turns it back
@@ -229,7 +216,7 @@ class DeCLIPDetInferencer(DetInferencer):
                 prediction['names'] = [
                     self.model.names[i] for i in prediction['labels']
                 ]
-        return found['predictions'], found['visualization']
+        return found
 
     def _usable(self, pictures: Any, fail: Any) -> Any:
         """Pictures that the detector can take; the others are named."""
@@ -237,8 +224,8 @@ class DeCLIPDetInferencer(DetInferencer):
             height, width = picture.image.shape[:2]
             problem = self._problem(height, width)
             if problem:
-                path = picture.source or picture.name
-                fail(path, f'{path} is {height} x {width} pixels: {problem}')
+                why = f'{picture.path} is {height} x {width} pixels: {problem}'
+                fail(picture.path, why)
             else:
                 yield picture
 

@@ -1,7 +1,6 @@
 """Pictures as people give them: files, folders, patterns, arrays."""
 
 import glob
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +16,7 @@ __all__ = [
     'check_max_side',
     'find_images',
     'in_batches',
-    'path_of',
     'read_images',
-    'tell_failed',
 ]
 
 
@@ -35,6 +32,11 @@ class ReadImage(NamedTuple):
     name: str
     source: str | None
     image: np.ndarray
+
+    @property
+    def path(self) -> str:
+        """How it is called in messages: its file, or its name."""
+        return self.source or self.name
 
 
 def find_images(inputs: Any) -> list[tuple[str, Any]]:
@@ -84,12 +86,6 @@ def _files(path: str) -> list[str]:
     return found
 
 
-def path_of(source: tuple[str, Any]) -> str:
-    """How a source is called in messages: its file, or its name."""
-    name, one = source
-    return name if isinstance(one, np.ndarray) else str(one)
-
-
 def check_max_side(max_side: int | None) -> None:
     """Refuse a bound that leaves no pixels."""
     if max_side is not None and max_side < 16:
@@ -116,8 +112,7 @@ def read_images(
         UnreadableImage: Names the file.
         ValueError: An array is no picture.
     """
-    for source in sources:
-        name, one = source
+    for name, one in sources:
         array = isinstance(one, np.ndarray)
         if array and (
             one.ndim != 3
@@ -134,7 +129,7 @@ def read_images(
         except UnreadableImage as error:
             if failed is None:
                 raise
-            failed(path_of(source), str(error))
+            failed(one, str(error))
             continue
         image = _bounded(image, max_side)
         yield ReadImage(name, None if array else str(one), image)
@@ -167,24 +162,3 @@ def in_batches(pictures: Iterator[ReadImage], size: int) -> Iterator[list]:
             batch = []
     if batch:
         yield batch
-
-
-def tell_failed(tool: str, found: dict) -> int:
-    """The last line of a demo; its exit code.
-
-    Args:
-        tool: Name of the script.
-        found: What an inferencer returned.
-    """
-    failed = found['failed']
-    if not failed:
-        return 0
-    names = ', '.join(one['path'] for one in failed[:8])
-    more = f' and {len(failed) - 8} more' if len(failed) > 8 else ''
-    total = len(failed) + len(found['predictions'])
-    print(
-        f'{tool}: {len(failed)} of {total} pictures could not be used: '
-        f'{names}{more}; results.json says why.',
-        file=sys.stderr,
-    )
-    return 1

@@ -20,10 +20,7 @@ from pathlib import Path
 
 from mmengine.utils import track_iter_progress
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
 from declip_mm.apis.browsing import browse, build_split
@@ -31,11 +28,8 @@ from declip_mm.visualization import draw_samples
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config')
+    parser = apis.ToolParser(__doc__)
+    parser.share('config', '--cfg-options')
     parser.add_argument(
         '--split',
         choices=('train', 'val', 'test'),
@@ -52,7 +46,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--start', type=apis.at_least(0), default=0, help='default: 0'
     )
     parser.add_argument('--out', type=Path, default='work_dirs/browse')
-    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     return parser.parse_args(argv)
 
 

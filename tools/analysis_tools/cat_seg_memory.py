@@ -13,7 +13,6 @@ hide part of what a later one takes.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import resource
 import subprocess
@@ -26,17 +25,14 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.structures import PixelData
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 import declip_mm.segmentation  # noqa: F401  (registers the models)
 from declip_mm.apis import (
-    ConfigOptions,
+    ToolParser,
     at_least,
     check_device,
     check_kind,
@@ -86,7 +82,7 @@ class Peak:
 
 def build(path: str, options: dict, device: torch.device):
     config = load_config(path)
-    config.merge_from_dict(options)
+    config.merge_from_dict(options or {})
     cfg = config.model
     for encoder in (cfg.image_encoder, cfg.text_encoder):
         encoder.pop('init_cfg', None)
@@ -126,22 +122,16 @@ def measure(model, names: int, side: int, train: bool) -> Peak:
 
 @command
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config')
+    parser = ToolParser(__doc__)
+    parser.share('config', '--cfg-options')
+    parser.share('--device', default='cpu')
     parser.add_argument('--names', type=at_least(1), nargs='+', default=[171])
     parser.add_argument(
         '--side', type=at_least(16), help='640, or 384 with --train'
     )
     parser.add_argument('--train', action='store_true')
-    parser.add_argument('--device', default='cpu')
     parser.add_argument(
         '--crop-batch', type=at_least(1), help='views at a time'
-    )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=ConfigOptions, default={}
     )
     args = parser.parse_args()
     check_device(args.device)

@@ -19,10 +19,7 @@ from pathlib import Path
 import torch
 from mmengine.registry import DATASETS, MODELS
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
 from declip_mm.evaluation import patch_objects, proxy_shares
@@ -41,26 +38,15 @@ MEASURES = {
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config with a test_dataloader')
-    parser.add_argument(
-        'checkpoints', nargs='+', metavar='[LABEL=]CHECKPOINT|none|original'
-    )
-    parser.add_argument(
-        '--config-of', action='append', default=[], metavar='LABEL=CONFIG'
+    parser = apis.ToolParser(__doc__)
+    parser.share(
+        'config', 'checkpoints', '--config-of', '--limit', '--cfg-options'
     )
     parser.add_argument(
         '--k', type=apis.at_least(1), default=5, help='default: 5'
     )
-    parser.add_argument(
-        '--limit', type=apis.at_least(1), help='only the first pictures'
-    )
     parser.add_argument('--out', default='work_dirs/proxy_tokens.json')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
+    parser.share('--device', default='cpu')
     return parser.parse_args(args)
 
 

@@ -27,10 +27,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.registry import MODELS
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
 from declip_mm.checkpoint import atomically
@@ -41,32 +38,15 @@ SIZES = (336, 448, 560, 672, 784, 896, 1024)
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config of region classification')
-    parser.add_argument(
-        'checkpoints', nargs='+', metavar='[LABEL=]CHECKPOINT|none|original'
+    parser = apis.ToolParser(__doc__)
+    parser.share(
+        'config', 'checkpoints', '--config-of', '--limit', '--cfg-options'
     )
     parser.add_argument(
         '--sizes', nargs='+', type=apis.at_least(1), default=SIZES
     )
     parser.add_argument('--out', default='work_dirs/region_sweep')
-    parser.add_argument(
-        '--config-of',
-        action='append',
-        default=[],
-        metavar='LABEL=CONFIG',
-        help='another config for one line (may be given several times)',
-    )
-    parser.add_argument(
-        '--limit',
-        type=apis.at_least(1),
-        help='only the first images of the data set',
-    )
     parser.add_argument('--title', default='')
-    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm'], default='none'
     )

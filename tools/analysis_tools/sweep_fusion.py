@@ -19,10 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -33,13 +30,10 @@ from declip_mm.evaluation.table import markdown_table
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = apis.ToolParser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     dump = commands.add_parser('dump', help='run the network once')
-    dump.add_argument('config')
+    dump.share('config', '--cfg-options')
     dump.add_argument('checkpoint')
     dump.add_argument('out', help='*.npz')
     dump.add_argument(
@@ -48,7 +42,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     dump.add_argument(
         '--half', action='store_true', help='float16: half the size'
     )
-    dump.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     sweep = commands.add_parser('sweep', help='measure settings')
     sweep.add_argument('scores', help='file of the dump')
     sweep.add_argument('--alpha', type=float, nargs='+')

@@ -29,10 +29,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import declip_mm.miniature  # noqa: F401  (adds its VFM)
 from declip_mm import apis
@@ -42,24 +39,14 @@ from declip_mm.datasets.decoding import UnreadableImage, read_image
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config, or open_clip model name')
-    parser.add_argument(
-        'checkpoints', nargs='+', metavar='[LABEL=]WEIGHTS|none|original'
-    )
+    parser = apis.ToolParser(__doc__)
+    parser.share('config', help='config, or open_clip model name')
+    parser.share('checkpoints', '--config-of')
     parser.add_argument('--images', '--pictures', nargs='+', required=True)
-    parser.add_argument(
-        '--config-of', action='append', default=[], metavar='LABEL=CONFIG'
-    )
     parser.add_argument(
         '--affinity', help="instead of the config's (model names: qq, csa ...)"
     )
-    parser.add_argument(
-        '--scale', type=float, help="instead of the config's (rsqrt)"
-    )
+    parser.share('--scale', help="instead of the config's (rsqrt)")
     parser.add_argument(
         '--vfm',
         help="timm name of a VFM, or 'miniature': the ViT-S of the "
@@ -88,7 +75,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='longest side (default: 560)',
     )
     parser.add_argument('--out', default='work_dirs/affinity')
-    parser.add_argument('--device', default='cpu')
+    parser.share('--device', default='cpu')
     return parser.parse_args(args)
 
 

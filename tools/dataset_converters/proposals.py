@@ -21,10 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import torch
 from mmengine.runner import Runner
@@ -34,11 +31,8 @@ from declip_mm.checkpoint import atomically
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config')
+    parser = apis.ToolParser(__doc__)
+    parser.share('config', '--cfg-options')
     parser.add_argument('checkpoint')
     parser.add_argument('out', type=Path)
     parser.add_argument(
@@ -46,7 +40,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--max-per-image', type=apis.at_least(1), default=20)
     parser.add_argument('--min-score', type=float, default=0.5)
-    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     return parser.parse_args(argv)
 
 

@@ -25,7 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.registry import DATASETS
 
-from declip_mm.apis import check_device, command, writable_file
+from declip_mm.apis import (
+    ToolParser,
+    check_device,
+    command,
+    writable_file,
+)
 from declip_mm.models.text import (
     PROMPT_SETS,
     ClassEmbeddings,
@@ -43,10 +48,7 @@ from declip_mm.models.text.importing import (
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = ToolParser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     for name, about in (
         ('dump', 'encode class names and write an .npz'),
@@ -98,7 +100,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         command.add_argument(
             '--synonyms', help='.json file: name -> list of further phrases'
         )
-        command.add_argument('--device', default='cpu')
+        command.share('--device', default='cpu')
     return parser.parse_args(argv)
 
 

@@ -10,7 +10,6 @@ bit: weights, unmixed student and optimiser. Runs are forked from this
 process, which has imported everything; they are processes of their own.
 """
 
-import argparse
 import importlib.util
 import json
 import os
@@ -20,13 +19,17 @@ import sys
 import time
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import torch
 
-from declip_mm.apis import at_least, command, load_config, writable_folder
+from declip_mm.apis import (
+    ToolParser,
+    at_least,
+    command,
+    load_config,
+    writable_folder,
+)
 from declip_mm.checkpoint import check_whole, read_content
 
 POLL = 0.002
@@ -34,7 +37,7 @@ POLL = 0.002
 
 def load_trainer():
     """tools/train.py as a module."""
-    path = CLONE / 'tools' / 'train.py'
+    path = Path(__file__).resolve().parents[1] / 'train.py'
     spec = importlib.util.spec_from_file_location('soak_train', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -197,8 +200,8 @@ def soak(config: str, folder: Path, kills: int, seed: int) -> dict:
 
 @command
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config')
+    parser = ToolParser(__doc__)
+    parser.share('config')
     parser.add_argument('--work-dir', required=True, type=Path)
     parser.add_argument('--kills', type=at_least(1), default=20)
     parser.add_argument('--seed', type=int, default=0)

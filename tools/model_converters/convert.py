@@ -12,32 +12,22 @@ import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command
-from declip_mm.checkpoint import LAYOUTS, TRUST, convert
+from declip_mm.apis import ToolParser, command
+from declip_mm.checkpoint import LAYOUTS, convert
 from declip_mm.models.attention import AFFINITIES
 
 
-def scale(text: str) -> float | str:
-    """A number, or ``rsqrt``."""
-    return text if text == 'rsqrt' else float(text)
-
-
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('source', metavar='IN', help='weight file')
     parser.add_argument('out', metavar='OUT', help='.pth or .safetensors')
     parser.add_argument('--layout', choices=list(LAYOUTS), default='declip_mm')
     parser.add_argument('--affinity', choices=sorted(AFFINITIES))
-    parser.add_argument('--scale', type=scale, help="a number or 'rsqrt'")
+    parser.share('--scale', '--license', '--trust-pickle')
     parser.add_argument(
         '--model', help="open_clip's name (default: told by the sizes)"
-    )
-    parser.add_argument(
-        '--license', '--licence', help='of the weights, recorded'
     )
     parser.add_argument(
         '--parts',
@@ -55,11 +45,6 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--quick-gelu',
         action=argparse.BooleanOptionalAction,
         help='activation of an OpenAI-type CLIP, where the file does not say',
-    )
-    parser.add_argument(
-        '--trust-pickle',
-        metavar=TRUST,
-        help='run code in the file; only for files of people you trust',
     )
     return parser.parse_args(args)
 

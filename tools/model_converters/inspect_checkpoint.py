@@ -3,16 +3,13 @@
 python tools/model_converters/inspect_checkpoint.py FILE [FILE ...]
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command
-from declip_mm.checkpoint import TRUST, describe
+from declip_mm.apis import ToolParser, command
+from declip_mm.checkpoint import describe
 
 
 def lines(found: dict) -> list[str]:
@@ -64,13 +61,9 @@ def lines(found: dict) -> list[str]:
 
 @command
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('files', nargs='+', metavar='FILE')
-    parser.add_argument(
-        '--trust-pickle',
-        metavar=TRUST,
-        help='run code in the file; only for files of people you trust',
-    )
+    parser.share('--trust-pickle')
     options = parser.parse_args()
     failed = False
     for path in options.files:

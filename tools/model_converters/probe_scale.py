@@ -13,22 +13,15 @@ import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import at_least, command
+from declip_mm.apis import ToolParser, at_least, command
 from declip_mm.apis.probe import judge, probe
 from declip_mm.datasets.listing import check_folder, list_folder
 
 
-def scale(text: str) -> float | str:
-    """A number, or ``rsqrt``."""
-    return text if text == 'rsqrt' else float(text)
-
-
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('file', help='weight file of any known layout')
     parser.add_argument('images', help='folder of images')
     parser.add_argument(
@@ -37,9 +30,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--affinity', nargs='+', default=['qq', 'kk', 'vv', 'csa']
     )
-    parser.add_argument(
-        '--scale', nargs='+', type=scale, default=[1.0, 'rsqrt']
-    )
+    parser.share('--scale', nargs='+', default=[1.0, 'rsqrt'])
     parser.add_argument('--model', help='open_clip name or .json')
     parser.add_argument(
         '--size',
