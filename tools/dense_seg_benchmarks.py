@@ -16,19 +16,16 @@ hash of what they were made of, so an interrupted run goes on.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
-from declip_mm.checkpoint import atomically
+from declip_mm.evaluation.table import markdown_table
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'dense_seg'
 
@@ -120,33 +117,12 @@ def prepare(args: argparse.Namespace, name: str, method: Config) -> Config:
     return cfg
 
 
-def measure(cfg: Config) -> dict[str, Any]:
-    """Metrics in percent and seconds; read back where they are known."""
-    key, path = apis.figure_key(cfg), Path(cfg.work_dir) / 'result.json'
-    if path.is_file():
-        kept = json.loads(path.read_text('utf-8'))
-        if kept.get('key') == key:
-            return dict(kept, kept=True)
-    start = time.time()
-    metrics = apis.run_test(cfg)
-    found = dict(key=key, metrics=metrics, seconds=time.time() - start)
-    if apis.left_out_of_test():
-        return found  # named in the log; a mended picture is measured anew
-    with atomically(path) as part:
-        part.write_text(json.dumps(found, indent=2) + '\n', 'utf-8')
-    return found
-
-
 def table(label: str, found: dict[str, dict]) -> str:
     """One row of the paper's Table 5, in markdown."""
-    head, cells = ['mIoU'], [label]
-    for name, result in found.items():
-        head.append(SETS[name])
-        cells.append(f'{result["metrics"]["mIoU"]:.1f}')
-    head.append('average')
-    cells.append(f'{average(found):.1f}')
-    lines = [head, ['---'] * len(head), cells]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    values = [result['metrics']['mIoU'] for result in found.values()]
+    cells = [f'{value:.1f}' for value in (*values, average(found))]
+    head = ['mIoU', *(SETS[name] for name in found), 'average']
+    return markdown_table(head, [[label, *cells]])
 
 
 def average(found: dict[str, dict]) -> float:
@@ -189,7 +165,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     configs = {name: prepare(args, name, method) for name in names}
     for number, (name, cfg) in enumerate(configs.items(), 1):
         with apis.say_what_is_kept(lambda: told(args, found, configs)):
-            found[name] = measure(cfg)
+            path = Path(cfg.work_dir) / 'result.json'
+            found[name] = apis.measure_or_keep(cfg, path)
             if args.out:
                 write(args, found, configs)
         kept = ' (kept)' * found[name].get('kept', False)

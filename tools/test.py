@@ -96,17 +96,13 @@ def prepare(args: argparse.Namespace):
     cfg = apis.load_config(
         args.config, args.cfg_options, args.work_dir, args.allow_new_options
     )
-    missing = [
-        key
-        for key in ('model', 'test_dataloader', 'test_evaluator', 'test_cfg')
-        if cfg.get(key) is None
-    ]
-    if missing:
-        raise apis.OptionError(
-            f'{args.config} has no {" and no ".join(missing)}, so there is '
-            'nothing to measure; take a config of configs/region_cls, '
-            'configs/dense_seg, configs/f_vit or configs/cat_seg'
-        )
+    apis.check_parts(
+        cfg,
+        args.config,
+        ('model', 'test_dataloader', 'test_evaluator', 'test_cfg'),
+        'there is nothing to measure; take a config of configs/region_cls, '
+        'configs/dense_seg, configs/f_vit or configs/cat_seg',
+    )
     cfg.load_from = None
     if args.checkpoint != 'none':
         cfg.load_from = apis.check_checkpoint(

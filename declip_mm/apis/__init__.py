@@ -18,10 +18,12 @@ from .kinds import check_kind
 from .launch import (
     build_runner,
     check_checkpoint,
+    check_parts,
     init_distributed,
     leave_distributed,
     left_out_of_test,
     load_config,
+    measure_or_keep,
     run_test,
     switch_amp,
 )
@@ -34,7 +36,7 @@ from .options import (
     parse,
     runner_parser,
 )
-from .results import writable_file, writable_folder, write_json
+from .results import writable_file, writable_folder, write_json, write_text
 from .resume import find_resume_point, how_to_go_on
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     'check_device',
     'check_kind',
     'check_options',
+    'check_parts',
     'command',
     'figure_key',
     'find_resume_point',
@@ -64,6 +67,7 @@ __all__ = [
     'load_backbone',
     'load_config',
     'load_vfm',
+    'measure_or_keep',
     'parse',
     'read_lines',
     'run_test',
@@ -74,6 +78,7 @@ __all__ = [
     'writable_file',
     'writable_folder',
     'write_json',
+    'write_text',
 ]
 
 #: What needs mmdet or mmseg is imported when it is asked for.

@@ -1,8 +1,10 @@
 """From a config file and a command line to a Runner."""
 
 import gc
+import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.dist import is_main_process
 from mmengine.logging import MessageHub
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -17,8 +20,10 @@ from mmengine.runner import Runner
 from ..checkpoint import DamagedFileError, check_whole
 from ..engine import PredictionsFile
 from .command import DEBUG, say_what_is_kept
+from .figure_key import figure_key
 from .model_loading import fetch_weights
 from .options import OptionError, check_options
+from .results import write_json
 
 AMP = 'AmpOptimWrapper'
 DDP = 'MMDistributedDataParallel'
@@ -73,6 +78,15 @@ def _read(path: str) -> Config:
             f'config {path} cannot be read: {type(error).__name__}: {error}. '
             f'{DEBUG}=1 shows where'
         ) from error
+
+
+def check_parts(
+    cfg: Config, path: str, wanted: Sequence[str], so: str
+) -> None:
+    """Refuse a config that lacks a part; ``so`` says what to do."""
+    missing = [key for key in wanted if cfg.get(key) is None]
+    if missing:
+        raise OptionError(f'{path} has no {" and no ".join(missing)}, so {so}')
 
 
 def check_checkpoint(path: str, folders: bool = True) -> str:
@@ -273,6 +287,37 @@ def run_test(cfg: Config) -> dict[str, float]:
             'free some space, or write elsewhere, and test again'
         )
     return metrics
+
+
+def measure_or_keep(
+    cfg: Config, path: Path, launcher: str = 'none', **note: Any
+) -> dict[str, Any]:
+    """The figures of a test config; those of an earlier run where they hold.
+
+    Args:
+        cfg: Test config.
+        path: Json file of its figures, kept from run to run. Those that lack
+            damaged pictures are not: a mended one is measured anew.
+        launcher: See :func:`init_distributed`.
+        note: What else the file is to say.
+
+    Returns:
+        ``metrics``, ``seconds``, ``key`` (:func:`figure_key`), and ``kept``
+        where they are an earlier run's.
+    """
+    key = figure_key(cfg)
+    if path.is_file():
+        found = json.loads(path.read_text('utf-8'))
+        if found.get('key') == key:
+            return dict(found, kept=True)
+    start = time.time()
+    init_distributed(cfg, launcher)
+    metrics = {name: float(value) for name, value in run_test(cfg).items()}
+    seconds = time.time() - start
+    found = dict(note, key=key, metrics=metrics, seconds=seconds)
+    if is_main_process() and not left_out_of_test():
+        write_json(path, found)
+    return found
 
 
 def left_out_of_test() -> list[str]:

@@ -34,6 +34,7 @@ __all__ = [
     'writable_file',
     'writable_folder',
     'write_json',
+    'write_text',
 ]
 
 
@@ -70,10 +71,15 @@ def writable_file(path: str | Path) -> Path:
     return path
 
 
-def write_json(path: str | Path, content: Any, indent: int = 1) -> None:
-    """Write json, whole or not at all."""
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text and the end of its last line, whole or not at all."""
     with atomically(path) as part:
-        part.write_text(json.dumps(content, indent=indent) + '\n', 'utf-8')
+        part.write_text(text + '\n', 'utf-8')
+
+
+def write_json(path: str | Path, content: Any, indent: int | None = 1) -> None:
+    """Write json, whole or not at all."""
+    write_text(path, json.dumps(content, indent=indent))
 
 
 class ResultsFile:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from mmengine.utils import track_iter_progress
+from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     samples = browse(dataset, args.count, args.start)
     classes = list((dataset.metainfo or {}).get('classes') or ())
     total = min(args.count, len(dataset) - args.start)
-    samples, sheets = track_iter_progress((samples, total)), 0
+    samples, sheets = tqdm(samples, total=total), 0
     while part := list(islice(samples, args.per_sheet)):
         path = args.out / f'{split}_{sheets:03d}.png'
         title = f'{Path(args.config).name}, {split}, {len(dataset)} pictures'

@@ -13,11 +13,11 @@ object patches, the figure the mean over pictures with its 95 % interval.
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 import torch
 from mmengine.registry import DATASETS, MODELS
+from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
@@ -76,8 +76,8 @@ def measure(backbone, dataset, cfg, args, label: str) -> torch.Tensor:
         preprocess.adopt(backbone)  # each has pixel statistics
     except ValueError as error:
         raise apis.OptionError(f'{label}: {error}') from error
-    found, start = [], time.time()
-    for index in range(len(dataset)):
+    found = []
+    for index in tqdm(range(len(dataset)), label):
         item = dataset[index]
         inputs = {key: [value] for key, value in item['inputs'].items()}
         data = preprocess(
@@ -89,10 +89,6 @@ def measure(backbone, dataset, cfg, args, label: str) -> torch.Tensor:
         values = picture_values(layers, masks, args.k)
         if values is not None:
             found.append(values)
-        if (index + 1) % 50 == 0 or index + 1 == len(dataset):
-            seconds = time.time() - start
-            print(f'{label}: {index + 1}/{len(dataset)} ({seconds:.0f} s)')
-            sys.stdout.flush()
     if not found:
         raise apis.OptionError('no picture has a patch that shows an object')
     return torch.stack(found)

@@ -17,9 +17,7 @@ is measured anew. Writes sweep.png, sweep.json and sweep.md.
 """
 
 import argparse
-import json
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +28,6 @@ from mmengine.registry import MODELS
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
-from declip_mm.checkpoint import atomically
 from declip_mm.evaluation.table import markdown_table
 from declip_mm.visualization import SWEEP_PANELS, draw_sweep, sweep_table
 
@@ -78,31 +75,6 @@ def patch_size(cfg) -> int:
         return MODELS.build(cfg.model.backbone).visual.patch_size
 
 
-def measure_point(cfg, size: int, path: Path, told: str, launcher: str):
-    """Metrics of one point: those kept from an earlier run, else new ones.
-
-    Returns:
-        Metrics, and the seconds they took; 0 if they were kept.
-    """
-    if path.is_file():
-        kept = json.loads(path.read_text('utf-8'))
-        if kept.get('identity') == told:
-            return kept['metrics'], 0.0
-    start = time.time()
-    cfg.work_dir = str(path.parent / path.stem)
-    apis.init_distributed(cfg, launcher)
-    metrics = {k: float(v) for k, v in apis.run_test(cfg).items()}
-    seconds = time.time() - start
-    # without damaged pictures; a mended one is measured anew
-    if is_main_process() and not apis.left_out_of_test():
-        content = dict(
-            identity=told, size=size, metrics=metrics, seconds=seconds
-        )
-        with atomically(path) as part:
-            part.write_text(json.dumps(content, indent=1), 'utf-8')
-    return metrics, seconds
-
-
 def sweep(args: argparse.Namespace) -> dict:
     """Label -> size -> metrics, with a line of progress a point."""
     curves = {}
@@ -125,19 +97,19 @@ def sweep(args: argparse.Namespace) -> dict:
             cfg.test_dataloader.dataset.image_size = size
             safe = ''.join(c if c.isalnum() else '_' for c in label)
             path = points / f'{safe}_{size}.json'
-            told = apis.figure_key(cfg)
+            cfg.work_dir = str(path.with_suffix(''))
             with apis.say_what_is_kept(partial(kept, done, total, points)):
-                metrics, seconds = measure_point(
-                    cfg, size, path, told, args.launcher
+                found = apis.measure_or_keep(
+                    cfg, path, args.launcher, size=size
                 )
-            curves[label][size] = metrics
+            metrics = curves[label][size] = found['metrics']
             done += 1
             shown = ', '.join(
                 f'{title} {metrics[key]:.1f}'
                 for key, title in SWEEP_PANELS.items()
                 if key in metrics
             )
-            took = f'{seconds:.0f} s' if seconds else 'kept'
+            took = 'kept' if 'kept' in found else f'{found["seconds"]:.0f} s'
             print(f'[{done}/{total}] {label} at {size} px: {shown} ({took})')
             sys.stdout.flush()
     return curves
@@ -153,8 +125,7 @@ def kept(done: int, total: int, points: Path) -> str:
 def write(curves: dict, out: Path, title: str) -> None:
     draw_sweep(curves, str(out / 'sweep.png'), title)
     table = markdown_table(*sweep_table(curves))
-    with atomically(out / 'sweep.md') as part:
-        part.write_text(table + '\n', 'utf-8')
+    apis.write_text(out / 'sweep.md', table)
     apis.write_json(out / 'sweep.json', curves)
     print(f'{table}\n\n{out / "sweep.png"}')
 

@@ -23,10 +23,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import numpy as np
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from declip_mm import apis
-from declip_mm.checkpoint import atomically
 from declip_mm.evaluation.table import markdown_table
+
+NAMES = ('alpha', 'beta', 'tau')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,9 +46,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     sweep = commands.add_parser('sweep', help='measure settings')
     sweep.add_argument('scores', help='file of the dump')
-    sweep.add_argument('--alpha', type=float, nargs='+')
-    sweep.add_argument('--beta', type=float, nargs='+')
-    sweep.add_argument('--tau', type=float, nargs='+')
+    for name in NAMES:
+        sweep.add_argument(f'--{name}', type=float, nargs='+')
     sweep.add_argument('--ann-file', help='default: that of the dump')
     sweep.add_argument('--out', type=Path, default='work_dirs/sweep_fusion')
     return parser.parse_args(argv)
@@ -88,19 +89,20 @@ def dump(args: argparse.Namespace) -> None:
     size *= 2 if args.half else 4
     print(f'{total} images, at most {size / 2**30:.2f} GiB', flush=True)
     try:
-        scores = collect_scores(
-            model,
-            loader,
-            args.num_images,
-            args.half,
-            lambda done: print(f'\r{done}/{total}', end='', flush=True),
-        )
+        with tqdm(total=total) as bar:
+            scores = collect_scores(
+                model,
+                loader,
+                args.num_images,
+                args.half,
+                lambda done: bar.update(done - bar.n),
+            )
     except KeyboardInterrupt as stop:
         stop.kept = rescue(stop, args.out, truth)
         raise
     scores.about['ann_file'] = truth
     scores.save(args.out)
-    print(f'\n{len(scores.boxes)} proposals in {args.out}')
+    print(f'{len(scores.boxes)} proposals in {args.out}')
 
 
 def rescue(stop: KeyboardInterrupt, out: str, truth: str) -> str:
@@ -159,15 +161,14 @@ def sweep(args: argparse.Namespace) -> None:
 
     scores = DumpedScores.load(args.scores)
     about = scores.about
-    names = ('alpha', 'beta', 'tau')
-    for name in ('alpha', 'beta', 'tau'):
+    for name in NAMES:
         wrong = [v for v in getattr(args, name) or () if not _allowed(name, v)]
         if wrong:
             raise apis.OptionError(
                 f'--{name} {wrong}: allowed are '
                 + ('numbers above 0' if name == 'tau' else '0 to 1')
             )
-    settings = grid(*(getattr(args, n) or [about[n]] for n in names))
+    settings = grid(*(getattr(args, n) or [about[n]] for n in NAMES))
     rows, start = [], time.time()
     apis.writable_folder(args.out)
     partial = args.out / 'sweep.partial.json'
@@ -179,14 +180,13 @@ def sweep(args: argparse.Namespace) -> None:
             rows.append(row)
             apis.write_json(partial, dict(rows=rows))
             print(f'[{len(rows)}/{len(settings)}] {row}', flush=True)
-    metrics = [k for k in max(rows, key=len) if k not in names]
+    metrics = [k for k in max(rows, key=len) if k not in NAMES]
     if not metrics:
         sys.exit('sweep_fusion.py: no detection at any setting')
     rows.sort(key=lambda r: -r.get(metrics[0], 0))
-    header = [*names, *metrics]
+    header = [*NAMES, *metrics]
     table = markdown_table(header, [[r.get(k) for k in header] for r in rows])
-    with atomically(args.out / 'sweep.md') as part:
-        part.write_text(table + '\n', 'utf-8')
+    apis.write_text(args.out / 'sweep.md', table)
     apis.write_json(args.out / 'sweep.json', dict(rows=rows))
     partial.unlink(missing_ok=True)
     heat_map(rows, metrics[0], args.out / 'sweep.png')

@@ -102,10 +102,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     (args.out / 'images' / 'validation').mkdir(parents=True, exist_ok=True)
     table = label_table()
-    try:
-        convert_each(pictures, lambda p: convert_one(p, args.out, table))
-    except (OSError, ValueError) as error:
-        sys.exit(f'ade847.py: {error}')
+    convert_each(pictures, lambda p: convert_one(p, args.out, table))
     names = '\n'.join(name for _, name in read_ade847())
     (args.out / 'classes.txt').write_text(names + '\n')
     print(f'{len(pictures)} pictures in {args.out}')

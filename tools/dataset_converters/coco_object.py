@@ -16,12 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm.apis import ToolParser, command
-from declip_mm.datasets.converting import convert_each, read_byte_labels
+from declip_mm.datasets.converting import relabel
 
 SUFFIX, TRAIN_IDS = '_instanceTrainIds.png', '_labelTrainIds.png'
 #: COCO ids that no annotation has.
@@ -37,10 +36,8 @@ def train_id_table() -> np.ndarray:
 
 def official_table() -> np.ndarray:
     """(256,) label of the official maps -> label of COCO-Object."""
-    table = np.zeros(256, np.uint8)
-    things = [i for i in range(1, 91) if i not in _GAPS]
-    table[np.array(things) - 1] = np.arange(1, 81)
-    return table
+    table = stuff_table().astype(int) + 1
+    return np.where(table <= 80, table, 0).astype(np.uint8)
 
 
 def stuff_table() -> np.ndarray:
@@ -85,11 +82,11 @@ def convert(folder: Path, stuff: bool = False) -> int:
             'unpack stuffthingmaps_trainval2017.zip of COCO-Stuff there.'
         )
 
-    def convert_one(file: Path) -> None:
-        out = file.with_name(file.name[: -len(ending)] + target)
-        Image.fromarray(table[read_byte_labels(file)]).save(out)
-
-    convert_each(files, convert_one)
+    relabel(
+        files,
+        table,
+        lambda f: f.with_name(f.name.removesuffix(ending) + target),
+    )
     return len(files)
 
 
@@ -103,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     count = convert(args.root / 'annotations' / args.split, args.stuff)
-    print(f'\n{count} maps of {args.split}')
+    print(f'{count} maps of {args.split}')
 
 
 if __name__ == '__main__':

@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--list', help='list of pictures, relative to VOC')
     args = parser.parse_args(argv)
     count = convert(args.voc, args.source, args.out, args.list)
-    print(f'\n{count} pictures in {args.out}')
+    print(f'{count} pictures in {args.out}')
 
 
 if __name__ == '__main__':

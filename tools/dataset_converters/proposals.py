@@ -13,10 +13,8 @@ train_dataloader.dataset.proposals=True.
 """
 
 import argparse
-import json
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import torch
 from mmengine.runner import Runner
+from tqdm import tqdm
 
 from declip_mm import apis
-from declip_mm.checkpoint import atomically
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -110,8 +108,8 @@ def main() -> None:
     args = parse_args()
     model, loader = build(args)
     root = loader.dataset.data_prefix.get('img', loader.dataset.data_root)
-    images, notes, start = [], [], time.time()
-    for data in loader:
+    images, notes = [], []
+    for data in (bar := tqdm(loader)):
         for image, rows in propose(
             model, data, root, args.max_per_image, args.min_score
         ):
@@ -130,23 +128,15 @@ def main() -> None:
                         score=round(score, 4),
                     )
                 )
-        passed, total = time.time() - start, len(loader.dataset)
-        left = passed / len(images) * (total - len(images))
-        print(
-            f'\r{len(images)}/{total} images, {len(notes)} boxes, '
-            f'{left / 60:.1f} min left   ',
-            end='',
-            flush=True,
-        )
+        bar.set_postfix(boxes=len(notes))
     content = dict(
         info=dict(description=f'RPN proposals, {Path(args.config).name}'),
         images=images,
         annotations=notes,
         categories=[dict(id=1, name='object')],
     )
-    with atomically(args.out) as part:
-        part.write_text(json.dumps(content), 'utf-8')
-    print(f'\nwrote {args.out}')
+    apis.write_json(args.out, content, indent=None)
+    print(f'wrote {args.out}')
 
 
 if __name__ == '__main__':
