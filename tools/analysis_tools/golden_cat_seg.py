@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from golden_arrays import Errors, part, relative_error
+from golden_towers import Errors, part, relative_error
 
 from declip_mm.segmentation.cat_seg import CATSegHead
 from declip_mm.segmentation.cat_seg.cost import PRUNED

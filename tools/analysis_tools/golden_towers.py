@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from golden_arrays import Errors, part, relative_error
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from safetensors.torch import save_file
@@ -14,6 +13,24 @@ from torch import Tensor
 
 from declip_mm.checkpoint.keymaps import to_official_eva
 from declip_mm.models.regions import box_features, mask_features
+
+Errors = dict[str, float]
+
+
+def relative_error(found: Tensor, wanted: np.ndarray) -> float:
+    """Largest difference over the largest absolute value wanted."""
+    wanted = torch.from_numpy(wanted)
+    if found.shape != wanted.shape:
+        raise ValueError(f'shape {found.shape}, recorded {wanted.shape}')
+    return ((found - wanted).abs().max() / wanted.abs().max()).item()
+
+
+def part(data: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {
+        k.removeprefix(prefix): v
+        for k, v in data.items()
+        if k.startswith(prefix)
+    }
 
 
 def eva_config(weights: dict[str, np.ndarray], heads: int) -> dict:
@@ -82,11 +99,9 @@ def check_forward(data: dict[str, np.ndarray], openai: bool) -> Errors:
     dense = {}
     for key in [k for k in data if k.startswith('out/content_')]:
         affinity = key.rpartition('_')[2]
+        scale = 'rsqrt' if openai else 1.0
         backbone = build_backbone(
-            weights,
-            config,
-            affinity=affinity,
-            scale='rsqrt' if openai else 1.0,
+            weights, config, affinity=affinity, scale=scale
         )
         dense[affinity] = backbone.forward_dense(image)
         content = dense[affinity].content
@@ -108,17 +123,12 @@ def check_forward(data: dict[str, np.ndarray], openai: bool) -> Errors:
 def check_regions(data: dict[str, np.ndarray], content: Tensor) -> Errors:
     boxes = torch.from_numpy(data['boxes'])
     masks = torch.from_numpy(data['masks'])
-    errors = {}
+    owner = torch.from_numpy(data['mask_image_index'])
+    errors, images = {}, range(len(content))
     for key, index, pool, regions in (
         ('out/roi_qq', boxes[:, 0].long(), box_features, boxes[:, 1:]),
-        (
-            'out/maskpool_qq',
-            torch.from_numpy(data['mask_image_index']),
-            mask_features,
-            masks,
-        ),
+        ('out/maskpool_qq', owner, mask_features, masks),
     ):
-        images = range(len(content))
         found = pool(content, [regions[index == i] for i in images])
         order = torch.cat([(index == i).nonzero()[:, 0] for i in images])
         unsorted = torch.empty_like(found)
@@ -134,14 +144,12 @@ def check_distill(data: dict[str, np.ndarray], affinity: str) -> Errors:
     heads = width // student['visual.rope.freqs_cos'].shape[-1]
     config = eva_config(student, heads)
     options = dict(affinity=affinity, scale=1.0)
+    backbone = dict(type='DeCLIPViT', model=config, **options)
     model = MODELS.build(
         dict(
             type='DecoupledDistiller',
-            backbone=dict(type='DeCLIPViT', model=config, **options),
-            content_teacher=dict(
-                type='CLIPCropTeacher',
-                backbone=dict(type='DeCLIPViT', model=config, **options),
-            ),
+            backbone=backbone,
+            content_teacher=dict(type='CLIPCropTeacher', backbone=backbone),
             content_weight=1.0,
             context_weight=0.1,
             mask_padding=False,
