@@ -18,7 +18,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..checkpoint import DamagedFileError, check_whole
-from ..engine import PredictionsFile
+from ..engine import PredictionsFile, use_safe_storage
 from .command import DEBUG, say_what_is_kept
 from .figure_key import figure_key
 from .model_loading import fetch_weights
@@ -267,6 +267,16 @@ def build_runner(cfg: Config, filled: bool = False) -> Runner:
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+def loaded_runner(cfg: Config, checkpoint: str) -> Runner:
+    """The Runner of a test config, its model filled from plain weights."""
+    cfg.load_from = check_checkpoint(checkpoint)
+    switch_amp(cfg, False)
+    use_safe_storage()
+    runner = build_runner(cfg)
+    runner.load_or_resume()
+    return runner
 
 
 def run_test(cfg: Config) -> dict[str, float]:

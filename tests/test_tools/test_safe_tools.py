@@ -35,7 +35,7 @@ def stop(*_):
 )
 def test_detector_tools(name, tmp_path, monkeypatch):
     tool = load_tool(f'{name}.py')
-    monkeypatch.setattr(tool.apis, 'build_runner', stop)
+    monkeypatch.setattr(launch, 'build_runner', stop)
     torch.save({}, tmp_path / 'w.pth')
     args = SimpleNamespace(
         config=str(CONFIGS / 'miniature/f_vit_coco.py'),

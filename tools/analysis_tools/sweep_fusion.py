@@ -74,12 +74,8 @@ def dump(args: argparse.Namespace) -> None:
     cfg = apis.load_config(args.config, args.cfg_options)
     apis.check_kind(cfg, args.config, ('FViT',))
     apis.writable_file(args.out)
-    cfg.load_from = apis.check_checkpoint(args.checkpoint)
     truth = truth_of(cfg.get('test_evaluator'))  # before the long pass
-    apis.switch_amp(cfg, False)
-    apis.use_safe_storage()
-    runner = apis.build_runner(cfg)
-    runner.load_or_resume()
+    runner = apis.loaded_runner(cfg, args.checkpoint)
     model, loader = runner.model.eval(), runner.test_loop.dataloader
     take_names(model, loader.dataset)
     total = len(loader.dataset)
@@ -131,18 +127,13 @@ def heat_map(rows: list[dict], metric: str, path: Path) -> None:
                 cells[place] = row.get(metric, 0)
         axis.imshow(cells, vmin=low, vmax=high, cmap='viridis')
         for (i, j), value in np.ndenumerate(cells):
-            dark = value < (low + high) / 2
-            axis.text(
-                j,
-                i,
-                f'{value:.1f}',
-                ha='center',
-                va='center',
-                color='white' if dark else 'black',
-                fontsize=8,
-            )
-        axis.set_title(f'{metric.replace("_", " ")}, tau {tau:g}')
-        axis.set_xlabel('beta (novel)')
+            colour = 'white' if value < (low + high) / 2 else 'black'
+            text = dict(ha='center', va='center', fontsize=8, color=colour)
+            axis.text(j, i, f'{value:.1f}', **text)
+        axis.set(
+            title=f'{metric.replace("_", " ")}, tau {tau:g}',
+            xlabel='beta (novel)',
+        )
         axis.set_xticks(range(len(axes_of['beta'])), axes_of['beta'])
         axis.set_yticks(range(len(axes_of['alpha'])), axes_of['alpha'])
     axes[0][0].set_ylabel('alpha (base)')

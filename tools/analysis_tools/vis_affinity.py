@@ -61,11 +61,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--points', nargs='+', type=read_point, default=[])
     for name, count in (('--anchors', 4), ('--clusters', 6)):
+        what = 'default: %(default)s'
         parser.add_argument(
-            name,
-            type=apis.at_least(1),
-            default=count,
-            help='default: %(default)s',
+            name, type=apis.at_least(1), default=count, help=what
         )
     parser.add_argument('--layers', nargs='+', type=int, help='from 1')
     parser.add_argument(
@@ -92,32 +90,33 @@ def read_point(text: str) -> tuple[float, float]:
     return x, y
 
 
-@torch.no_grad()
-def features_of(image: Image.Image, model, size: int, device: str):
-    """Unit features (N, D) of a backbone or VFM, and their grid."""
+def view_of(image: Image.Image, model, args):
+    """A picture as a backbone or VFM takes it, and its grid (h, w)."""
     is_backbone = hasattr(model, 'forward_dense')
     patch = model.visual.patch_size if is_backbone else model.stride
     view = vis.patch_view(
-        image, size, patch, model.pixel_mean, model.pixel_std
-    ).to(device)
-    if is_backbone:
-        found, context, _ = model.forward_dense(view)
+        image, args.size, patch, model.pixel_mean, model.pixel_std
+    )
+    return view.to(args.device), tuple(s // patch for s in view.shape[2:])
+
+
+@torch.no_grad()
+def features_of(image: Image.Image, model, args):
+    """Unit features (N, D) of a backbone or VFM, and their grid."""
+    view, grid = view_of(image, model, args)
+    if hasattr(model, 'forward_dense'):
+        context = model.forward_dense(view).context
     else:
-        found = model(view)
-        context = (found,)
+        context = (model(view),)
     tokens = [
         part[0].flatten(1).T if part.ndim == 4 else part[0] for part in context
     ]
-    return vis.patch_features(tokens).cpu(), tuple(found.shape[-2:])
+    return vis.patch_features(tokens).cpu(), grid
 
 
 def attention_of(image, model, anchors, label, args):
     """Heading -> (R, h, w) of one backbone, and whether row 0 is CLS."""
-    patch = model.visual.patch_size
-    view = vis.patch_view(
-        image, args.size, patch, model.pixel_mean, model.pixel_std
-    ).to(args.device)
-    grid = view.shape[2] // patch, view.shape[3] // patch
+    view, grid = view_of(image, model, args)
     # counted from the end, whatever stands before the patches
     rows = [vis.patch_of(a, grid) - grid[0] * grid[1] for a in anchors]
     layers = vis.attention_by_layer(model, view, [0, *rows])
@@ -165,7 +164,7 @@ def one_picture(
     out = Path(args.out)
     every = dict(models) if vfm is None else {**models, 'VFM': vfm}
     found = {
-        label: features_of(image, model, args.size, args.device)
+        label: features_of(image, model, args)
         for label, model in every.items()
     }
     chooser = list(found)[-1]
@@ -181,15 +180,12 @@ def one_picture(
     vis.draw_correlations(
         str(out / f'{stem}_correlation.png'), pixels, anchors, correlations
     )
-    vis.draw_parts(
-        str(out / f'{stem}_parts.png'),
-        pixels,
-        {n: vis.principal_colours(f, g) for n, (f, g) in found.items()},
-        {
-            n: vis.cluster_patches(f, args.clusters)[0].reshape(g).numpy()
-            for n, (f, g) in found.items()
-        },
-    )
+    colours, clusters = {}, {}
+    for label, (features, grid) in found.items():
+        colours[label] = vis.principal_colours(features, grid)
+        own, _ = vis.cluster_patches(features, args.clusters)
+        clusters[label] = own.reshape(grid).numpy()
+    vis.draw_parts(str(out / f'{stem}_parts.png'), pixels, colours, clusters)
     draw_attention(image, models, anchors, args, stem)
     return vis.PageImage(Path(path).name, pixels, anchors[0], found)
 
@@ -203,12 +199,12 @@ def load_models(args: argparse.Namespace) -> tuple[dict, object]:
         label: apis.load_backbone(*line, **options).to(args.device)
         for label, line in lines.items()
     }
-    vfm = None
-    if args.vfm:
-        vfm = apis.load_vfm(
-            args.vfm, args.vfm_weights, args.vfm_layer, args.vfm_norm
-        ).to(args.device)
-    return models, vfm
+    if not args.vfm:
+        return models, None
+    vfm = apis.load_vfm(
+        args.vfm, args.vfm_weights, args.vfm_layer, args.vfm_norm
+    )
+    return models, vfm.to(args.device)
 
 
 def draw(pictures, models: dict, vfm, args: argparse.Namespace) -> int:

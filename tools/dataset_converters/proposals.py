@@ -44,8 +44,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def build(args: argparse.Namespace) -> tuple[Any, Any]:
     """Detector in eval mode, and a loader of every picture of the split."""
     cfg = apis.load_config(args.config, args.cfg_options)
-    cfg.load_from = apis.check_checkpoint(args.checkpoint)
-    apis.switch_amp(cfg, False)
     apis.check_kind(cfg, args.config, ('FViT',))
     apis.writable_file(args.out)
     loader, dataset = cfg.test_dataloader, cfg.get(f'{args.split}_dataloader')
@@ -57,9 +55,7 @@ def build(args: argparse.Namespace) -> tuple[Any, Any]:
         skip_unlabelled=False,
         pipeline=loader.dataset.pipeline,
     )
-    apis.use_safe_storage()
-    runner = apis.build_runner(cfg)
-    runner.load_or_resume()
+    runner = apis.loaded_runner(cfg, args.checkpoint)
     return runner.model.eval(), Runner.build_dataloader(loader)
 
 
