@@ -23,10 +23,7 @@ def model_type(cfg: Config) -> str | None:
     """Name of the class that a config builds; None if it builds nothing."""
     model: Any = cfg.get('model')
     kind = model.get('type') if isinstance(model, dict) else None
-    return (
-        getattr(kind, '__name__', kind)
-        and str(getattr(kind, '__name__', kind)).split('.')[-1]
-    )
+    return kind and str(getattr(kind, '__name__', kind)).split('.')[-1]
 
 
 def check_kind(cfg: Config, source: Any, allowed: Sequence[str]) -> None:

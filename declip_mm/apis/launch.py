@@ -47,13 +47,7 @@ def load_config(
     Raises:
         OptionError: No such file, or an option that the config does not know.
     """
-    if Path(path).is_dir():
-        raise OptionError(
-            f'{path} is a folder; name one of its config files'
-            f'{_beside(Path(path), "*.py")}'
-        )
-    if not Path(path).is_file():
-        raise OptionError(_no_file('config', Path(path), '*.py'))
+    _check_file('config', Path(path), '*.py')
     cfg = _read(path)
     if options:
         if not allow_new_options:
@@ -100,17 +94,9 @@ def check_checkpoint(path: str, folders: bool = True) -> str:
         OptionError: Names the checkpoints that lie beside it, or says that
             it was cut short.
     """
-    if Path(path).is_dir():
-        if not folders:
-            raise OptionError(
-                f'checkpoint {path} is a folder; name one of its files'
-                f'{_beside(Path(path), "*.pth")}'
-            )
+    if '://' in path or (folders and Path(path).is_dir()):
         return path
-    if '://' in path:
-        return path
-    if not Path(path).is_file():
-        raise OptionError(_no_file('checkpoint', Path(path), '*.pth'))
+    _check_file('checkpoint', Path(path), '*.pth')
     try:
         check_whole(path)
     except DamagedFileError as error:
@@ -118,21 +104,21 @@ def check_checkpoint(path: str, folders: bool = True) -> str:
     return path
 
 
-def _no_file(what: str, path: Path, pattern: str) -> str:
-    there = (
-        f'{path.parent}{beside}'
-        if (beside := _beside(path.parent, pattern, ' has '))
-        else f'{path.parent} has no {pattern} either'
-        if path.parent.is_dir()
-        else f'the folder {path.parent} does not exist either'
-    )
-    return f'no {what} file {path}: {there}'
-
-
-def _beside(folder: Path, pattern: str, lead: str = ': ') -> str:
-    """Names of the files in a folder, after ``lead``; '' if there are none."""
-    found = sorted(p.name for p in folder.glob(pattern))[:8]
-    return f'{lead}{", ".join(found)}' if found else ''
+def _check_file(what: str, path: Path, pattern: str) -> None:
+    """Refuse what is no file, naming those that are there."""
+    if path.is_file():
+        return
+    inside = path if path.is_dir() else path.parent
+    there = ', '.join(sorted(p.name for p in inside.glob(pattern))[:8])
+    if path.is_dir():
+        raise OptionError(
+            f'{what} {path} is a folder; name one of its files: '
+            f'{there or f"it has no {pattern}"}'
+        )
+    state = f'has {there}' if there else f'has no {pattern} either'
+    if not inside.is_dir():
+        inside, state = f'the folder {inside}', 'does not exist either'
+    raise OptionError(f'no {what} file {path}: {inside} {state}')
 
 
 def accelerator_available() -> bool:

@@ -11,7 +11,7 @@ import argparse
 import difflib
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config, DictAction
@@ -206,6 +206,12 @@ def parse(
     return parsed
 
 
+def did_you_mean(key: str, known: Iterable[str]) -> str:
+    """How a sentence on an unknown key ends."""
+    close = difflib.get_close_matches(key, sorted(known), n=1)
+    return f'; did you mean {close[0]!r}?' if close else '.'
+
+
 def check_options(cfg: Config | Mapping, options: Mapping[str, Any]) -> None:
     """Checks dotted options against the config they shall change.
 
@@ -259,11 +265,10 @@ def _check_new_key(
         allowed = 'type' in parent or '.'.join(path) in CHECKED_LATER
     if allowed:
         return
-    close = difflib.get_close_matches(key, sorted(known), n=1)
-    hint = f'; did you mean {close[0]!r}?' if close else '.'
-    where = f'{".".join(path)!r}' if path else 'the config'
+    where = repr('.'.join(path)) if path else 'the config'
     raise OptionError(
-        f'--cfg-options {option}: {where} has no {key!r}{hint} '
-        f'It has: {", ".join(sorted(map(str, parent)))}. To add a key all '
-        'the same, pass --allow-new-options'
+        f'--cfg-options {option}: {where} has no {key!r}'
+        f'{did_you_mean(key, known)} It has: '
+        f'{", ".join(sorted(map(str, parent)))}. To add a key all the same, '
+        'pass --allow-new-options'
     )
