@@ -13,12 +13,11 @@ Prints a table with the average. Finished sets are kept in --work-dir by the
 hash of what they were made of, so an interrupted run goes on.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from mmengine.config import Config
 
@@ -89,12 +88,12 @@ def compose(name: str, method: Config) -> Config:
         return cfg
     changes = dict(method.per_set.get(name) or {})
     cfg.model.data_preprocessor = ours['data_preprocessor']
-    if 'short_side' in changes:
-        short_side = changes.pop('short_side')
-        cfg.model.data_preprocessor.short_side = short_side
-    texts = changes.pop('texts', None)
-    if texts is not None:
-        cfg.test_dataloader.dataset.texts = texts
+    for key, place in (
+        ('short_side', cfg.model.data_preprocessor),
+        ('texts', cfg.test_dataloader.dataset),
+    ):
+        if key in changes:
+            place[key] = changes.pop(key)
     cfg.model.test_cfg = {**ours['test_cfg'], **changes}
     return cfg
 
@@ -117,17 +116,16 @@ def prepare(args: argparse.Namespace, name: str, method: Config) -> Config:
     return cfg
 
 
+def average(found: dict[str, dict]) -> float:
+    return fmean(result['metrics']['mIoU'] for result in found.values())
+
+
 def table(label: str, found: dict[str, dict]) -> str:
     """One row of the paper's Table 5, in markdown."""
-    values = [result['metrics']['mIoU'] for result in found.values()]
-    cells = [f'{value:.1f}' for value in (*values, average(found))]
-    head = ['mIoU', *(SETS[name] for name in found), 'average']
-    return markdown_table(head, [[label, *cells]])
-
-
-def average(found: dict[str, dict]) -> float:
-    values = [result['metrics']['mIoU'] for result in found.values()]
-    return sum(values) / len(values)
+    cells = {SETS[n]: r['metrics']['mIoU'] for n, r in found.items()}
+    cells['average'] = average(found)
+    shown = [f'{value:.1f}' for value in cells.values()]
+    return markdown_table(['mIoU', *cells], [[label, *shown]])
 
 
 def write(

@@ -24,10 +24,8 @@ from ..models.text.names import Names
 from ..visualization.fonts import families_for, warn_of_missing_glyphs
 from .devices import check_device
 from .images import ReadImage
-from .kinds import check_kind
-from .launch import load_config
+from .kinds import inference_config
 from .model_loading import fill_model
-from .options import OptionError
 from .results import run_over_images, write_json
 
 __all__ = ['DeCLIPDetInferencer']
@@ -69,14 +67,7 @@ class DeCLIPDetInferencer(DetInferencer):
     ) -> None:
         if names is not None:  # refused before weights are read
             names = parse_names(names)
-        cfg = load_config(model) if isinstance(model, str) else model
-        check_kind(cfg, model, ('FViT',))
-        if not (cfg.get('test_dataloader') or {}).get('dataset'):
-            raise OptionError(
-                f'{model if isinstance(model, str) else "the config"} has no '
-                'test_dataloader.dataset, whose pipeline pictures go through; '
-                'take a config of configs/f_vit.'
-            )
+        cfg = inference_config(model, ('FViT',), 'configs/f_vit')
         if cfg.get('visualizer') is None:
             cfg.visualizer = dict(type='DetLocalVisualizer')
         # whatever another inferencer left as default

@@ -17,10 +17,8 @@ from ..segmentation.vocabulary import Source
 from ..visualization.fonts import warn_of_missing_glyphs
 from .devices import check_device
 from .images import ReadImage
-from .kinds import check_kind, model_type
-from .launch import load_config
+from .kinds import inference_config, model_type
 from .model_loading import fill_model
-from .options import OptionError
 from .results import run_over_images
 from .segmented import keep_segmented, results_head
 
@@ -60,12 +58,20 @@ class DeCLIPSegInferencer:
         if names is not None:
             # refused before weights are read
             names = build_vocabulary(names)
-        cfg = load_config(model) if isinstance(model, str) else model
-        check_kind(cfg, model, ('DenseCLIPSegmentor', 'OVCATSegmentor'))
+        cfg = inference_config(
+            model,
+            ('DenseCLIPSegmentor', 'OVCATSegmentor'),
+            'configs/dense_seg or configs/cat_seg',
+        )
         device = check_device(device)
         with DefaultScope.overwrite_default_scope('mmseg'):
             self.model = _load(cfg, weights).eval().to(device)
-            self._transforms = _transforms(cfg, model)
+            # files are read here, damaged ones named
+            self._transforms = [
+                TRANSFORMS.build(step)
+                for step in cfg.test_dataloader.dataset.pipeline
+                if not step['type'].split('.')[-1].startswith('Load')
+            ]
         self.device, self.show_progress = device, show_progress
         if names is not None:
             self.set_names(names, background)
@@ -187,12 +193,8 @@ class DeCLIPSegInferencer:
             items.append(item)
         # mmseg's preprocessor, CAT-Seg's, stacks pictures of one size alone
         mixed = isinstance(self.model, DenseCLIPSegmentor)
-        groups = [
-            [*group]
-            for _, group in groupby(
-                items, lambda item: mixed or item['inputs'].shape
-            )
-        ]
+        size = lambda item: mixed or item['inputs'].shape  # noqa: E731
+        groups = [[*group] for _, group in groupby(items, size)]
         del item, items  # large pictures are there often enough
         maps = []
         with torch.no_grad():
@@ -229,19 +231,3 @@ def _load(cfg: Config, weights: str | None) -> torch.nn.Module:
     else:
         model.backbone.init_weights()
     return model
-
-
-def _transforms(cfg: Config, source: str | Config) -> list:
-    """The test pipeline behind the loading of files."""
-    data = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    if 'pipeline' not in data:
-        raise OptionError(
-            f'{source if isinstance(source, str) else "the config"} has no '
-            'test_dataloader.dataset.pipeline, which pictures go through; '
-            'take a config of configs/dense_seg or configs/cat_seg.'
-        )
-    return [
-        TRANSFORMS.build(step)
-        for step in data.pipeline
-        if not step['type'].split('.')[-1].startswith('Load')
-    ]
