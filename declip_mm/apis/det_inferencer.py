@@ -202,11 +202,10 @@ class DeCLIPDetInferencer(DetInferencer):
             no_save_pred=True,
             **options,
         )
-        for prediction in found['predictions']:
-            if isinstance(prediction, dict):
-                prediction['names'] = [
-                    self.model.names[i] for i in prediction['labels']
-                ]
+        names = self.model.names
+        for own in found['predictions']:
+            if isinstance(own, dict):
+                own['names'] = [names[i] for i in own['labels']]
         return found
 
     def _usable(self, pictures: Any, fail: Any) -> Any:
@@ -226,12 +225,10 @@ class DeCLIPDetInferencer(DetInferencer):
             scale = getattr(step, 'scale', None)
             if scale is None or not getattr(step, 'keep_ratio', False):
                 continue
-            size = mmcv.rescale_size((width, height), tuple(scale))
-            if min(size) < 1:
+            if min(mmcv.rescale_size((width, height), tuple(scale))) < 1:
                 return (
                     f'scaled to fit {scale[0]} x {scale[1]} nothing is left '
-                    'of its short side. Cut it into pieces that are less '
-                    'long.'
+                    'of its short side. Cut it into shorter pieces.'
                 )
         head = self.model.roi_head
         count = head.test_cfg.max_per_img * height * width
@@ -254,25 +251,22 @@ class DeCLIPDetInferencer(DetInferencer):
             options: See mmdet.
         """
         threshold = options.get('pred_score_thr', 0.3)
-        drawn = [
-            bounded_sample(image[..., ::-1], pred, threshold)
-            for image, pred in zip(inputs, preds)
-        ]
-        # a dollar sign is a letter
-        plain = {'text.parse_math': False}
+        images, preds = zip(
+            *(
+                bounded_sample(image[..., ::-1], pred, threshold)
+                for image, pred in zip(inputs, preds)
+            )
+        )
         families = families_for(self.visualizer.dataset_meta['classes'])
         with (
-            matplotlib.rc_context(plain),
+            # a dollar sign is a letter
+            matplotlib.rc_context({'text.parse_math': False}),
             _fonts(self.visualizer, families),
             warnings.catch_warnings(),
         ):
             # of letters that no font has; we have warned of the names
             warnings.filterwarnings('ignore', message='Glyph .* missing')
-            return super().visualize(
-                [image for image, _ in drawn],
-                [pred for _, pred in drawn],
-                **options,
-            )
+            return super().visualize(images, preds, **options)
 
     def _init_pipeline(self, cfg: Config) -> Compose:
         """mmdet's looks for mmcv's loader, to put its own in the place."""

@@ -140,13 +140,8 @@ class ResultsFile:
         """Bring the file up to date."""
         if self.path is None:
             return
-        content = dict(
-            **self.head,
-            pictures=self.pictures,
-            failed=self.failed,
-            left=list(self._left),
-        )
-        write_json(self.path, content)
+        found = dict(pictures=self.pictures, failed=self.failed)
+        write_json(self.path, {**self.head, **found, 'left': [*self._left]})
         self._written = time.monotonic()
 
     def __enter__(self) -> 'ResultsFile':

@@ -193,8 +193,8 @@ class DeCLIPSegInferencer:
             items.append(item)
         # mmseg's preprocessor, CAT-Seg's, stacks pictures of one size alone
         mixed = isinstance(self.model, DenseCLIPSegmentor)
-        size = lambda item: mixed or item['inputs'].shape  # noqa: E731
-        groups = [[*group] for _, group in groupby(items, size)]
+        by_size = groupby(items, lambda item: mixed or item['inputs'].shape)
+        groups = [[*group] for _, group in by_size]
         del item, items  # large pictures are there often enough
         maps = []
         with torch.no_grad():

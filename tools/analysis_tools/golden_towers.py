@@ -180,8 +180,7 @@ def check_distill(data: dict[str, np.ndarray], affinity: str) -> Errors:
             if parameter.grad is None:
                 raise ValueError(f'{key} received no gradient')
             errors[key] = relative_error(parameter.grad, data[key])
-    lost = [k for k in part(data, 'grad/') if f'grad/{k}' not in errors]
-    if lost:
+    if lost := {k for k in data if k.startswith('grad/')} - set(errors):
         raise ValueError(f'recorded gradients without counterpart: {lost}')
     return errors
 

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import torch
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS
 from tqdm import tqdm
 
@@ -78,11 +79,7 @@ def measure(backbone, dataset, cfg, args, label: str) -> torch.Tensor:
         raise apis.OptionError(f'{label}: {error}') from error
     found = []
     for index in tqdm(range(len(dataset)), label):
-        item = dataset[index]
-        inputs = {key: [value] for key, value in item['inputs'].items()}
-        data = preprocess(
-            dict(inputs=inputs, data_samples=[item['data_samples']])
-        )
+        data = preprocess(pseudo_collate([dataset[index]]))
         image = data['inputs']['image'].to(args.device)
         layers = attention_by_layer(backbone, image)
         masks = data['data_samples'][0].masks.cpu()
@@ -115,14 +112,11 @@ def tables(rows: list[dict], k: int) -> str:
     header = ['backbone', *(f'layer {i + 1}' for i in range(depth))]
     text = []
     for key, what in MEASURES.items():
-        lines = [
-            [row['name']]
-            + [
-                f'{layer[key]["mean"]:.1f} ± {layer[key]["ci95"]:.1f}'
-                for layer in row['layers']
-            ]
-            for row in rows
-        ]
+        lines = []
+        for row in rows:
+            cells = [layer[key] for layer in row['layers']]
+            cells = [f'{c["mean"]:.1f} ± {c["ci95"]:.1f}' for c in cells]
+            lines.append([row['name'], *cells])
         if f'{key}_even' in rows[0]['layers'][0]:
             even = rows[0]['layers'][0][f'{key}_even']['mean']
             lines.append(['(even attention)', *[f'{even:.1f}'] * depth])

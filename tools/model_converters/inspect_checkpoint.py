@@ -38,11 +38,9 @@ def lines(found: dict) -> list[str]:
                 f'  {name:12} {part["tensors"]} tensors, {millions:.2f} M '
                 'parameters'
             )
-    for label, names in (
-        ('NaN or inf', found['not_finite']),
-        ('of no part', found['strange']),
-    ):
-        if names:
+    strange = {'NaN or inf': 'not_finite', 'of no part': 'strange'}
+    for label, key in strange.items():
+        if names := found[key]:
             more = ' ...' * (len(names) > 6)
             out.append(f'  {label:12} {", ".join(names[:6])}{more}')
     for name, value in found['hints'].items():
