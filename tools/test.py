@@ -65,15 +65,12 @@ def dump_results(cfg, path: str) -> None:
     """Adds a metric that writes the predictions down."""
     if not path.endswith(('.pkl', '.pickle')):
         raise apis.OptionError(f'--out writes *.pkl or *.pickle, got {path}')
-    evaluators = cfg.test_evaluator
-    if not isinstance(evaluators, (list, tuple)):
-        evaluators = [evaluators]
+    given = cfg.test_evaluator
+    given = given if isinstance(given, (list, tuple)) else [given]
     apis.writable_folder(Path(path).parent)
     # the first, so that no failing metric costs the predictions
-    cfg.test_evaluator = [
-        dict(type='PredictionsFile', out_file_path=path),
-        *evaluators,
-    ]
+    own = dict(type='PredictionsFile', out_file_path=path)
+    cfg.test_evaluator = [own, *given]
 
 
 def augment(cfg) -> None:

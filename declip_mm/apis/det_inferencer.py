@@ -228,7 +228,7 @@ class DeCLIPDetInferencer(DetInferencer):
             if min(mmcv.rescale_size((width, height), tuple(scale))) < 1:
                 return (
                     f'scaled to fit {scale[0]} x {scale[1]} nothing is left '
-                    'of its short side. Cut it into shorter pieces.'
+                    'of its short side. Cut it into less long pieces.'
                 )
         head = self.model.roi_head
         count = head.test_cfg.max_per_img * height * width

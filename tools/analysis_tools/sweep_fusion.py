@@ -56,9 +56,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def truth_of(evaluator: object) -> str:
     """The annotation file of a config's metric, or of the first with one."""
     metrics = [evaluator] if isinstance(evaluator, dict) else evaluator or []
-    for metric in metrics:
-        if metric.get('ann_file'):
-            return os.path.abspath(metric['ann_file'])
+    for path in filter(None, (m.get('ann_file') for m in metrics)):
+        return os.path.abspath(path)
     raise apis.OptionError(
         'no metric of test_evaluator has an ann_file, against which a sweep '
         f'would measure; got {metrics}'

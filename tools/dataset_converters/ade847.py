@@ -50,9 +50,9 @@ def target_size(width: int, height: int) -> tuple[int, int]:
     short = min(width, height)
     if short <= SHORT_SIDE:
         return width, height
-    if width >= height:
-        return round(width / height * SHORT_SIDE), SHORT_SIDE
-    return SHORT_SIDE, round(height / width * SHORT_SIDE)
+    return round(width / short * SHORT_SIDE), round(
+        height / short * SHORT_SIDE
+    )
 
 
 def convert_one(picture: Path, out: Path, table: np.ndarray) -> None:
@@ -71,9 +71,7 @@ def convert_one(picture: Path, out: Path, table: np.ndarray) -> None:
             os.symlink(picture.resolve(), target)
     else:
         image.resize(size, Image.Resampling.BILINEAR).save(target, quality=95)
-        rows = _nearest(labels.shape[0], size[1])
-        columns = _nearest(labels.shape[1], size[0])
-        labels = labels[rows][:, columns]
+        labels = labels[np.ix_(*map(_nearest, labels.shape, size[::-1]))]
     name = f'{picture.stem}.png'
     write_labels(str(out / 'annotations' / 'validation' / name), labels)
 

@@ -63,30 +63,25 @@ def convert(folder: Path, stuff: bool = False) -> int:
         ValueError: Some could not be converted.
     """
     trained = sorted(folder.glob(f'*{TRAIN_IDS}'))
-    official = sorted(
-        f
-        for f in folder.glob('*.png')
-        if not f.name.endswith((SUFFIX, TRAIN_IDS))
-    )
-    files, table, ending, target = (
-        official,
-        stuff_table() if stuff else official_table(),
-        '.png',
-        TRAIN_IDS if stuff else SUFFIX,
-    )
-    if len(trained) >= len(official) and not stuff:
-        files, table, ending = trained, train_id_table(), TRAIN_IDS
+    made = (SUFFIX, TRAIN_IDS)
+    official = [p for p in folder.glob('*.png') if not p.name.endswith(made)]
+    files, ending, target = sorted(official), '.png', SUFFIX
+    if stuff:
+        table, target = stuff_table(), TRAIN_IDS
+    elif len(trained) < len(official):
+        table = official_table()
+    else:
+        files, ending, table = trained, TRAIN_IDS, train_id_table()
     if not files:
         raise FileNotFoundError(
             f'{folder} has {len(trained)} *{TRAIN_IDS} and no other *.png: '
             'unpack stuffthingmaps_trainval2017.zip of COCO-Stuff there.'
         )
 
-    relabel(
-        files,
-        table,
-        lambda f: f.with_name(f.name.removesuffix(ending) + target),
-    )
+    def out(file: Path) -> Path:
+        return file.with_name(file.name.removesuffix(ending) + target)
+
+    relabel(files, table, out)
     return len(files)
 
 

@@ -26,10 +26,7 @@ from declip_mm.evaluation.label_files import write_labels
 from declip_mm.segmentation.datasets.pairs import read_split
 
 #: Where the names of the pictures may be, first found first taken.
-LISTS = (
-    'ImageSets/SegmentationContext/val.txt',
-    'ImageSets/Main/val.txt',
-)
+LISTS = [f'ImageSets/{n}/val.txt' for n in ('SegmentationContext', 'Main')]
 
 
 def read_label_names(path: Path) -> list[str]:
@@ -67,13 +64,12 @@ def find_names(voc: Path, given: str | None) -> list[str]:
     Raises:
         FileNotFoundError: No list is there.
     """
-    for name in [given] if given else LISTS:
-        path = voc / name
-        if path.is_file():
-            return read_split(str(path))
+    lists = [given] if given else LISTS
+    for name in lists:
+        if (voc / name).is_file():
+            return read_split(str(voc / name))
     raise FileNotFoundError(
-        f'{voc} has none of {[given] if given else list(LISTS)}; give the '
-        'list of pictures by --list.'
+        f'{voc} has none of {lists}; give the list of pictures by --list.'
     )
 
 

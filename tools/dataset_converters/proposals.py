@@ -61,14 +61,13 @@ def build(args: argparse.Namespace) -> tuple[Any, Any]:
 
 @torch.no_grad()
 def propose(
-    model: Any, data: dict, root: str, most: int, least: float
-) -> Iterator[tuple[dict, list[list[float]]]]:
-    """(image record, rows of x, y, w, h, score) for a batch.
+    model: Any, data: dict, most: int, least: float
+) -> Iterator[tuple[Any, list[list[float]]]]:
+    """(sample, rows of x, y, w, h, score) of each picture in a batch.
 
     Args:
         model: Detector in eval mode.
         data: Of the loader.
-        root: Folder that file names are relative to.
         most, least: Number of boxes of a picture, score of each.
     """
     data = model.data_preprocessor(data, False)
@@ -78,52 +77,34 @@ def propose(
     )
     for sample, instances in zip(samples, found):
         best = instances[instances.scores >= least][:most]
-        boxes = best.bboxes.clone()
-        boxes[:, 2:] -= boxes[:, :2]
-        height, width = sample.ori_shape
-        image = dict(
-            id=sample.img_id,
-            file_name=Path(os.path.relpath(sample.img_path, root)).as_posix(),
-            height=height,
-            width=width,
-        )
-        rows = torch.cat((boxes, best.scores[:, None]), dim=1)
-        yield image, rows.tolist()
-
-
-def _damaged(dataset: Any, root: str) -> set[str]:
-    """Damaged pictures so far, named as in the file of proposals."""
-    return {
-        Path(os.path.relpath(path, root)).as_posix()
-        for path in getattr(dataset, 'damaged', ())
-    }
+        low, high = best.bboxes.split(2, dim=1)
+        rows = torch.cat((low, high - low, best.scores[:, None]), dim=1)
+        yield sample, rows.tolist()
 
 
 @apis.command
 def main() -> None:
     args = parse_args()
     model, loader = build(args)
-    root = loader.dataset.data_prefix.get('img', loader.dataset.data_root)
+    data = loader.dataset
+    root = data.data_prefix.get('img', data.data_root)
     images, notes = [], []
-    for data in (bar := tqdm(loader)):
-        for image, rows in propose(
-            model, data, root, args.max_per_image, args.min_score
+    for batch in (bar := tqdm(loader)):
+        for sample, rows in propose(
+            model, batch, args.max_per_image, args.min_score
         ):
-            images.append(image)
-            if image['file_name'] in _damaged(loader.dataset, root):
+            name = Path(os.path.relpath(sample.img_path, root)).as_posix()
+            height, width = sample.ori_shape
+            about = dict(file_name=name, height=height, width=width)
+            images.append(dict(id=sample.img_id, **about))
+            if sample.img_path in getattr(data, 'damaged', ()):
                 continue  # a blank one stood in for it
             for x, y, w, h, score in rows:
-                notes.append(
-                    dict(
-                        id=len(notes) + 1,
-                        image_id=image['id'],
-                        category_id=1,
-                        bbox=[round(v, 2) for v in (x, y, w, h)],
-                        area=round(w * h, 2),
-                        iscrowd=0,
-                        score=round(score, 4),
-                    )
-                )
+                own = dict(id=len(notes) + 1, image_id=sample.img_id)
+                box = [round(v, 2) for v in (x, y, w, h)]
+                own.update(category_id=1, iscrowd=0, bbox=box)
+                own.update(area=round(w * h, 2), score=round(score, 4))
+                notes.append(own)
         bar.set_postfix(boxes=len(notes))
     content = dict(
         info=dict(description=f'RPN proposals, {Path(args.config).name}'),
