@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
-
-from .patches import patch_features
 
 __all__ = ['affinity_map', 'patch_of']
 
@@ -38,5 +38,9 @@ def affinity_map(
     Returns:
         (h, w) in [-1, 1].
     """
-    units = patch_features(context)
-    return (units @ units[patch_of(point, grid)]).reshape(grid)
+    anchor = patch_of(point, grid)
+    rows = []
+    for tokens in context:
+        unit = F.normalize(tokens.float(), dim=-1)
+        rows.append(unit @ unit[anchor])
+    return torch.stack(rows).mean(dim=0).reshape(grid)

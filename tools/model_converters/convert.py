@@ -19,7 +19,8 @@ from declip_mm.checkpoint import LAYOUTS, convert
 from declip_mm.models.attention import AFFINITIES
 
 
-def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+@command
+def main() -> None:
     parser = ToolParser(__doc__)
     parser.add_argument('source', metavar='IN', help='weight file')
     parser.add_argument('out', metavar='OUT', help='.pth or .safetensors')
@@ -46,19 +47,13 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help='activation of an OpenAI-type CLIP, where the file does not say',
     )
-    return parser.parse_args(args)
-
-
-@command
-def main() -> None:
-    options = vars(parse_args())
-    source, out = options.pop('source'), options.pop('out')
-    fingerprint = convert(source, out, options.pop('layout'), **options)
-    print(f'wrote {out}')
+    args = parser.parse_args()
+    fingerprint = convert(**vars(args))
+    print(f'wrote {args.out}')
     for name, value in fingerprint.items():
         declared = name in fingerprint.get('declared', ())
         print(f'  {name}: {value}{" (declared)" * declared}')
-    if options['quick_gelu'] is None and _unknown(fingerprint):
+    if args.quick_gelu is None and _unknown(fingerprint):
         print(
             'convert.py: nothing tells whether this CLIP wants GELU or '
             'QuickGELU (OpenAI, DFN, MetaCLIP); record it with --quick-gelu '

@@ -63,12 +63,12 @@ def main() -> None:
     parser.add_argument('files', nargs='+', metavar='FILE')
     parser.share('--trust-pickle')
     options = parser.parse_args()
-    failed = False
+    failed = 0
     for path in options.files:
         try:
-            print('\n'.join(lines(describe(path, options.trust_pickle))))
+            print(*lines(describe(path, options.trust_pickle)), sep='\n')
         except (ValueError, OSError) as error:
-            failed = True
+            failed = 1
             print(f'inspect_checkpoint.py: {error}', file=sys.stderr)
     sys.exit(failed)
 
