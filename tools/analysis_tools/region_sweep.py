@@ -18,7 +18,7 @@ is measured anew. Writes sweep.png, sweep.json and sweep.md.
 
 import argparse
 import sys
-from functools import partial
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -70,56 +70,49 @@ def line_config(args: argparse.Namespace, config: str, checkpoint: str):
     return cfg
 
 
-def patch_size(cfg) -> int:
+def sized(args: argparse.Namespace, label: str, line: tuple, wanted: int):
+    """Config of a point, and its size: whole patches of ``wanted``."""
+    cfg = line_config(args, *line)
     with torch.device('meta'):  # only the shapes are wanted
-        return MODELS.build(cfg.model.backbone).visual.patch_size
+        patch = MODELS.build(cfg.model.backbone).visual.patch_size
+    if wanted < patch:
+        raise apis.OptionError(
+            f'--sizes {wanted}: a picture of {label} has one patch of {patch} '
+            'pixels at least'
+        )
+    size = cfg.test_dataloader.dataset.image_size = wanted - wanted % patch
+    return cfg, size
 
 
 def sweep(args: argparse.Namespace) -> dict:
     """Label -> size -> metrics, with a line of progress a point."""
-    curves = {}
     lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
-    points = Path(args.out) / 'points'
-    apis.writable_folder(points)
+    folder = Path(args.out) / 'points'
+    apis.writable_folder(folder)
     apis.use_safe_storage()
-    total, done = len(lines) * len(args.sizes), 0
-    for label, (config, checkpoint) in lines.items():
-        curves[label] = {}
-        for wanted in args.sizes:
-            cfg = line_config(args, config, checkpoint)
-            patch = patch_size(cfg)
-            if wanted < patch:
-                raise apis.OptionError(
-                    f'--sizes {wanted}: a picture of {label} has one patch '
-                    f'of {patch} pixels at least'
-                )
-            size = wanted - wanted % patch
-            cfg.test_dataloader.dataset.image_size = size
-            safe = ''.join(c if c.isalnum() else '_' for c in label)
-            path = points / f'{safe}_{size}.json'
-            cfg.work_dir = str(path.with_suffix(''))
-            with apis.say_what_is_kept(partial(kept, done, total, points)):
-                found = apis.measure_or_keep(
-                    cfg, path, args.launcher, size=size
-                )
-            metrics = curves[label][size] = found['metrics']
-            done += 1
-            shown = ', '.join(
-                f'{title} {metrics[key]:.1f}'
-                for key, title in SWEEP_PANELS.items()
-                if key in metrics
-            )
-            took = 'kept' if 'kept' in found else f'{found["seconds"]:.0f} s'
-            print(f'[{done}/{total}] {label} at {size} px: {shown} ({took})')
-            sys.stdout.flush()
+    curves: dict = {label: {} for label in lines}
+    points = list(product(lines, args.sizes))
+    for done, (label, wanted) in enumerate(points):
+        cfg, size = sized(args, label, lines[label], wanted)
+        safe = ''.join(c if c.isalnum() else '_' for c in label)
+        path = folder / f'{safe}_{size}.json'
+        cfg.work_dir = str(path.with_suffix(''))
+        kept = (
+            f'{done} of {len(points)} points are kept in {folder}; the same '
+            'command goes on.'
+        )
+        with apis.say_what_is_kept(lambda kept=kept: kept):
+            found = apis.measure_or_keep(cfg, path, args.launcher, size=size)
+        metrics = curves[label][size] = found['metrics']
+        shown = ', '.join(
+            f'{title} {metrics[key]:.1f}'
+            for key, title in SWEEP_PANELS.items()
+            if key in metrics
+        )
+        took = 'kept' if 'kept' in found else f'{found["seconds"]:.0f} s'
+        place = f'[{done + 1}/{len(points)}] {label} at {size} px'
+        print(f'{place}: {shown} ({took})', flush=True)
     return curves
-
-
-def kept(done: int, total: int, points: Path) -> str:
-    return (
-        f'{done} of {total} points are kept in {points}; the same command '
-        'goes on.'
-    )
 
 
 def write(curves: dict, out: Path, title: str) -> None:

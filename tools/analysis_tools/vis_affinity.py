@@ -138,6 +138,7 @@ def draw_attention(image, models: dict, anchors, args, stem: str) -> None:
     found = {
         label: attention_of(image, model, anchors, label, args)
         for label, model in models.items()
+        if hasattr(model, 'forward_dense')  # not of the VFM
     }
     top = vis.attention_top(
         [part for maps, _ in found.values() for part in maps.values()]
@@ -155,43 +156,32 @@ def draw_attention(image, models: dict, anchors, args, stem: str) -> None:
         )
 
 
-def one_picture(
-    stem: str, path: str, models: dict, vfm, args
-) -> vis.PageImage:
+def one_picture(stem: str, path: str, models: dict, args) -> vis.PageImage:
     """All sheets of a picture; what the page needs of it."""
     image = read_image(path)
     image.thumbnail((1024, 1024), Image.Resampling.BICUBIC)
     out = Path(args.out)
-    every = dict(models) if vfm is None else {**models, 'VFM': vfm}
-    found = {
-        label: features_of(image, model, args)
-        for label, model in every.items()
-    }
-    chooser = list(found)[-1]
-    anchors = args.points or vis.choose_anchors(*found[chooser], args.anchors)
+    found = {n: features_of(image, model, args) for n, model in models.items()}
+    *_, chooser = found.values()
+    anchors = args.points or vis.choose_anchors(*chooser, args.anchors)
     pixels = np.asarray(image)
-    correlations = {
-        label: [
-            (features @ features[vis.patch_of(a, grid)]).reshape(grid).numpy()
-            for a in anchors
-        ]
-        for label, (features, grid) in found.items()
-    }
-    vis.draw_correlations(
-        str(out / f'{stem}_correlation.png'), pixels, anchors, correlations
-    )
-    colours, clusters = {}, {}
+    cosines, colours, clusters = {}, {}, {}
     for label, (features, grid) in found.items():
+        rows = features[[vis.patch_of(a, grid) for a in anchors]] @ features.T
+        cosines[label] = rows.reshape(-1, *grid).numpy()
         colours[label] = vis.principal_colours(features, grid)
         own, _ = vis.cluster_patches(features, args.clusters)
         clusters[label] = own.reshape(grid).numpy()
+    vis.draw_correlations(
+        str(out / f'{stem}_correlation.png'), pixels, anchors, cosines
+    )
     vis.draw_parts(str(out / f'{stem}_parts.png'), pixels, colours, clusters)
     draw_attention(image, models, anchors, args, stem)
     return vis.PageImage(Path(path).name, pixels, anchors[0], found)
 
 
-def load_models(args: argparse.Namespace) -> tuple[dict, object]:
-    """Label -> backbone, and the VFM or None."""
+def load_models(args: argparse.Namespace) -> dict:
+    """Label -> backbone, and ``VFM`` if there is one."""
     lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
     given = dict(affinity=args.affinity, scale=args.scale)
     options = {k: v for k, v in given.items() if v is not None}
@@ -199,21 +189,19 @@ def load_models(args: argparse.Namespace) -> tuple[dict, object]:
         label: apis.load_backbone(*line, **options).to(args.device)
         for label, line in lines.items()
     }
-    if not args.vfm:
-        return models, None
-    vfm = apis.load_vfm(
-        args.vfm, args.vfm_weights, args.vfm_layer, args.vfm_norm
-    )
-    return models, vfm.to(args.device)
+    if args.vfm:
+        vfm = args.vfm, args.vfm_weights, args.vfm_layer, args.vfm_norm
+        models['VFM'] = apis.load_vfm(*vfm).to(args.device)
+    return models
 
 
-def draw(pictures, models: dict, vfm, args: argparse.Namespace) -> int:
+def draw(pictures, models: dict, args: argparse.Namespace) -> int:
     """Exit code: 1 if a picture was skipped."""
     pages = []
     for number, (stem, path) in enumerate(pictures, 1):
         done = f'[{number}/{len(pictures)}] {path}'
         try:
-            pages.append(one_picture(stem, path, models, vfm, args))
+            pages.append(one_picture(stem, path, models, args))
         except UnreadableImage as error:
             done += f': skipped, {error}'
         print(done, flush=True)
@@ -233,8 +221,7 @@ def main(argv: list[str] | None = None) -> int:
     pictures = find_images(args.images)
     apis.check_device(args.device)
     apis.writable_folder(args.out)
-    models, vfm = load_models(args)
-    return draw(pictures, models, vfm, args)
+    return draw(pictures, load_models(args), args)
 
 
 if __name__ == '__main__':
