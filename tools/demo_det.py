@@ -21,10 +21,10 @@ from declip_mm.apis.results import check_image_run, tell_failed
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
+    parser = apis.tool_parser(__doc__)
     parser.add_argument('config', help='F-ViT config')
     parser.add_argument('checkpoint', help='detector checkpoint')
-    parser.share('images', '--max-side', '--device')
+    apis.add_shared(parser, 'images', '--max-side', '--device')
     parser.add_argument(
         '--names', help='cat,dog or a file (default: those of the training)'
     )

@@ -25,15 +25,20 @@ from declip_mm.apis.segmented import tell_segmented
 
 
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
+    parser = apis.tool_parser(__doc__)
     parser.add_argument(
         'config', help='config of configs/dense_seg or configs/cat_seg'
     )
     parser.add_argument(
         'checkpoint', help="checkpoint; 'none': what the config names"
     )
-    parser.share(
-        'images', '--background', '--threshold', '--max-side', '--device'
+    apis.add_shared(
+        parser,
+        'images',
+        '--background',
+        '--threshold',
+        '--max-side',
+        '--device',
     )
     parser.add_argument('--names', required=True)
     parser.add_argument('--out', default='work_dirs/demo_seg')

@@ -42,7 +42,7 @@ SETS = {
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
+    parser = apis.tool_parser(__doc__)
     parser.add_argument('method', help='file of configs/dense_seg/methods')
     parser.add_argument(
         'checkpoint', help="checkpoint; 'none': the weights the method names"
@@ -56,7 +56,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='SET=FOLDER',
         help='data_root of a set, where it is not the one of its config',
     )
-    parser.share('--limit', '--cfg-options')
+    apis.add_shared(parser, '--limit', '--cfg-options')
     parser.add_argument(
         '--work-dir', type=Path, default='work_dirs/dense_seg_benchmarks'
     )

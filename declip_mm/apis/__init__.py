@@ -31,11 +31,12 @@ from .launch import (
 from .options import (
     ConfigOptions,
     OptionError,
-    ToolParser,
+    add_shared,
     at_least,
     check_options,
     parse,
     runner_parser,
+    tool_parser,
 )
 from .results import writable_file, writable_folder, write_json, write_text
 from .resume import find_resume_point, how_to_go_on
@@ -48,7 +49,7 @@ __all__ = [
     'DeCLIPSegInferencer',  # noqa: F822
     'OptionError',
     'Stopped',
-    'ToolParser',
+    'add_shared',
     'at_least',
     'build_runner',
     'check_checkpoint',
@@ -76,6 +77,7 @@ __all__ = [
     'runner_parser',
     'say_what_is_kept',
     'switch_amp',
+    'tool_parser',
     'use_safe_storage',
     'writable_file',
     'writable_folder',

@@ -144,37 +144,35 @@ SHARED: dict[str, dict] = {
 _OLD_FLAGS = {'--license': '--licence'}
 
 
-class ToolParser(argparse.ArgumentParser):
-    """argparse's, its help the docstring of the tool.
-
-    Args:
-        about: Docstring.
-        options: See argparse.
-    """
-
-    def __init__(self, about: str | None = None, **options: Any) -> None:
-        options.setdefault(
-            'formatter_class', argparse.RawDescriptionHelpFormatter
-        )
-        super().__init__(description=about, **options)
-
-    def share(self, *names: str, **changes: Any) -> None:
-        """Add some of :data:`SHARED`; ``changes`` go before what it says."""
-        for name in names:
-            flags = filter(None, (name, _OLD_FLAGS.get(name)))
-            self.add_argument(*flags, **{**SHARED[name], **changes})
+def tool_parser(doc: str | None, **options: Any) -> argparse.ArgumentParser:
+    """A parser whose ``--help`` shows a docstring as it is written."""
+    options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
+    return argparse.ArgumentParser(description=doc, **options)
 
 
-def runner_parser(about: str | None, written: str) -> ToolParser:
+def add_shared(
+    parser: argparse.ArgumentParser, *names: str, **changes: Any
+) -> None:
+    """Add some of :data:`SHARED`; ``changes`` go before what it says."""
+    for name in names:
+        flags = filter(None, (name, _OLD_FLAGS.get(name)))
+        parser.add_argument(*flags, **{**SHARED[name], **changes})
+
+
+def runner_parser(doc: str | None, written: str) -> argparse.ArgumentParser:
     """What training and testing share; their own arguments are to come.
 
     Args:
-        about: Docstring of the tool.
+        doc: Docstring of the tool.
         written: What the work directory gets, for the help.
     """
-    parser = ToolParser(about)
-    parser.share(
-        'config', '--cfg-options', '--allow-new-options', '--trust-pickle'
+    parser = tool_parser(doc)
+    add_shared(
+        parser,
+        'config',
+        '--cfg-options',
+        '--allow-new-options',
+        '--trust-pickle',
     )
     parser.add_argument(
         '--work-dir',

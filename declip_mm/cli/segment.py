@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from ..apis.command import command
 from ..apis.images import ReadImage
-from ..apis.options import ToolParser, at_least, check_share
+from ..apis.options import add_shared, at_least, check_share, tool_parser
 from ..apis.results import check_image_run, run_over_images
 from ..apis.segmented import keep_segmented, results_head, tell_segmented
 from ..evaluation.label_files import no_class_label, smallest_kind
@@ -24,9 +24,9 @@ __all__ = ['main', 'parse_args']
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = ToolParser(__doc__, prog='declip segment')
-    parser.share('images', '--background', '--max-side', '--device')
-    parser.share('--threshold', default=0.0)
+    parser = tool_parser(__doc__, prog='declip segment')
+    add_shared(parser, 'images', '--background', '--max-side', '--device')
+    add_shared(parser, '--threshold', default=0.0)
     parser.add_argument(
         '--weights',
         required=True,

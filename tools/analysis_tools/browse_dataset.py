@@ -28,8 +28,8 @@ from declip_mm.visualization import draw_samples
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
-    parser.share('config', '--cfg-options')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--cfg-options')
     parser.add_argument(
         '--split',
         choices=('train', 'val', 'test'),

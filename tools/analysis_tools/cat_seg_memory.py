@@ -109,10 +109,10 @@ def measure(model, names: int, side: int, train: bool) -> dict:
 
 @apis.command
 def main() -> None:
-    parser = apis.ToolParser(__doc__)
-    parser.share('config')
-    parser.share('--cfg-options', default={})
-    parser.share('--device', default='cpu')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config')
+    apis.add_shared(parser, '--cfg-options', default={})
+    apis.add_shared(parser, '--device', default='cpu')
     size = apis.at_least(1)
     parser.add_argument('--names', type=size, nargs='+', default=[171])
     parser.add_argument(

@@ -27,7 +27,7 @@ from golden_towers import (
 )
 
 import declip_mm  # noqa: F401  (registers the models)
-from declip_mm.apis import ToolParser, command
+from declip_mm.apis import command, tool_parser
 
 
 def check(data: dict[str, np.ndarray], name: str) -> Errors:
@@ -60,7 +60,7 @@ def read(path: str) -> dict[str, np.ndarray]:
 
 @command
 def main(arguments: list[str] | None = None) -> int:
-    parser = ToolParser(__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('files', nargs='+', metavar='FILE.npz')
     parser.add_argument('--tolerance', type=float, default=1e-5)
     options = parser.parse_args(arguments)

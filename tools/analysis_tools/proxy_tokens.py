@@ -39,15 +39,20 @@ MEASURES = {
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
-    parser.share(
-        'config', 'checkpoints', '--config-of', '--limit', '--cfg-options'
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(
+        parser,
+        'config',
+        'checkpoints',
+        '--config-of',
+        '--limit',
+        '--cfg-options',
     )
     parser.add_argument(
         '--k', type=apis.at_least(1), default=5, help='default: 5'
     )
     parser.add_argument('--out', default='work_dirs/proxy_tokens.json')
-    parser.share('--device', default='cpu')
+    apis.add_shared(parser, '--device', default='cpu')
     return parser.parse_args(args)
 
 

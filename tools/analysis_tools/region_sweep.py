@@ -35,9 +35,14 @@ SIZES = (336, 448, 560, 672, 784, 896, 1024)
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
-    parser.share(
-        'config', 'checkpoints', '--config-of', '--limit', '--cfg-options'
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(
+        parser,
+        'config',
+        'checkpoints',
+        '--config-of',
+        '--limit',
+        '--cfg-options',
     )
     parser.add_argument(
         '--sizes', nargs='+', type=apis.at_least(1), default=SIZES

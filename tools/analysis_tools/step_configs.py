@@ -120,10 +120,10 @@ def peak_gib() -> float:
 
 
 def begin(
-    parser: apis.ToolParser, argv: list | None, kind: str
+    parser: argparse.ArgumentParser, argv: list | None, kind: str
 ) -> tuple[argparse.Namespace, Config]:
     """The options, and the config, which has to build a ``kind``."""
-    parser.share('config')
+    apis.add_shared(parser, 'config')
     parser.add_argument(
         '--size',
         type=apis.at_least(16),
@@ -152,7 +152,7 @@ def tell(args: argparse.Namespace, found: dict[str, Any]) -> int:
 
 @apis.command
 def main(argv: list | None = None) -> int:
-    parser = apis.ToolParser(__doc__)
+    parser = apis.tool_parser(__doc__)
     parser.add_argument(
         '--crops', type=apis.at_least(1), default=4, help='of the picture'
     )

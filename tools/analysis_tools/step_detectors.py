@@ -121,7 +121,7 @@ def measure(cfg: Config, side: int) -> dict[str, Any]:
 
 @apis.command
 def main(argv: list | None = None) -> int:
-    args, cfg = begin(apis.ToolParser(__doc__), argv, 'FViT')
+    args, cfg = begin(apis.tool_parser(__doc__), argv, 'FViT')
     register_all_modules()
     size = args.size or cfg.model.data_preprocessor.pad_size_divisor
     return tell(args, dict(size=size, **measure(cfg, size)))

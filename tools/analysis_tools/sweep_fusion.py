@@ -32,10 +32,10 @@ NAMES = ('alpha', 'beta', 'tau')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
+    parser = apis.tool_parser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     dump = commands.add_parser('dump', help='run the network once')
-    dump.share('config', '--cfg-options')
+    apis.add_shared(dump, 'config', '--cfg-options')
     dump.add_argument('checkpoint')
     dump.add_argument('out', help='*.npz')
     dump.add_argument(

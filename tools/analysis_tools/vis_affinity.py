@@ -39,14 +39,14 @@ from declip_mm.datasets.decoding import UnreadableImage, read_image
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
-    parser.share('config', help='config, or open_clip model name')
-    parser.share('checkpoints', '--config-of')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', help='config, or open_clip model name')
+    apis.add_shared(parser, 'checkpoints', '--config-of')
     parser.add_argument('--images', '--pictures', nargs='+', required=True)
     parser.add_argument(
         '--affinity', help="instead of the config's (model names: qq, csa ...)"
     )
-    parser.share('--scale', help="instead of the config's (rsqrt)")
+    apis.add_shared(parser, '--scale', help="instead of the config's (rsqrt)")
     parser.add_argument(
         '--vfm',
         help="timm name of a VFM, or 'miniature': the ViT-S of the "
@@ -73,7 +73,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='longest side (default: 560)',
     )
     parser.add_argument('--out', default='work_dirs/affinity')
-    parser.share('--device', default='cpu')
+    apis.add_shared(parser, '--device', default='cpu')
     return parser.parse_args(args)
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import ToolParser, command
+from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each
 from declip_mm.datasets.decoding import read_image, read_labelled
 from declip_mm.evaluation.label_files import write_labels
@@ -83,7 +83,7 @@ def _nearest(old: int, new: int) -> np.ndarray:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = ToolParser(__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('root', type=Path, help='ADE20K_2021_17_01')
     parser.add_argument('--out', type=Path, default=Path('data/ade847'))
     args = parser.parse_args(argv)

@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import ToolParser, command
+from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import relabel
 
 SUFFIX, TRAIN_IDS = '_instanceTrainIds.png', '_labelTrainIds.png'
@@ -87,7 +87,7 @@ def convert(folder: Path, stuff: bool = False) -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = ToolParser(__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('root', type=Path, help='folder of COCO-Stuff 164k')
     parser.add_argument('--split', default='val2017')
     parser.add_argument(

@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import ToolParser, command
+from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import relabel
 
 
@@ -49,7 +49,7 @@ def convert(root: Path) -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = ToolParser(__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('root', type=Path, help='VOC2012 of the devkit')
     print(f'{convert(parser.parse_args(argv).root)} maps')
 

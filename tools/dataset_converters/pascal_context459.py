@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import ToolParser, command
+from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each
 from declip_mm.evaluation.label_files import write_labels
 from declip_mm.segmentation.datasets.pairs import read_split
@@ -122,7 +122,7 @@ def convert(voc: Path, source: Path, out: Path, given: str | None) -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = ToolParser(__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('voc', type=Path, help='VOC2010 of the devkit')
     parser.add_argument('source', type=Path, help='official release')
     parser.add_argument('--out', type=Path, default=Path('data/context459'))

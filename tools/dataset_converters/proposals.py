@@ -29,8 +29,8 @@ from declip_mm import apis
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
-    parser.share('config', '--cfg-options')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--cfg-options')
     parser.add_argument('checkpoint')
     parser.add_argument('out', type=Path)
     parser.add_argument(

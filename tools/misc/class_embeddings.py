@@ -43,7 +43,7 @@ from declip_mm.models.text.importing import (
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
+    parser = apis.tool_parser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     for name, about in (
         ('dump', 'encode class names and write an .npz'),
@@ -84,7 +84,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             'template a line (default: %(default)s)',
         )
         add('--synonyms', help='.json file: name -> list of further phrases')
-        command.share('--device', default='cpu')
+        apis.add_shared(command, '--device', default='cpu')
     return parser.parse_args(argv)
 
 

@@ -13,8 +13,8 @@ from declip_mm import apis
 
 @apis.command
 def main() -> None:
-    parser = apis.ToolParser(__doc__)
-    parser.share('config', '--cfg-options', '--allow-new-options')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--cfg-options', '--allow-new-options')
     parser.add_argument(
         '--save-path', help='write to this .py, .yml or .json file instead'
     )

@@ -160,8 +160,8 @@ def soak(config: str, folder: Path, kills: int, seed: int) -> dict:
 
 @apis.command
 def main() -> None:
-    parser = apis.ToolParser(__doc__)
-    parser.share('config')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config')
     parser.add_argument('--work-dir', required=True, type=Path)
     parser.add_argument('--kills', type=apis.at_least(1), default=20)
     parser.add_argument('--seed', type=int, default=0)

@@ -26,8 +26,8 @@ WEIGHTS = ('.pt', '.pth', '.bin', '.safetensors')
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = apis.ToolParser(__doc__)
-    parser.share('config', '--license', '--trust-pickle')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--license', '--trust-pickle')
     parser.add_argument('source', help='released file')
     parser.add_argument('out', help='.pth or .safetensors to write')
     parser.add_argument('--text', help='file with the text tower')

@@ -14,19 +14,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import ToolParser, command
+from declip_mm.apis import add_shared, command, tool_parser
 from declip_mm.checkpoint import LAYOUTS, convert
 from declip_mm.models.attention import AFFINITIES
 
 
 @command
 def main() -> None:
-    parser = ToolParser(__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('source', metavar='IN', help='weight file')
     parser.add_argument('out', metavar='OUT', help='.pth or .safetensors')
     parser.add_argument('--layout', choices=list(LAYOUTS), default='declip_mm')
     parser.add_argument('--affinity', choices=sorted(AFFINITIES))
-    parser.share('--scale', '--license', '--trust-pickle')
+    add_shared(parser, '--scale', '--license', '--trust-pickle')
     parser.add_argument(
         '--model', help="open_clip's name (default: told by the sizes)"
     )

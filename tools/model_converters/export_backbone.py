@@ -10,17 +10,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import ToolParser, command
+from declip_mm.apis import add_shared, command, tool_parser
 from declip_mm.checkpoint import export_backbone
 
 
 @command
 def main() -> None:
-    parser = ToolParser(__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('checkpoint')
     parser.add_argument('out', help='.pth or .safetensors')
     parser.add_argument('--prefix', default='backbone.')
-    parser.share('--trust-pickle')
+    add_shared(parser, '--trust-pickle')
     options = parser.parse_args()
     fingerprint = export_backbone(**vars(options))
     print(f'wrote {options.out}')

@@ -53,8 +53,8 @@ def convert(
 
 @apis.command
 def main() -> None:
-    parser = apis.ToolParser(__doc__)
-    parser.share('config', '--trust-pickle')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--trust-pickle')
     parser.add_argument('checkpoint', help='*.pth of mmdet 2')
     parser.add_argument('out')
     args = parser.parse_args()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import ToolParser, command
+from declip_mm.apis import add_shared, command, tool_parser
 from declip_mm.checkpoint import describe
 
 
@@ -59,9 +59,9 @@ def lines(found: dict) -> list[str]:
 
 @command
 def main() -> None:
-    parser = ToolParser(__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('files', nargs='+', metavar='FILE')
-    parser.share('--trust-pickle')
+    add_shared(parser, '--trust-pickle')
     options = parser.parse_args()
     failed = 0
     for path in options.files:

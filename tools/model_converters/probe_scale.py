@@ -14,14 +14,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import ToolParser, at_least, command
+from declip_mm.apis import add_shared, at_least, command, tool_parser
 from declip_mm.apis.probe import judge, probe
 from declip_mm.datasets.listing import check_folder, list_folder
 
 
 @command
 def main() -> None:
-    parser = ToolParser(__doc__)
+    parser = tool_parser(__doc__)
     number = at_least(1)
     parser.add_argument('file', help='weight file of any known layout')
     parser.add_argument('images', help='folder of images')
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument(
         '--affinity', nargs='+', default=['qq', 'kk', 'vv', 'csa']
     )
-    parser.share('--scale', nargs='+', default=[1.0, 'rsqrt'])
+    add_shared(parser, '--scale', nargs='+', default=[1.0, 'rsqrt'])
     parser.add_argument('--model', help='open_clip name or .json')
     parser.add_argument(
         '--size', type=number, help='side of the view (default: twice native)'

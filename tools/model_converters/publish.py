@@ -11,13 +11,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import ToolParser, command
+from declip_mm.apis import add_shared, command, tool_parser
 from declip_mm.checkpoint import publish
 
 
 @command
 def main() -> None:
-    parser = ToolParser(__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('checkpoint')
     parser.add_argument('out', metavar='OUT', help='.pth or .safetensors')
     parser.add_argument(
@@ -25,7 +25,7 @@ def main() -> None:
         action='store_true',
         help='let a file through that does not say what it is',
     )
-    parser.share('--trust-pickle')
+    add_shared(parser, '--trust-pickle')
     options = parser.parse_args()
     path = publish(**vars(options))
     print(f'wrote {path}')
