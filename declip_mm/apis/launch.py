@@ -260,7 +260,7 @@ def loaded_runner(cfg: Config, checkpoint: str) -> Runner:
     cfg.load_from = check_checkpoint(checkpoint)
     switch_amp(cfg, False)
     use_safe_storage()
-    runner = build_runner(cfg)
+    runner = build_runner(cfg, filled=True)
     runner.load_or_resume()
     return runner
 

@@ -26,7 +26,7 @@ def _own_loaders():
     CheckpointLoader.register_scheme('', load_from_local, force=True)
 
 
-def stop(*_):
+def stop(*_, **__):
     raise Stop
 
 
