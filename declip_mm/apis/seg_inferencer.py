@@ -1,6 +1,6 @@
 """Pictures and free class names in; class maps and overlays out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -9,30 +9,18 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
-from mmengine.utils import ProgressBar
 from mmseg.registry import MODELS, TRANSFORMS
 
 from ..checkpoint import fill_model
-from ..evaluation.label_files import (
-    smallest_kind,
-)
+from ..evaluation.label_files import smallest_kind
 from ..models.text.vocabulary import Source, Vocabulary
 from ..segmentation import DenseCLIPSegmentor
 from ..segmentation.vocabulary import with_registered
 from ..visualization.fonts import warn_of_missing_glyphs
 from .devices import check_device
-from .images import (
-    ReadImage,
-    check_max_side,
-    find_images,
-    in_batches,
-    path_of,
-    read_images,
-)
-from .kinds import check_kind, model_type
-from .launch import load_config
-from .options import OptionError
-from .results import ResultsFile, writable_folder
+from .images import ReadImage
+from .kinds import inference_config, model_type
+from .results import run_over_images
 from .segmented import keep_segmented, results_head
 
 __all__ = ['DeCLIPSegInferencer']
@@ -71,12 +59,20 @@ class DeCLIPSegInferencer:
         if names is not None:
             # refused before weights are read
             Vocabulary.of(with_registered(names))
-        cfg = load_config(model) if isinstance(model, str) else model
-        check_kind(cfg, model, ('DenseCLIPSegmentor', 'OVCATSegmentor'))
+        cfg = inference_config(
+            model,
+            ('DenseCLIPSegmentor', 'OVCATSegmentor'),
+            'configs/dense_seg or configs/cat_seg',
+        )
         device = check_device(device)
         with DefaultScope.overwrite_default_scope('mmseg'):
             self.model = _load(cfg, weights).eval().to(device)
-            self._transforms = _transforms(cfg, model)
+            # files are read here, damaged ones named
+            self._transforms = [
+                TRANSFORMS.build(step)
+                for step in cfg.test_dataloader.dataset.pipeline
+                if not step['type'].split('.')[-1].startswith('Load')
+            ]
         self.device, self.show_progress = device, show_progress
         if names is not None:
             self.set_names(names, background)
@@ -153,31 +149,33 @@ class DeCLIPSegInferencer:
             if not 0 <= threshold <= 1:
                 raise ValueError(f'threshold is 0 to 1, got {threshold}.')
             self.model.threshold = float(threshold)
-        check_max_side(max_side)
-        sources = find_images(inputs)
         if out_dir is not None:
-            writable_folder(out_dir)
             warn_of_missing_glyphs(self.classes)  # all of them at once
-        found: dict[str, list] = dict(predictions=[], visualization=[])
-        bar = ProgressBar(len(sources)) if self.show_progress else None
-        paths = [path_of(source) for source in sources]
-        with (
-            # whatever another inferencer left as default
-            DefaultScope.overwrite_default_scope('mmseg'),
-            ResultsFile(out_dir, self._head(), paths) as results,
-        ):
-            pictures = read_images(sources, max_side, results.fail)
-            for batch in in_batches(pictures, batch_size):
-                for picture, labels in zip(batch, self._segment(batch)):
-                    self._keep(found, picture, labels, out_dir, return_vis)
-                    own = found['predictions'][-1]
-                    results.add(picture.source or picture.name, dict(own))
-                    if return_labels:
-                        own['labels'] = labels
-                    if bar is not None:
-                        bar.update()
-        results.check()
-        return dict(found, failed=results.failed)
+        overlays: list[np.ndarray] = []
+        palette = self.model.dataset_meta['palette']
+
+        def segment(batch: list[ReadImage]) -> Iterator[tuple[dict, dict]]:
+            for picture, labels in zip(batch, self._segment(batch)):
+                own, overlay = keep_segmented(
+                    picture, labels, self.classes, palette, out_dir, return_vis
+                )
+                if return_vis:
+                    overlays.append(overlay)
+                more = dict(labels=labels) if return_labels else {}
+                yield own, {**own, **more}
+
+        # whatever another inferencer left as default
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            found = run_over_images(
+                inputs,
+                segment,
+                results_head(self.classes, palette),
+                out_dir,
+                batch_size=batch_size,
+                max_side=max_side,
+                progress=self.show_progress,
+            )
+        return dict(found, visualization=overlays)
 
     def _segment(self, pictures: Sequence[ReadImage]) -> list[np.ndarray]:
         """Class maps (H, W) of some pictures."""
@@ -187,7 +185,7 @@ class DeCLIPSegInferencer:
             item: Any = dict(
                 # mmcv's order: the preprocessor of the model turns it back
                 img=np.ascontiguousarray(picture.image[..., ::-1]),
-                img_path=picture.source or picture.name,
+                img_path=picture.path,
                 ori_shape=size,
                 img_shape=size,
             )
@@ -196,12 +194,8 @@ class DeCLIPSegInferencer:
             items.append(item)
         # mmseg's preprocessor, CAT-Seg's, stacks pictures of one size alone
         mixed = isinstance(self.model, DenseCLIPSegmentor)
-        groups = [
-            [*group]
-            for _, group in groupby(
-                items, lambda item: mixed or item['inputs'].shape
-            )
-        ]
+        by_size = groupby(items, lambda item: mixed or item['inputs'].shape)
+        groups = [[*group] for _, group in by_size]
         del item, items  # large pictures are there often enough
         maps = []
         with torch.no_grad():
@@ -218,31 +212,6 @@ class DeCLIPSegInferencer:
         ready = self.model.data_preprocessor(data, False)
         data.clear()
         return self.model(**ready, mode='predict')
-
-    def _keep(
-        self,
-        found: dict[str, list],
-        picture: ReadImage,
-        labels: np.ndarray,
-        out_dir: str | None,
-        return_vis: bool,
-    ) -> None:
-        """Write and remember what was found in one picture."""
-        own, overlay = keep_segmented(
-            picture,
-            labels,
-            self.classes,
-            self.model.dataset_meta['palette'],
-            out_dir,
-            return_vis,
-        )
-        if return_vis:
-            found['visualization'].append(overlay)
-        found['predictions'].append(own)
-
-    def _head(self) -> dict:
-        meta = self.model.dataset_meta
-        return results_head(meta['classes'], meta['palette'])
 
 
 def _load(cfg: Config, weights: str | None) -> torch.nn.Module:
@@ -263,19 +232,3 @@ def _load(cfg: Config, weights: str | None) -> torch.nn.Module:
     else:
         model.backbone.init_weights()
     return model
-
-
-def _transforms(cfg: Config, source: str | Config) -> list:
-    """The test pipeline behind the loading of files."""
-    data = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    if 'pipeline' not in data:
-        raise OptionError(
-            f'{source if isinstance(source, str) else "the config"} has no '
-            'test_dataloader.dataset.pipeline, which pictures go through; '
-            'take a config of configs/dense_seg or configs/cat_seg.'
-        )
-    return [
-        TRANSFORMS.build(step)
-        for step in data.pipeline
-        if not step['type'].split('.')[-1].startswith('Load')
-    ]

@@ -24,7 +24,11 @@ from ..models.zero_shot.arg_max import (
     labels_of,
     query_probabilities,
 )
-from ..models.zero_shot.windows import ImageFeatures, encode_windows
+from ..models.zero_shot.windows import (
+    ImageFeatures,
+    check_windows,
+    encode_windows,
+)
 from .vocabulary import SegmentsByName
 
 __all__ = ['DenseCLIPSegmentor', 'write_sample']
@@ -98,17 +102,8 @@ class DenseCLIPSegmentor(SegmentsByName, BaseSegmentor):
     ) -> None:
         """How pictures are tested from now on; see ``test_cfg``."""
         patch = self.backbone.visual.patch_size
-        if window is not None and (window < patch or window % patch):
-            near = max(round(window / patch), 1) * patch
-            raise ValueError(
-                f'window={window} is no multiple of the patch size {patch}; '
-                f'take {near}, or None for the whole picture.'
-            )
-        if stride < 1 or (window is not None and stride > window):
-            raise ValueError(
-                f'stride={stride} leaves gaps between windows of {window}: '
-                'it must be between 1 and the window.'
-            )
+        # without windows the stride, which has a default, says nothing
+        check_windows(window, stride if window else None, patch)
         if not 0 <= threshold <= 1 or logit_scale <= 0:
             raise ValueError(
                 f'threshold={threshold} must be a probability and '

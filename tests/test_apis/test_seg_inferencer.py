@@ -192,7 +192,8 @@ def test_no_names_is_said_early(folder):
 
 
 def test_a_trained_model_needs_its_checkpoint():
-    cfg = Config(dict(model=dict(type='OVCATSegmentor')))
+    data = dict(dataset=dict(pipeline=[]))
+    cfg = Config(dict(model=dict(type='OVCATSegmentor'), test_dataloader=data))
     with pytest.raises(ValueError, match='trained as a whole'):
         DeCLIPSegInferencer(cfg)
 

@@ -11,7 +11,6 @@ preparation. Writes ``images/validation``, ``annotations/validation`` (16
 bits, 65535 where there is no class) and ``classes.txt``.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -20,12 +19,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command
+from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each
 from declip_mm.datasets.decoding import read_image, read_labelled
 from declip_mm.evaluation.label_files import write_labels
@@ -54,9 +50,9 @@ def target_size(width: int, height: int) -> tuple[int, int]:
     short = min(width, height)
     if short <= SHORT_SIDE:
         return width, height
-    if width >= height:
-        return round(width / height * SHORT_SIDE), SHORT_SIDE
-    return SHORT_SIDE, round(height / width * SHORT_SIDE)
+    return round(width / short * SHORT_SIDE), round(
+        height / short * SHORT_SIDE
+    )
 
 
 def convert_one(picture: Path, out: Path, table: np.ndarray) -> None:
@@ -75,9 +71,7 @@ def convert_one(picture: Path, out: Path, table: np.ndarray) -> None:
             os.symlink(picture.resolve(), target)
     else:
         image.resize(size, Image.Resampling.BILINEAR).save(target, quality=95)
-        rows = _nearest(labels.shape[0], size[1])
-        columns = _nearest(labels.shape[1], size[0])
-        labels = labels[rows][:, columns]
+        labels = labels[np.ix_(*map(_nearest, labels.shape, size[::-1]))]
     name = f'{picture.stem}.png'
     write_labels(str(out / 'annotations' / 'validation' / name), labels)
 
@@ -89,10 +83,7 @@ def _nearest(old: int, new: int) -> np.ndarray:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('root', type=Path, help='ADE20K_2021_17_01')
     parser.add_argument('--out', type=Path, default=Path('data/ade847'))
     args = parser.parse_args(argv)
@@ -109,10 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     (args.out / 'images' / 'validation').mkdir(parents=True, exist_ok=True)
     table = label_table()
-    try:
-        convert_each(pictures, lambda p: convert_one(p, args.out, table))
-    except (OSError, ValueError) as error:
-        sys.exit(f'ade847.py: {error}')
+    convert_each(pictures, lambda p: convert_one(p, args.out, table))
     names = '\n'.join(name for _, name in read_ade847())
     (args.out / 'classes.txt').write_text(names + '\n')
     print(f'{len(pictures)} pictures in {args.out}')

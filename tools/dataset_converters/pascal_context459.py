@@ -10,7 +10,6 @@ The second folder is the official release unpacked: ``labels.txt`` (lines
 Needs scipy.
 """
 
-import argparse
 import os
 import re
 import sys
@@ -19,21 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command
+from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each
 from declip_mm.evaluation.label_files import write_labels
 from declip_mm.segmentation.datasets.pairs import read_split
 
 #: Where the names of the pictures may be, first found first taken.
-LISTS = (
-    'ImageSets/SegmentationContext/val.txt',
-    'ImageSets/Main/val.txt',
-)
+LISTS = [f'ImageSets/{n}/val.txt' for n in ('SegmentationContext', 'Main')]
 
 
 def read_label_names(path: Path) -> list[str]:
@@ -71,13 +64,12 @@ def find_names(voc: Path, given: str | None) -> list[str]:
     Raises:
         FileNotFoundError: No list is there.
     """
-    for name in [given] if given else LISTS:
-        path = voc / name
-        if path.is_file():
-            return read_split(str(path))
+    lists = [given] if given else LISTS
+    for name in lists:
+        if (voc / name).is_file():
+            return read_split(str(voc / name))
     raise FileNotFoundError(
-        f'{voc} has none of {[given] if given else list(LISTS)}; give the '
-        'list of pictures by --list.'
+        f'{voc} has none of {lists}; give the list of pictures by --list.'
     )
 
 
@@ -130,17 +122,14 @@ def convert(voc: Path, source: Path, out: Path, given: str | None) -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('voc', type=Path, help='VOC2010 of the devkit')
     parser.add_argument('source', type=Path, help='official release')
     parser.add_argument('--out', type=Path, default=Path('data/context459'))
     parser.add_argument('--list', help='list of pictures, relative to VOC')
     args = parser.parse_args(argv)
     count = convert(args.voc, args.source, args.out, args.list)
-    print(f'\n{count} pictures in {args.out}')
+    print(f'{count} pictures in {args.out}')
 
 
 if __name__ == '__main__':

@@ -9,25 +9,16 @@ which validates the port without any training. The config's backbone says the
 affinity, which goes into the fingerprint as declared.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import torch
 from mmengine.registry import MODELS, init_default_scope
 
 from declip_mm import apis
-from declip_mm.checkpoint import (
-    TRUST,
-    check_fit,
-    read_checkpoint,
-    save_weights,
-)
+from declip_mm.checkpoint import check_fit, read_checkpoint, save_weights
 
 
 def convert(
@@ -60,15 +51,10 @@ def convert(
 
 @apis.command
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--trust-pickle')
     parser.add_argument('checkpoint', help='*.pth of mmdet 2')
     parser.add_argument('out')
-    parser.add_argument(
-        '--trust-pickle',
-        metavar=TRUST,
-        help='run code in the file; only for files from people you trust',
-    )
     args = parser.parse_args()
     dropped = convert(
         args.config, args.checkpoint, args.out, args.trust_pickle

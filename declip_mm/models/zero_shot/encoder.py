@@ -19,9 +19,9 @@ from ..text.prompts import Prompts
 from ..text.vocabulary import Source, Vocabulary
 from .arg_max import best_query, labels_of
 from .inputs import ImageLike, as_tensor, checked_boxes, checked_masks
-from .resizing import resize_image, short_side_size
+from .resizing import check_sides, resize_image, short_side_size
 from .text_tower import find_text_tower
-from .windows import ImageFeatures, encode_windows
+from .windows import ImageFeatures, check_windows, encode_windows
 
 __all__ = ['DenseEncoder', 'RegionNames', 'Segmented']
 
@@ -123,7 +123,8 @@ class DenseEncoder:
             )
         else:
             backbone, origin = weights, type(weights).__name__
-        _check_sizes(short_side, long_side, window, stride)
+        check_sides(short_side, long_side)
+        check_windows(window, stride)
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         self.device, self.dtype = torch.device(device), dtype
@@ -342,18 +343,3 @@ class DenseEncoder:
         ]
         masks = F.pad(masks, (0, padding[1], 0, padding[0]))
         return mask_features(content, [masks])
-
-
-def _check_sizes(
-    short_side: int | None, long_side: int, window: int | None, stride: Any
-) -> None:
-    if short_side is not None and not 0 < short_side <= long_side:
-        raise ValueError(
-            f'short_side={short_side} must be positive and at most '
-            f'long_side={long_side}, or None.'
-        )
-    if stride is not None and not (window and 1 <= stride <= window):
-        raise ValueError(
-            f'stride={stride} leaves gaps between windows of {window}: it '
-            'must be between 1 and the window.'
-        )

@@ -6,7 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['resize', 'resize_image', 'resize_rows', 'short_side_size']
+__all__ = [
+    'check_sides',
+    'resize',
+    'resize_image',
+    'resize_rows',
+    'short_side_size',
+]
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -57,6 +63,15 @@ def resize_rows(
         strip = torch.lerp(maps[:, low], maps[:, high], share)
         # the height stays, so that this is interpolation along rows alone
         yield first, resize(strip, (len(wanted), width))
+
+
+def check_sides(short_side: int | None, long_side: int) -> None:
+    """Refuse sides that no picture can be resized to; None leaves them."""
+    if short_side is not None and not 0 < short_side <= long_side:
+        raise ValueError(
+            f'short_side={short_side} must be positive and at most '
+            f'long_side={long_side}, or None.'
+        )
 
 
 def short_side_size(

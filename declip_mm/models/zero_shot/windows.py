@@ -13,7 +13,13 @@ from torch import Tensor
 
 from .resizing import resize
 
-__all__ = ['ImageFeatures', 'Window', 'encode_windows', 'place_windows']
+__all__ = [
+    'ImageFeatures',
+    'Window',
+    'check_windows',
+    'encode_windows',
+    'place_windows',
+]
 
 
 class Window(NamedTuple):
@@ -81,6 +87,29 @@ class ImageFeatures(NamedTuple):
             total[:, y : y + h, x : x + w] += score
             cover[y : y + h, x : x + w] += 1
         return total.div_(cover)
+
+
+def check_windows(
+    window: int | None, stride: int | None, patch: int = 1
+) -> None:
+    """Refuse windows that leave gaps, or cut patches.
+
+    Args:
+        window: Side in pixels; None is the whole picture.
+        stride: Step between windows; None is one that fits.
+        patch: What a side has to be a multiple of.
+    """
+    if window is not None and (window < patch or window % patch):
+        near = max(round(window / patch), 1) * patch
+        raise ValueError(
+            f'window={window} is no multiple of the patch size {patch}; '
+            f'take {near}, or None for the whole picture.'
+        )
+    if stride is not None and not (window and 1 <= stride <= window):
+        raise ValueError(
+            f'stride={stride} leaves gaps between windows of {window}: it '
+            'must be between 1 and the window.'
+        )
 
 
 def place_windows(
