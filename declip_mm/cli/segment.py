@@ -16,7 +16,7 @@ from ..apis.options import add_shared, at_least, check_share, tool_parser
 from ..apis.results import check_image_run, run_over_images
 from ..apis.segmented import keep_segmented, results_head, tell_segmented
 from ..evaluation.label_files import no_class_label, smallest_kind
-from ..models.text import parse_names, with_background
+from ..models.text import Vocabulary
 from ..models.zero_shot import DenseEncoder
 from ..visualization.colours import class_palette
 
@@ -62,7 +62,7 @@ def check(args: argparse.Namespace) -> None:
     """All that can be refused before weights are read."""
     check_share('threshold', args.threshold, 'probability')
     background = None if args.background == 'none' else args.background
-    args.names = with_background(parse_names(args.names), background)
+    args.names = Vocabulary.of(args.names, background=background)
     check_image_run(args.images, args.out, args.device, args.max_side)
 
 
@@ -76,7 +76,7 @@ def segment(args: argparse.Namespace) -> dict:
         prompts=args.prompts,
         device=args.device,
     )
-    classes = list(args.names)
+    classes = args.names.classes
     palette, none = class_palette(classes), no_class_label(len(classes))
 
     def keep(batch: list[ReadImage]) -> Iterator[tuple[dict, dict]]:

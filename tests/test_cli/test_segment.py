@@ -58,7 +58,7 @@ def test_files_hold_what_the_encoder_says(photos, weights, tmp_path, capsys):
     out = tmp_path / 'out'
     assert run(photos, weights, out, '--names', 'cup,pear') == 0
     encoder = DenseEncoder(weights, device='cpu')
-    assert encoder.prompts == 'name' and encoder.short_side == 84
+    assert encoder.embedder.prompts == 'name' and encoder.short_side == 84
     told = json.loads((out / 'results.json').read_text())
     assert told['classes'] == ['cup', 'pear'] and told['failed'] == []
     for one in told['pictures']:
