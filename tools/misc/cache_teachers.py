@@ -23,7 +23,6 @@ from declip_mm.apis import (
     ConfigOptions,
     OptionError,
     at_least,
-    check_device,
     check_kind,
     command,
     load_config,
@@ -91,7 +90,6 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
     check_kind(cfg, args.config, ('DecoupledDistiller',))
-    check_device(args.device)
     for path in (args.vfm, args.crops, args.write_config):
         if path and not args.size_only:
             writable_file(path)
