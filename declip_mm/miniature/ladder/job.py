@@ -59,6 +59,9 @@ class Job:
             m for m in sorted(self.measures) if not self.result(*m).is_file()
         ]
 
+    def done(self) -> bool:
+        return not self.missing()
+
 
 def read_metrics(path: Path) -> dict[str, float]:
     return json.loads(path.read_text('utf-8'))
