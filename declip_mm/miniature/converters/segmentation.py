@@ -19,20 +19,20 @@ own stand for its last ones.
 
 import argparse
 import json
-import os
 import runpy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from mmseg.registry import DATASETS
-from PIL import Image
+
+import declip_mm.segmentation  # noqa: F401  (registers the sets)
 
 from ...apis import at_least, command
-from ...evaluation.label_files import write_labels
 from ..paths import ROOT
 from ..world import build_world
+from .pictures import fresh, write_pictures
 
 WORLD_BACKGROUND = 255
 CONTEXT_NAMES = 459
@@ -62,13 +62,19 @@ class Layout(NamedTuple):
     names: str | None = None
 
 
+_ADE = ('images/validation/{}.jpg', 'annotations/validation/{}.png')
 _CITY = 'val/miniature/{}_'
+_STUFF = (
+    'images/val2017/{}.jpg',
+    'annotations/val2017/{}_labelTrainIds.png',
+)
+_VOC = ('JPEGImages/{}.jpg', 'SegmentationClass/{}.png')
+_CONTEXT = ('JPEGImages/{}.jpg', 'SegmentationClassContext/{}.png')
 LAYOUTS = (
     Layout(
         'VOCdevkit/VOC2012',
         'OVVOC20Dataset',
-        'JPEGImages/{}.jpg',
-        'SegmentationClass/{}.png',
+        *_VOC,
         1,
         0,
         'ImageSets/Segmentation/val.txt',
@@ -76,20 +82,12 @@ LAYOUTS = (
     Layout(
         'VOCdevkit/VOC2010',
         'OVContext59Dataset',
-        'JPEGImages/{}.jpg',
-        'SegmentationClassContext/{}.png',
+        *_CONTEXT,
         1,
         0,
         'ImageSets/SegmentationContext/val.txt',
     ),
-    Layout(
-        'coco_stuff164k',
-        'OVCOCOStuffDataset',
-        'images/val2017/{}.jpg',
-        'annotations/val2017/{}_labelTrainIds.png',
-        0,
-        255,
-    ),
+    Layout('coco_stuff164k', 'OVCOCOStuffDataset', *_STUFF, 0, 255),
     Layout(
         'cityscapes',
         'OVCityscapesDataset',
@@ -98,27 +96,12 @@ LAYOUTS = (
         0,
         255,
     ),
-    Layout(
-        'ade/ADEChallengeData2016',
-        'OVADE20KDataset',
-        'images/validation/{}.jpg',
-        'annotations/validation/{}.png',
-        1,
-        0,
-    ),
-    Layout(
-        'ade847',
-        'OVADE847Dataset',
-        'images/validation/{}.jpg',
-        'annotations/validation/{}.png',
-        0,
-        65535,
-    ),
+    Layout('ade/ADEChallengeData2016', 'OVADE20KDataset', *_ADE, 1, 0),
+    Layout('ade847', 'OVADE847Dataset', *_ADE, 0, 65535),
     Layout(
         'context459',
         'OVContext459Dataset',
-        'images/validation/{}.jpg',
-        'annotations/validation/{}.png',
+        *_ADE,
         0,
         65535,
         names='classes.txt',
@@ -150,39 +133,15 @@ def write_layout(
     layout: Layout, source: Path, out: Path, names: Sequence[str], limit: int
 ) -> None:
     """Write pictures, maps and list of one set."""
-    root, table, stems = out / layout.root, label_table(layout, names), []
-    for picture in sorted((source / 'images').iterdir())[:limit]:
-        stem = picture.stem
-        stems.append(stem)
-        labels = Image.open(source / 'semantic' / f'{stem}.png')
-        image = root / layout.image.format(stem)
-        label = root / layout.label.format(stem)
-        _write(image, _picture_writer(picture))
-        found = table[np.asarray(labels)]
-        write_labels(str(label), found)
+    root, table = out / layout.root, label_table(layout, names)
+    stems = write_pictures(
+        source, root, layout.image, layout.label, table, limit
+    )
     if layout.names:
         text = '\n'.join(class_names(layout, names))
-        _write(root / layout.names, lambda path: path.write_text(text))
+        fresh(root / layout.names).write_text(text)
     if layout.listing:
-        text = '\n'.join(stems) + '\n'
-        _write(root / layout.listing, lambda path: path.write_text(text))
-
-
-def _picture_writer(picture: Path) -> Callable[[Path], object]:
-    def write(path: Path) -> None:
-        if path.suffix == picture.suffix:
-            os.symlink(picture.resolve(), path)
-        else:
-            Image.open(picture).save(path)
-
-    return write
-
-
-def _write(path: Path, how: Callable[[Path], object]) -> None:
-    """Write a file anew, its folder included."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    how(path)
+        fresh(root / layout.listing).write_text('\n'.join(stems) + '\n')
 
 
 def write_sets(world: Path, split: str, out: Path, limit: int) -> None:

@@ -13,6 +13,8 @@ from PIL import Image
 
 from ..paths import ASSETS
 
+LONGEST = 144  # pixels; scenes never show an object larger than 125
+
 
 @dataclass(frozen=True)
 class Sprite:
@@ -109,6 +111,15 @@ def _read(pack: zipfile.ZipFile, entry: dict, archive: Path) -> Image.Image:
         )
     image = Image.open(io.BytesIO(data))
     image.load()
+    return image
+
+
+def cut_out(picture: Image.Image) -> Image.Image:
+    """Cropped to the alpha box, RGBA, and shrunk."""
+    image = picture.convert('RGBA')
+    ys, xs = np.where(np.asarray(image)[..., 3] > 127)
+    image = image.crop((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+    image.thumbnail((LONGEST, LONGEST), Image.LANCZOS)
     return image
 
 
