@@ -3,7 +3,13 @@
 import importlib
 
 from ..engine import use_safe_storage
-from .arguments import ConfigOptions, add_shared_options, at_least, parse
+from .arguments import (
+    ConfigOptions,
+    add_shared_options,
+    at_least,
+    parse,
+    tool_parser,
+)
 from .backbones import (
     WEIGHT_WORDS,
     list_models,
@@ -62,6 +68,7 @@ __all__ = [
     'run_test',
     'say_what_is_kept',
     'switch_amp',
+    'tool_parser',
     'use_safe_storage',
     'writable_file',
     'writable_folder',

@@ -9,7 +9,20 @@ from mmengine.config import DictAction
 
 from ..checkpoint import TRUST
 
-__all__ = ['ConfigOptions', 'add_shared_options', 'at_least', 'parse']
+__all__ = [
+    'ConfigOptions',
+    'add_shared_options',
+    'at_least',
+    'parse',
+    'tool_parser',
+]
+
+
+def tool_parser(doc: str) -> argparse.ArgumentParser:
+    """A parser whose ``--help`` shows a docstring as it is written."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 class ConfigOptions(DictAction):

@@ -7,7 +7,6 @@ ViT-S/14 (``miniature.vfm``), normalised per token without affine, at 168 px,
 and projected on their leading uncentred components, which keeps cosines.
 """
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch.nn.functional as F
 from PIL import Image
 from tqdm import trange
 
+from ..apis import tool_parser
 from ..models import VFMTeacher
 from .paths import ASSETS
 from .vfm import ONNX_SHA256, PACKAGE, TIMM_NAME, fetch_vit_s
@@ -141,9 +141,7 @@ def cosine_error(full: torch.Tensor, small: torch.Tensor) -> dict:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('--scenes', type=int, default=200)
     parser.add_argument('--layer', type=int, default=10)
     parser.add_argument('--width', type=int, default=72)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.multiprocessing as mp
 
-from ...apis import at_least, command
+from ...apis import at_least, command, tool_parser
 from ..paths import ASSETS
 from .growth import count_copies
 from .pool import render_pool
@@ -64,9 +64,7 @@ OPTIONS = {
 
 def parse() -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     for name, (kind, default, text) in OPTIONS.items():
         parser.add_argument(f'--{name}', type=kind, default=default, help=text)
     args = parser.parse_args()

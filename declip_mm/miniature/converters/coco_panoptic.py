@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from ...apis import at_least, command
+from ...apis import at_least, command, tool_parser
 from ..world import build_world
 
 #: Spreads small numbers over the three bytes of a segment id; odd, hence
@@ -33,10 +33,7 @@ _STRIDE = 6700417
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('out', type=Path, help='new folder, the data_root')
     parser.add_argument('--split', default='val_known')
     parser.add_argument(

@@ -17,7 +17,6 @@ and pas20b.py; PC-459 has its names in a file of the release, here the world's
 own stand for its last ones.
 """
 
-import argparse
 import json
 import runpy
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from mmseg.registry import DATASETS
 
 import declip_mm.segmentation  # noqa: F401  (registers the sets)
 
-from ...apis import at_least, command
+from ...apis import at_least, command, tool_parser
 from ..paths import ROOT
 from ..world import build_world
 from .pictures import fresh, write_pictures
@@ -164,10 +163,7 @@ def _convert(tool: str, folder: Path) -> None:
 
 @command(tool='miniature_segmentation.py')
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('out', type=Path)
     parser.add_argument('--split', default='val_known')
     parser.add_argument(

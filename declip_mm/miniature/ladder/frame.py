@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ...apis import at_least, write_json
+from ...apis import at_least, tool_parser, write_json
 from .pool import run_jobs, seconds_of
 from .report import table
 
@@ -29,10 +29,7 @@ def table_parser(
             ladder's is an option too.
         rows: Choices of ``--rows``; None leaves that option to the caller.
     """
-    parser = argparse.ArgumentParser(
-        description=doc,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(doc)
     parser.add_argument(
         '--seeds', type=at_least(1), default=3, help='0 to N - 1'
     )

@@ -5,7 +5,6 @@
 Half a minute; ``--photos`` adds the photograph column.
 """
 
-import argparse
 import hashlib
 import json
 import multiprocessing
@@ -25,6 +24,7 @@ from PIL import Image
 from pycocotools import mask as rle
 from tqdm import tqdm
 
+from ...apis import tool_parser
 from ..paths import cache_folder, make_folder
 from ..vfm import fetch_vit_s
 from .pack import Sprite, SpritePack, load_pack
@@ -236,9 +236,7 @@ def _coco(results: list[tuple[dict, list[dict]]], mark: dict) -> dict:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument(
         '--out', dest='root', help='default: miniature in the cache'
     )

