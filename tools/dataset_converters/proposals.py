@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,16 +27,14 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 
 import torch
 from mmengine.runner import Runner
+from tqdm import tqdm
 
 from declip_mm import apis
 from declip_mm.checkpoint import atomically
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = apis.tool_parser(__doc__)
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('out', type=Path)
@@ -117,8 +114,8 @@ def main() -> None:
     args = parse_args()
     model, loader = build(args)
     root = loader.dataset.data_prefix.get('img', loader.dataset.data_root)
-    images, notes, start = [], [], time.time()
-    for data in loader:
+    images, notes = [], []
+    for data in (bar := tqdm(loader, 'batches')):
         for image, rows in propose(
             model, data, root, args.max_per_image, args.min_score
         ):
@@ -137,14 +134,7 @@ def main() -> None:
                         score=round(score, 4),
                     )
                 )
-        passed, total = time.time() - start, len(loader.dataset)
-        left = passed / len(images) * (total - len(images))
-        print(
-            f'\r{len(images)}/{total} images, {len(notes)} boxes, '
-            f'{left / 60:.1f} min left   ',
-            end='',
-            flush=True,
-        )
+        bar.set_postfix(boxes=len(notes))
     content = dict(
         info=dict(description=f'RPN proposals, {Path(args.config).name}'),
         images=images,
@@ -153,7 +143,7 @@ def main() -> None:
     )
     with atomically(args.out) as part:
         part.write_text(json.dumps(content), 'utf-8')
-    print(f'\nwrote {args.out}')
+    print(f'{len(images)} images, {len(notes)} boxes in {args.out}')
 
 
 if __name__ == '__main__':

@@ -65,13 +65,8 @@ def segment_of(mask: np.ndarray, number: int, category: int) -> dict:
     x = np.flatnonzero(mask.any(axis=0)).tolist()
     y = np.flatnonzero(mask.any(axis=1)).tolist()
     box = [x[0], y[0], x[-1] + 1 - x[0], y[-1] + 1 - y[0]]
-    return dict(
-        id=number,
-        category_id=category,
-        iscrowd=0,
-        bbox=box,
-        area=int(mask.sum()),
-    )
+    about = dict(id=number, category_id=category, iscrowd=0)
+    return dict(about, bbox=box, area=int(mask.sum()))
 
 
 def paint(
@@ -156,19 +151,10 @@ def convert(
         )
         Image.fromarray(picture).save(masks / f'{stem}.png')
         images.append(dict(image, file_name=f'{stem}.jpg'))
-        annotations.append(
-            dict(
-                image_id=image['id'],
-                file_name=f'{stem}.png',
-                segments_info=segments,
-            )
-        )
-    written = dict(
-        info=content.get('info', {}),
-        images=images,
-        annotations=annotations,
-        categories=categories,
-    )
+        note = dict(image_id=image['id'], file_name=f'{stem}.png')
+        annotations.append(dict(note, segments_info=segments))
+    written = dict(info=content.get('info', {}), images=images)
+    written.update(annotations=annotations, categories=categories)
     target = out / 'annotations' / 'panoptic_val2017.json'
     target.write_text(json.dumps(written), 'utf-8')
     return written

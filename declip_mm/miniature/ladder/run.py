@@ -95,10 +95,8 @@ def prepare_caches(jobs: Sequence[Job], processes: int) -> None:
         if not job.row.trained or job.backbone.is_file():
             continue
         cfg = train_config(job.row, job.seed)
-        paths = localise(cfg, job.world)
-        for name in ('vfm', 'crops'):
-            path = getattr(paths, name)
-            if path is not None and path not in seen:
+        for name, path in localise(cfg, job.world).items():
+            if path not in seen:
                 seen.add(path)
                 fill_caches(cfg, **{name: path}, processes=processes)
 
