@@ -26,10 +26,7 @@ from declip_mm.apis.images import find_images, tell_failed
 
 
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = apis.tool_parser(__doc__)
     parser.add_argument(
         'config', help='config of configs/dense_seg or configs/cat_seg'
     )

@@ -49,10 +49,7 @@ SETS = {
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = apis.tool_parser(__doc__)
     parser.add_argument('method', help='file of configs/dense_seg/methods')
     parser.add_argument(
         'checkpoint', help="checkpoint; 'none': the weights the method names"

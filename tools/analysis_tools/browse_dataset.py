@@ -31,10 +31,7 @@ from declip_mm.visualization import draw_samples
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = apis.tool_parser(__doc__)
     parser.add_argument('config')
     parser.add_argument(
         '--split',

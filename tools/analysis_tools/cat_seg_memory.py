@@ -13,7 +13,6 @@ hide part of what a later one takes.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import resource
 import subprocess
@@ -42,6 +41,7 @@ from declip_mm.apis import (
     check_kind,
     command,
     load_config,
+    tool_parser,
 )
 
 
@@ -126,10 +126,7 @@ def measure(model, names: int, side: int, train: bool) -> Peak:
 
 @command
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('config')
     parser.add_argument('--names', type=at_least(1), nargs='+', default=[171])
     parser.add_argument(

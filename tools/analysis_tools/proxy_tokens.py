@@ -41,10 +41,7 @@ MEASURES = {
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = apis.tool_parser(__doc__)
     parser.add_argument('config', help='config with a test_dataloader')
     parser.add_argument(
         'checkpoints', nargs='+', metavar='[LABEL=]CHECKPOINT|none|original'

@@ -41,10 +41,7 @@ SIZES = (336, 448, 560, 672, 784, 896, 1024)
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = apis.tool_parser(__doc__)
     parser.add_argument('config', help='config of region classification')
     parser.add_argument(
         'checkpoints', nargs='+', metavar='[LABEL=]CHECKPOINT|none|original'

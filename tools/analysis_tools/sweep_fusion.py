@@ -33,10 +33,7 @@ from declip_mm.evaluation.table import markdown_table
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = apis.tool_parser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     dump = commands.add_parser('dump', help='run the network once')
     dump.add_argument('config')

@@ -42,10 +42,7 @@ from declip_mm.datasets.decoding import UnreadableImage, read_image
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = apis.tool_parser(__doc__)
     parser.add_argument('config', help='config, or open_clip model name')
     parser.add_argument(
         'checkpoints', nargs='+', metavar='[LABEL=]WEIGHTS|none|original'

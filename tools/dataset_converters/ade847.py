@@ -11,7 +11,6 @@ preparation. Writes ``images/validation``, ``annotations/validation`` (16
 bits, 65535 where there is no class) and ``classes.txt``.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
-from declip_mm.apis import command
+from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each
 from declip_mm.datasets.decoding import read_image, read_labelled
 from declip_mm.evaluation.label_files import write_labels
@@ -89,10 +88,7 @@ def _nearest(old: int, new: int) -> np.ndarray:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('root', type=Path, help='ADE20K_2021_17_01')
     parser.add_argument('--out', type=Path, default=Path('data/ade847'))
     args = parser.parse_args(argv)

@@ -11,7 +11,6 @@ coco_stuff164k.py writes them (80 things are 0 to 79). Writes beside them
 converter does, which takes nothing but the whole set (both splits).
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
-from declip_mm.apis import command
+from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each, read_byte_labels
 
 SUFFIX, TRAIN_IDS = '_instanceTrainIds.png', '_labelTrainIds.png'
@@ -99,10 +98,7 @@ def convert(folder: Path, stuff: bool = False) -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('root', type=Path, help='folder of COCO-Stuff 164k')
     parser.add_argument('--split', default='val2017')
     parser.add_argument(

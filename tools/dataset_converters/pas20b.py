@@ -6,7 +6,6 @@ Reads ``SegmentationClass`` (0 background, 1 to 20, 255 void), writes
 ``SegmentationClassPAS20b``: 0 to 19, background 20, void 255.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
-from declip_mm.apis import command
+from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each, read_byte_labels
 
 
@@ -60,10 +59,7 @@ def convert(root: Path) -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('root', type=Path, help='VOC2012 of the devkit')
     args = parser.parse_args(argv)
     count = convert(args.root)

@@ -10,7 +10,6 @@ The second folder is the official release unpacked: ``labels.txt`` (lines
 Needs scipy.
 """
 
-import argparse
 import os
 import re
 import sys
@@ -24,7 +23,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     # works from a clone that was never installed
     sys.path.insert(0, str(CLONE))
 
-from declip_mm.apis import command
+from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each
 from declip_mm.evaluation.label_files import write_labels
 from declip_mm.segmentation.datasets.pairs import read_split
@@ -130,10 +129,7 @@ def convert(voc: Path, source: Path, out: Path, given: str | None) -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('voc', type=Path, help='VOC2010 of the devkit')
     parser.add_argument('source', type=Path, help='official release')
     parser.add_argument('--out', type=Path, default=Path('data/context459'))

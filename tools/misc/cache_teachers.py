@@ -27,6 +27,7 @@ from declip_mm.apis import (
     command,
     load_config,
     say_what_is_kept,
+    tool_parser,
     writable_file,
 )
 from declip_mm.apis.caching import CacheFiller, fill_caches
@@ -34,10 +35,7 @@ from declip_mm.checkpoint import atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('config', help='a pre-finetuning config')
     parser.add_argument('--crops', help='.npy file for the crop teacher')
     parser.add_argument('--vfm', help='.npy file for the VFM')

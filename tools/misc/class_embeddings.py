@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.registry import DATASETS
 
-from declip_mm.apis import check_device, command, writable_file
+from declip_mm.apis import check_device, command, tool_parser, writable_file
 from declip_mm.models.text import (
     PROMPT_SETS,
     ClassEmbeddings,
@@ -43,10 +43,7 @@ from declip_mm.models.text.importing import (
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     for name, about in (
         ('dump', 'encode class names and write an .npz'),
