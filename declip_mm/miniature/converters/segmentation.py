@@ -47,7 +47,7 @@ class Layout(NamedTuple):
         label: File of its map.
         first: Label of the first class that is no background.
         background: Label of what is no object.
-        listing: File with the names of the pictures.
+        listing: Folder in ImageSets with the names of the pictures.
         names: File with the names of the classes, if the set has one.
     """
 
@@ -62,7 +62,10 @@ class Layout(NamedTuple):
 
 
 _ADE = ('images/validation/{}.jpg', 'annotations/validation/{}.png')
-_CITY = 'val/miniature/{}_'
+_CITY = (
+    'leftImg8bit/val/miniature/{}_leftImg8bit.png',
+    'gtFine/val/miniature/{}_gtFine_labelTrainIds.png',
+)
 _STUFF = (
     'images/val2017/{}.jpg',
     'annotations/val2017/{}_labelTrainIds.png',
@@ -70,31 +73,17 @@ _STUFF = (
 _VOC = ('JPEGImages/{}.jpg', 'SegmentationClass/{}.png')
 _CONTEXT = ('JPEGImages/{}.jpg', 'SegmentationClassContext/{}.png')
 LAYOUTS = (
-    Layout(
-        'VOCdevkit/VOC2012',
-        'OVVOC20Dataset',
-        *_VOC,
-        1,
-        0,
-        'ImageSets/Segmentation/val.txt',
-    ),
+    Layout('VOCdevkit/VOC2012', 'OVVOC20Dataset', *_VOC, 1, 0, 'Segmentation'),
     Layout(
         'VOCdevkit/VOC2010',
         'OVContext59Dataset',
         *_CONTEXT,
         1,
         0,
-        'ImageSets/SegmentationContext/val.txt',
+        'SegmentationContext',
     ),
     Layout('coco_stuff164k', 'OVCOCOStuffDataset', *_STUFF, 0, 255),
-    Layout(
-        'cityscapes',
-        'OVCityscapesDataset',
-        f'leftImg8bit/{_CITY}leftImg8bit.png',
-        f'gtFine/{_CITY}gtFine_labelTrainIds.png',
-        0,
-        255,
-    ),
+    Layout('cityscapes', 'OVCityscapesDataset', *_CITY, 0, 255),
     Layout('ade/ADEChallengeData2016', 'OVADE20KDataset', *_ADE, 1, 0),
     Layout('ade847', 'OVADE847Dataset', *_ADE, 0, 65535),
     Layout(
@@ -140,7 +129,8 @@ def write_layout(
         text = '\n'.join(class_names(layout, names))
         fresh(root / layout.names).write_text(text)
     if layout.listing:
-        fresh(root / layout.listing).write_text('\n'.join(stems) + '\n')
+        listing = root / 'ImageSets' / layout.listing / 'val.txt'
+        fresh(listing).write_text('\n'.join(stems) + '\n')
 
 
 def write_sets(world: Path, split: str, out: Path, limit: int) -> None:
