@@ -1,5 +1,6 @@
 """Filling the caches of a config: the same losses, whoever fills them."""
 
+import os
 import pickle
 
 import numpy as np
@@ -202,3 +203,20 @@ def test_views_are_normalised_as_the_teacher_wants_them(config, tmp_path):
     config.model.data_preprocessor.vfm_mean = [0.0] * 3
     with pytest.raises(ValueError, match='vfm_mean'):
         CacheFiller(config, **paths)
+
+
+def test_on_a_gpu_workers_only_make_the_views(config, tmp_path, monkeypatch):
+    filler = CacheFiller(config, **places(tmp_path))
+    filler.ask([filler.dataset[0]])
+    (tmp_path / 'cpu').mkdir()
+    fill_caches(config, **places(tmp_path / 'cpu'), batch=1)
+    here, ask = os.getpid(), CacheFiller.ask
+
+    def asked_here(self, items):
+        assert os.getpid() == here and len(items[0]['inputs']['crops']) == 9
+        return ask(self, items)
+
+    monkeypatch.setattr(CacheFiller, 'ask', asked_here)
+    filler.device = torch.device('cuda')  # the tensors stay where they are
+    filler.fill([1, 2], batch=1, workers=2)
+    assert stored(places(tmp_path)) == stored(places(tmp_path / 'cpu'))
