@@ -39,7 +39,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='a pre-finetuning config')
     parser.add_argument('--crops', help='.npy file for the crop teacher')
     parser.add_argument('--vfm', help='.npy file for the VFM')
-    parser.add_argument('--processes', type=at_least(1), default=1)
+    parser.add_argument(
+        '--processes',
+        type=at_least(1),
+        default=1,
+        help='workers of one thread; with a GPU they make its inputs',
+    )
     parser.add_argument('--batch', type=at_least(1), default=2)
     parser.add_argument(
         '--device', default='cpu', help='of the teachers (default: cpu)'

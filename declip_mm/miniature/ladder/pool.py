@@ -36,7 +36,9 @@ def die_with_parent() -> None:
     threading.Thread(target=wait_for_it, daemon=True).start()
 
 
-def serve(connection: Connection, work: Callable[[Any], Any], log: str):
+def serve(
+    connection: Connection, work: Callable[[Any], Any], log: str
+) -> None:
     """Body of a worker: jobs in, (True, result) or (False, why) out."""
     import torch
 
