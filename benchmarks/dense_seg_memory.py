@@ -81,7 +81,8 @@ def build(args: argparse.Namespace) -> torch.nn.Module:
     dim = model.backbone.visual.out_dim
     make = torch.Generator().manual_seed(0)
     matrix = torch.randn(args.names, dim, generator=make)
-    model.texts.predictor._matrix = F.normalize(matrix, dim=-1)
+    rows = F.normalize(matrix, dim=-1)
+    model.embedder._text_rows = lambda vocabulary: rows
     return model
 
 

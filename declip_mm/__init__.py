@@ -14,12 +14,14 @@ check_versions()
 # below with a message that names neither the package nor the bounds.
 from . import datasets, engine, evaluation, models, visualization  # noqa: E402
 from .models import DeCLIPViT, DecoupledDistiller  # noqa: E402
+from .models.text import Vocabulary  # noqa: E402
 from .models.zero_shot import DenseEncoder  # noqa: E402
 
 __all__ = [
     'DeCLIPViT',
     'DecoupledDistiller',
     'DenseEncoder',
+    'Vocabulary',
     '__version__',
     'check_versions',
     'datasets',

@@ -135,8 +135,9 @@ def of_header(path):
 
 
 def every_command():
-    """All of README, docs and configs, and the examples of ``declip``."""
-    documents = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+    """All of the documents and configs, and the examples of ``declip``."""
+    documents = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md']
+    documents += sorted((ROOT / 'docs').glob('*.md'))
     found = [c for path in documents for c in of_document(path)]
     for path in sorted((ROOT / 'configs').rglob('*.py')):
         found += of_header(path)

@@ -51,19 +51,18 @@ class Asked:
         )
 
 
-def run(model, path, module='backbone'):
+def run(model, path):
     """What the Runner does with ``load_from`` in a test."""
     content = read_content(path)
-    hook = FingerprintHook(module=module)
+    hook = FingerprintHook()
     runner = SimpleNamespace(model=model)
     hook.after_load_checkpoint(runner, content)
     model.load_state_dict(content['state_dict'], strict=False)
-    hook.before_test(runner)
 
 
-def hand_over(model, hook, own, theirs, holder=None):
+def hand_over(model, hook, own, theirs):
     """Names set by hand meet a data set that has them in another order."""
-    (holder or model).set_vocabulary(own)
+    model.set_vocabulary(own)
     dataset = SimpleNamespace(metainfo=dict(classes=tuple(theirs)))
     data = SimpleNamespace(dataset=dataset)
     hook.before_test_epoch(SimpleNamespace(model=model, test_dataloader=data))
@@ -99,7 +98,7 @@ class Distiller:
         from declip_mm.engine import VocabularyHook
 
         model = self.build(Asked())
-        hand_over(model, VocabularyHook(), own, theirs, model.predictor)
+        hand_over(model, VocabularyHook(), own, theirs)
 
 
 class RegionClassification(Distiller):
@@ -151,9 +150,9 @@ class Dense:
         self.build(Asked(tower=dict(pretrained=path))).backbone.init_weights()
 
     def name(self, own, theirs):
-        from declip_mm.segmentation import SegVocabularyHook
+        from declip_mm.engine import VocabularyHook
 
-        hand_over(self.build(Asked()), SegVocabularyHook(), own, theirs)
+        hand_over(self.build(Asked()), VocabularyHook(), own, theirs)
 
 
 class CATSeg:
@@ -168,7 +167,7 @@ class CATSeg:
 
         return models.build(
             segmentor_cfg(
-                image_encoder=asked.backbone,
+                backbone=asked.backbone,
                 text_encoder=dict(asked.text, type='TrainableTextEncoder'),
                 data_preprocessor=dict(
                     type='SegDataPreProcessor', **asked.pixels
@@ -177,12 +176,12 @@ class CATSeg:
         )
 
     def load(self, path, folder):
-        run(self.build(Asked()), path, 'image_encoder')
+        run(self.build(Asked()), path)
 
     def name(self, own, theirs):
-        from declip_mm.segmentation.cat_seg import CATSegVocabularyHook
+        from declip_mm.engine import VocabularyHook
 
-        hand_over(self.build(Asked()), CATSegVocabularyHook(), own, theirs)
+        hand_over(self.build(Asked()), VocabularyHook(), own, theirs)
 
 
 class Detector:
@@ -203,7 +202,7 @@ class Detector:
             vocabulary = dict(embeddings=asked.embeddings)
         return f_vit_cfg(
             backbone=dict(asked.backbone, out_indices=(0, 1, 2, 2)),
-            vocabulary=vocabulary,
+            embedder=vocabulary,
             pixel_stats='backbone',
             data_preprocessor=dict(
                 type='DetDataPreprocessor', pad_size_divisor=64, **asked.pixels
@@ -223,9 +222,9 @@ class Detector:
         run(self.build(Asked()), path)
 
     def name(self, own, theirs):
-        from declip_mm.detection import DetVocabularyHook
+        from declip_mm.engine import VocabularyHook
 
-        hand_over(self.build(Asked()), DetVocabularyHook(), own, theirs)
+        hand_over(self.build(Asked()), VocabularyHook(), own, theirs)
 
 
 class SegInferencer(Dense):
@@ -302,8 +301,7 @@ def checkpoint_of(consumer, asked, path=None, **said):
     """A file as the Runner writes it."""
     model = consumer.build(asked)
     path = path or asked.folder / 'checkpoint.pth'
-    module = 'image_encoder' if isinstance(consumer, CATSeg) else 'backbone'
-    fingerprint = dict(getattr(model, module).fingerprint, **said)
+    fingerprint = dict(model.backbone.fingerprint, **said)
     content = dict(
         meta={FINGERPRINT_KEY: fingerprint}, state_dict=model.state_dict()
     )

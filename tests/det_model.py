@@ -31,7 +31,7 @@ def f_vit_cfg(mask=False, scales=(4, 2, 1, 0.5), rpn_norm=None, **options):
         backbone=backbone_cfg(
             out_indices=(0, 1, 2, 2)[-count:], _delete_=True
         ),
-        vocabulary=dict(
+        embedder=dict(
             text_encoder=text_encoder(), prompts='name', _delete_=True
         ),
         neck=dict(
@@ -94,7 +94,7 @@ def build(**options):
     import declip_mm.detection  # noqa: F401  (registers the parts)
 
     model = MODELS.build(f_vit_cfg(**options))
-    model.set_vocabulary(NAMES, BASE)
+    model.set_vocabulary(NAMES, base=BASE)
     return model
 
 

@@ -87,7 +87,7 @@ def write_project(folder, lvis=False, **model):
     base = Path(__file__).parents[1] / 'configs/_base_/det_runtime.py'
     cfg = Config.fromfile(base)
     cfg.model = f_vit_cfg(mask=lvis, **model)
-    cfg.model.vocabulary = dict(embeddings=text)
+    cfg.model.embedder = dict(embeddings=text)
     load = [dict(type='LoadLabelledImage')]
     resize = dict(type='Resize', scale=(SIZE, SIZE), keep_ratio=True)
     truth = dict(type='LoadAnnotations', with_bbox=True, with_mask=lvis)
@@ -128,7 +128,7 @@ def write_project(folder, lvis=False, **model):
     cfg.train_cfg = dict(max_epochs=1, by_epoch=True, val_interval=1)
     cfg.val_cfg, cfg.test_cfg = dict(), dict()
     cfg.custom_hooks = [
-        dict(type='DetVocabularyHook'),
+        dict(type='VocabularyHook'),
         dict(type='FingerprintHook', recipe='f_vit'),
         dict(type='CheckInvalidLossHook', interval=1),
     ]

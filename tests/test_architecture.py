@@ -212,6 +212,31 @@ def test_a_right_import_passes(module, source):
     assert not any(found)
 
 
+GUIDE = (ROOT / 'CONTRIBUTING.md').read_text('utf-8')
+
+
+def test_the_guide_has_the_same_floors():
+    rows = re.findall(r'^\| (\d) \| `(\w+)` \|', GUIDE, re.M)
+    assert {part: int(floor) for floor, part in rows} == LAYERS
+
+
+def test_paths_in_the_guide_are_there():
+    """Also of a file that is named alone, beside the one before it."""
+    missing, found, folder = [], 0, ROOT
+    for span in re.findall('`([^`\n]+)`', GUIDE):
+        if re.fullmatch(r'\.?\w[\w.-]*(/[\w.-]+)+/?|[\w-]+/', span):
+            found, path = found + 1, ROOT / span
+            folder = path if span.endswith('/') else path.parent
+        elif re.fullmatch(r'\.?[\w-]+\.(py|md|toml|yaml)', span):
+            found, path = found + 1, ROOT / span
+            path = path if path.exists() else folder / span
+        else:
+            continue
+        if span != 'utils.py' and not path.exists():
+            missing.append(span)
+    assert missing == [] and found > 40
+
+
 def test_files_are_short():
     long = {
         str(path.relative_to(ROOT)): lines

@@ -3,12 +3,16 @@
 import pytest
 import torch
 from mmengine.registry import HOOKS, MODELS
-from tiny import backbone_cfg
+from tiny import backbone_cfg, tiny_eva
 
 from declip_mm import deprecation
 from declip_mm.checkpoint import FINGERPRINT_KEY
 from declip_mm.checkpoint.describe import describe
-from declip_mm.deprecation import renamed_arguments
+from declip_mm.deprecation import (
+    dropped_arguments,
+    renamed_arguments,
+    take_new_names,
+)
 from declip_mm.models import VFMCache, ZeroShotModel
 
 
@@ -49,13 +53,46 @@ def test_both_names_are_refused():
         paint(color='blue', colour='blue')
 
 
+class Paint:
+    @renamed_arguments(colour='color')
+    @dropped_arguments(smell='paint has none')
+    def __init__(self, color):
+        self.color = color
+
+
+def test_a_dropped_argument_is_said(said):
+    assert Paint('red', smell='sweet').color == 'red'
+    assert said == ["Paint: smell='sweet' is read no more: paint has none."]
+
+
+def test_a_config_takes_its_new_names_everywhere(said):
+    """Bases of ours have the new name, the leaf of a user the old one."""
+    old = dict(
+        model=[dict(type='any.Paint', colour=dict(hue=1, tone=dict(a=2)))],
+        hook=dict(type=Paint, smell='', colour='red'),
+        other=dict(colour=3),
+    )
+    old['model'][0]['color'] = dict(hue=0, tone=dict(b=3))
+    take_new_names(old)
+    assert old == dict(
+        model=[dict(type='any.Paint', color=dict(hue=1, tone=dict(a=2, b=3)))],
+        hook=dict(type=Paint, color='red'),
+        other=dict(colour=3),
+    )
+    assert len(said) == 2
+    replaced = dict(type='Paint', color=dict(a=1), colour=dict(_delete_=True))
+    take_new_names(replaced)
+    assert replaced['color'] == {}
+
+
 def test_old_types_build_the_new_classes(said, tmp_path):
     model = MODELS.build(
         dict(
             type='OpenVocabEvaluator',
             backbone=backbone_cfg(),
             predictor=dict(
-                type='OpenVocabPredictor', text_encoder=dict(type='-')
+                type='OpenVocabPredictor',
+                text_encoder=dict(type='DeCLIPTextEncoder', model=tiny_eva()),
             ),
         )
     )

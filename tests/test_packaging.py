@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -110,6 +111,23 @@ def test_metadata_and_checks_name_the_same_bounds():
             assert bounds.get('<', Version(wanted.below)) == Version(
                 wanted.below
             ), line
+
+
+def test_tools_have_one_version_everywhere():
+    text = (ROOT / 'pyproject.toml').read_text()
+    (extra,) = re.findall(r'^tests = \[(.*)\]$', text, re.M)
+    extra = {Requirement(line) for line in re.findall('"(.*?)"', extra)}
+    assert extra == set(pins('tests').values())
+    exact = {r.name: next(iter(r.specifier)).version for r in extra}
+    hooks = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text())
+    (ruff,) = [
+        r for r in hooks['repos'] if r['repo'].endswith('/ruff-pre-commit')
+    ]
+    assert ruff['rev'] == f'v{exact["ruff"]}'
+    (local,) = [r for r in hooks['repos'] if r['repo'] == 'local']
+    (mypy,) = local['hooks']
+    assert 'mypy' in exact  # the hook takes that of the environment
+    assert mypy['entry'] == '.venv/bin/python -m mypy'
 
 
 # ---- wheel ----------------------------------------------------------------

@@ -48,7 +48,7 @@ def segmentor_cfg(family='eva', **options):
     affinity = 'csa' if family == 'eva' else 'maskclip_cls'
     cfg = dict(
         type='OVCATSegmentor',
-        image_encoder=dict(
+        backbone=dict(
             type='DeCLIPViT', model=model, affinity=affinity, scale=1.0
         ),
         text_encoder=dict(

@@ -13,20 +13,18 @@ import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[1]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
-from declip_mm.apis.images import find_images, tell_failed
+from declip_mm.apis.options import check_share
+from declip_mm.apis.results import check_image_run, tell_failed
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Detect free class names')
+    parser = apis.tool_parser(__doc__)
     parser.add_argument('config', help='F-ViT config')
     parser.add_argument('checkpoint', help='detector checkpoint')
-    parser.add_argument('images', nargs='+', help='pictures or folders')
+    apis.add_shared(parser, 'images', '--max-side', '--device')
     parser.add_argument(
         '--names', help='cat,dog or a file (default: those of the training)'
     )
@@ -39,35 +37,20 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--beta', type=float, help='exponent of CLIP, other classes'
     )
     parser.add_argument('--tau', type=float, help='temperature of CLIP')
-    parser.add_argument(
-        '--max-side',
-        type=int,
-        help='scale pictures with a longer side down to it (default: never)',
-    )
-    parser.add_argument('--device', help='cuda:0, cpu ...')
     return parser.parse_args(args)
 
 
 def check(args: argparse.Namespace) -> None:
     """All that can be refused before the model is loaded."""
     apis.load_config(args.config)
-    apis.check_device(args.device)
-    if not 0 <= args.score_thr <= 1:
-        raise apis.OptionError(
-            f'--score-thr {args.score_thr} is no score: allowed are 0 to 1'
-        )
-    for name in ('alpha', 'beta'):
-        value = getattr(args, name)
-        if value is not None and not 0 <= value <= 1:
-            raise apis.OptionError(
-                f'--{name} {value} is no exponent of CLIP: allowed are 0 to 1'
-            )
+    check_share('score-thr', args.score_thr, 'score')
+    check_share('alpha', args.alpha, 'exponent of CLIP')
+    check_share('beta', args.beta, 'exponent of CLIP')
     if args.tau is not None and args.tau <= 0:
         raise apis.OptionError(
             f'--tau {args.tau} is no temperature: it is above 0'
         )
-    find_images(args.images)
-    apis.writable_folder(args.out)
+    check_image_run(args.images, args.out, args.device, args.max_side)
 
 
 def detect(args: argparse.Namespace) -> int:
@@ -92,7 +75,6 @@ def detect(args: argparse.Namespace) -> int:
         no_save_pred=False,
         max_side=args.max_side,
     )
-    print()
     for own in found['predictions']:
         rows = zip(own['names'], own['scores'], own['bboxes'])
         shown = [row for row in rows if row[1] >= args.score_thr]

@@ -16,13 +16,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[1]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
-from declip_mm.apis.images import find_images, tell_failed
+from declip_mm.apis.options import check_share
+from declip_mm.apis.results import check_image_run
+from declip_mm.apis.segmented import tell_segmented
 
 
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
@@ -33,43 +32,29 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'checkpoint', help="checkpoint; 'none': what the config names"
     )
-    parser.add_argument('images', nargs='+')
-    parser.add_argument('--names', required=True)
-    parser.add_argument(
+    apis.add_shared(
+        parser,
+        'images',
         '--background',
-        default='auto',
-        help="texts of a class background, 'stuff' (26 words), 'none', or "
-        "'auto': 'stuff' for a single name",
+        '--threshold',
+        '--max-side',
+        '--device',
     )
-    parser.add_argument(
-        '--threshold', type=float, help='least probability of a class, 0 to 1'
-    )
+    parser.add_argument('--names', required=True)
     parser.add_argument('--out', default='work_dirs/demo_seg')
     parser.add_argument('--batch-size', type=int, default=1)
-    parser.add_argument(
-        '--max-side',
-        type=int,
-        help='scale pictures with a longer side down to it (default: never)',
-    )
-    parser.add_argument('--device', help='cuda:0, cpu ...')
     return parser.parse_args(args)
 
 
 def check(args: argparse.Namespace) -> None:
     """All that can be refused before the model is loaded."""
     apis.load_config(args.config)
-    apis.check_device(args.device)
-    if args.threshold is not None and not 0 <= args.threshold <= 1:
-        raise apis.OptionError(
-            f'--threshold {args.threshold} is no probability: allowed are 0 '
-            'to 1'
-        )
+    check_share('threshold', args.threshold, 'probability')
     if args.batch_size < 1:
         raise apis.OptionError(
             f'--batch-size {args.batch_size}: it takes 1 picture or more'
         )
-    find_images(args.images)
-    apis.writable_folder(args.out)
+    check_image_run(args.images, args.out, args.device, args.max_side)
 
 
 def segment(args: argparse.Namespace) -> int:
@@ -93,15 +78,7 @@ def segment(args: argparse.Namespace) -> int:
         return_labels=False,
         max_side=args.max_side,
     )
-    print()
-    for own in found['predictions']:
-        shown = [
-            f'{c["name"]} {100 * c["share"]:.0f} %' for c in own['classes']
-        ]
-        more = f' and {len(shown) - 8} more' if len(shown) > 8 else ''
-        print(f'{own["path"]}: {", ".join(shown[:8])}{more}')
-    print(f'overlays, label maps and results.json in {args.out}')
-    return tell_failed('demo_seg.py', found)
+    return tell_segmented('demo_seg.py', found, args.out)
 
 
 @apis.command

@@ -13,27 +13,20 @@ Prints a table with the average. Finished sets are kept in --work-dir by the
 hash of what they were made of, so an interrupted run goes on.
 """
 
-from __future__ import annotations
-
 import argparse
-import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from statistics import fmean
 
 from mmengine.config import Config
 
-CLONE = Path(__file__).resolve().parents[1]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
-from declip_mm.checkpoint import atomically
+from declip_mm.evaluation.table import markdown_table
 
-CONFIGS = CLONE / 'configs' / 'dense_seg'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'dense_seg'
 
 #: In the order of the paper's Table 5.
 SETS = {
@@ -63,19 +56,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='SET=FOLDER',
         help='data_root of a set, where it is not the one of its config',
     )
-    parser.add_argument(
-        '--limit',
-        type=apis.at_least(1),
-        help='only the first pictures of each set',
-    )
+    apis.add_shared(parser, '--limit', '--cfg-options')
     parser.add_argument(
         '--work-dir', type=Path, default='work_dirs/dense_seg_benchmarks'
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=apis.ConfigOptions,
-        metavar='KEY=VALUE',
     )
     args = parser.parse_args(argv)
     args.roots = dict(entry.partition('=')[::2] for entry in args.data)
@@ -105,12 +88,12 @@ def compose(name: str, method: Config) -> Config:
         return cfg
     changes = dict(method.per_set.get(name) or {})
     cfg.model.data_preprocessor = ours['data_preprocessor']
-    if 'short_side' in changes:
-        short_side = changes.pop('short_side')
-        cfg.model.data_preprocessor.short_side = short_side
-    texts = changes.pop('texts', None)
-    if texts is not None:
-        cfg.test_dataloader.dataset.texts = texts
+    for key, place in (
+        ('short_side', cfg.model.data_preprocessor),
+        ('texts', cfg.test_dataloader.dataset),
+    ):
+        if key in changes:
+            place[key] = changes.pop(key)
     cfg.model.test_cfg = {**ours['test_cfg'], **changes}
     return cfg
 
@@ -133,38 +116,16 @@ def prepare(args: argparse.Namespace, name: str, method: Config) -> Config:
     return cfg
 
 
-def measure(cfg: Config) -> dict[str, Any]:
-    """Metrics in percent and seconds; read back where they are known."""
-    key, path = apis.figure_key(cfg), Path(cfg.work_dir) / 'result.json'
-    if path.is_file():
-        kept = json.loads(path.read_text('utf-8'))
-        if kept.get('key') == key:
-            return dict(kept, kept=True)
-    start = time.time()
-    metrics = apis.run_test(cfg)
-    found = dict(key=key, metrics=metrics, seconds=time.time() - start)
-    if apis.left_out_of_test():
-        return found  # named in the log; a mended picture is measured anew
-    with atomically(path) as part:
-        part.write_text(json.dumps(found, indent=2) + '\n', 'utf-8')
-    return found
+def average(found: dict[str, dict]) -> float:
+    return fmean(result['metrics']['mIoU'] for result in found.values())
 
 
 def table(label: str, found: dict[str, dict]) -> str:
     """One row of the paper's Table 5, in markdown."""
-    head, cells = ['mIoU'], [label]
-    for name, result in found.items():
-        head.append(SETS[name])
-        cells.append(f'{result["metrics"]["mIoU"]:.1f}')
-    head.append('average')
-    cells.append(f'{average(found):.1f}')
-    lines = [head, ['---'] * len(head), cells]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-
-
-def average(found: dict[str, dict]) -> float:
-    values = [result['metrics']['mIoU'] for result in found.values()]
-    return sum(values) / len(values)
+    cells = {SETS[n]: r['metrics']['mIoU'] for n, r in found.items()}
+    cells['average'] = average(found)
+    shown = [f'{value:.1f}' for value in cells.values()]
+    return markdown_table(['mIoU', *cells], [[label, *shown]])
 
 
 def write(
@@ -202,7 +163,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     configs = {name: prepare(args, name, method) for name in names}
     for number, (name, cfg) in enumerate(configs.items(), 1):
         with apis.say_what_is_kept(lambda: told(args, found, configs)):
-            found[name] = measure(cfg)
+            path = Path(cfg.work_dir) / 'result.json'
+            found[name] = apis.measure_or_keep(cfg, path)
             if args.out:
                 write(args, found, configs)
         kept = ' (kept)' * found[name].get('kept', False)

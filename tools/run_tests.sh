@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole test suite: syntax, style, core import, unit, config and slow tests.
+# The whole test suite: syntax, style, types, core import, unit, config and slow tests.
 #
 #     bash tools/run_tests.sh [options of pytest]     # -m 'not slow': quick part
 #
@@ -27,6 +27,7 @@ check() {
 check 'syntax' "$DECLIP_PYTHON" -m compileall -q declip_mm tools tests configs
 check 'style: ruff check' "$DECLIP_PYTHON" -m ruff check .
 check 'style: ruff format' "$DECLIP_PYTHON" -m ruff format --check .
+check 'types: mypy' "$DECLIP_PYTHON" -m mypy
 check 'core import without mmcv, mmdet, mmseg, mmpretrain' "$DECLIP_PYTHON" - <<'PY'
 import sys
 

@@ -8,19 +8,14 @@ import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[1]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
 from declip_mm.datasets.decoding import printable
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Measure a checkpoint')
-    apis.add_shared_options(parser, 'the log and the figures')
+    parser = apis.runner_parser(__doc__, 'the log and the figures')
     parser.add_argument(
         'checkpoint', help="checkpoint file; 'none': as the config builds it"
     )
@@ -70,15 +65,12 @@ def dump_results(cfg, path: str) -> None:
     """Adds a metric that writes the predictions down."""
     if not path.endswith(('.pkl', '.pickle')):
         raise apis.OptionError(f'--out writes *.pkl or *.pickle, got {path}')
-    evaluators = cfg.test_evaluator
-    if not isinstance(evaluators, (list, tuple)):
-        evaluators = [evaluators]
+    given = cfg.test_evaluator
+    given = given if isinstance(given, (list, tuple)) else [given]
     apis.writable_folder(Path(path).parent)
     # the first, so that no failing metric costs the predictions
-    cfg.test_evaluator = [
-        dict(type='PredictionsFile', out_file_path=path),
-        *evaluators,
-    ]
+    own = dict(type='PredictionsFile', out_file_path=path)
+    cfg.test_evaluator = [own, *given]
 
 
 def augment(cfg) -> None:
@@ -101,17 +93,13 @@ def prepare(args: argparse.Namespace):
     cfg = apis.load_config(
         args.config, args.cfg_options, args.work_dir, args.allow_new_options
     )
-    missing = [
-        key
-        for key in ('model', 'test_dataloader', 'test_evaluator', 'test_cfg')
-        if cfg.get(key) is None
-    ]
-    if missing:
-        raise apis.OptionError(
-            f'{args.config} has no {" and no ".join(missing)}, so there is '
-            'nothing to measure; take a config of configs/region_cls, '
-            'configs/dense_seg, configs/f_vit or configs/cat_seg'
-        )
+    apis.check_parts(
+        cfg,
+        args.config,
+        ('model', 'test_dataloader', 'test_evaluator', 'test_cfg'),
+        'there is nothing to measure; take a config of configs/region_cls, '
+        'configs/dense_seg, configs/f_vit or configs/cat_seg',
+    )
     cfg.load_from = None
     if args.checkpoint != 'none':
         cfg.load_from = apis.check_checkpoint(

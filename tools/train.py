@@ -9,17 +9,13 @@ import os
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[1]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Train with a config')
-    apis.add_shared_options(parser, 'logs and checkpoints')
+    parser = apis.runner_parser(__doc__, 'logs and checkpoints')
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -57,17 +53,13 @@ def resume(cfg, wanted: str | None) -> None:
     if wanted is None:
         return
     if wanted != 'auto':
-        cfg.resume, cfg.load_from = (
-            True,
-            apis.check_checkpoint(wanted, folders='strategy' in cfg),
-        )
-        return
-    found = apis.find_resume_point(cfg.work_dir)
-    if found is not None:
-        cfg.resume, cfg.load_from = True, found
-        return
-    cfg.resume = False
-    if os.environ.get('RANK', '0') == '0':
+        found = apis.check_checkpoint(wanted, folders='strategy' in cfg)
+    else:
+        found = apis.find_resume_point(cfg.work_dir)
+    cfg.resume = found is not None
+    if cfg.resume:
+        cfg.load_from = found
+    elif os.environ.get('RANK', '0') == '0':
         print(
             f'--resume: no checkpoint in {cfg.work_dir}, training starts '
             'from the beginning',
@@ -80,15 +72,14 @@ def prepare(args: argparse.Namespace):
     cfg = apis.load_config(
         args.config, args.cfg_options, args.work_dir, args.allow_new_options
     )
-    wanted = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
-    missing = [key for key in wanted if cfg.get(key) is None]
-    if missing:
-        raise apis.OptionError(
-            f'{args.config} has no {" and no ".join(missing)}, so there is '
-            'nothing to train; take a config of configs/declip, configs/f_vit '
-            f'or configs/cat_seg. python tools/test.py {args.config} '
-            'CHECKPOINT measures with it'
-        )
+    apis.check_parts(
+        cfg,
+        args.config,
+        ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
+        'there is nothing to train; take a config of configs/declip, '
+        'configs/f_vit or configs/cat_seg. python tools/test.py '
+        f'{args.config} CHECKPOINT measures with it',
+    )
     apis.switch_amp(cfg, args.amp)
     if args.auto_scale_lr:
         scale_lr(cfg)

@@ -8,8 +8,8 @@
 # Source    DeCLIP, CVPR 2025. The released weights (csa, unscaled) go through
 #           tools/model_converters/convert.py first. For a backbone of
 #           configs/declip/pretune_dinov2*.py say
-#           model.image_encoder.init_cfg.checkpoint=EXPORTED.pth
-#           model.image_encoder.scale=rsqrt; a mismatch is refused.
+#           model.backbone.init_cfg.checkpoint=EXPORTED.pth
+#           model.backbone.scale=rsqrt; a mismatch is refused.
 _base_ = [
     '../_base_/models/cat_seg_eva02-b16.py',
     '../_base_/datasets/cat_seg_coco_stuff.py',
@@ -17,7 +17,7 @@ _base_ = [
     '../_base_/cat_seg_runtime.py',
 ]
 model = dict(
-    image_encoder=dict(
+    backbone=dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='weights/declip_eva02-b16.pth',

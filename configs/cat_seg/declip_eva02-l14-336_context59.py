@@ -17,6 +17,6 @@ _base_ = [
 # Exact, and bounds the memory with hundreds of names.
 model = dict(decode_head=dict(class_chunk=32, pixel_chunk=144))
 custom_hooks = [
-    dict(type='CATSegVocabularyHook'),
-    dict(type='FingerprintHook', module='image_encoder'),
+    dict(type='VocabularyHook'),
+    dict(type='FingerprintHook'),
 ]

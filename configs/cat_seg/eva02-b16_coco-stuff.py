@@ -15,7 +15,7 @@ _base_ = [
     '../_base_/cat_seg_runtime.py',
 ]
 model = dict(
-    image_encoder=dict(pretrained='merged2b_s8b_b131k'),
+    backbone=dict(pretrained='merged2b_s8b_b131k'),
     text_encoder=dict(pretrained='merged2b_s8b_b131k'),
     # The look every 5000 iterations: one squashed view, as the reference.
     test_cfg=dict(_delete_=True, mode='whole', crop=384),

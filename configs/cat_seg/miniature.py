@@ -114,7 +114,7 @@ clip = dict(
 )
 model = dict(
     data_preprocessor=dict(size=(168, 168)),
-    image_encoder=dict(affinity='qq', scale='rsqrt', **clip),
+    backbone=dict(affinity='qq', scale='rsqrt', **clip),
     text_encoder=dict(split_attention=True, **clip),
     decode_head=dict(
         dim=32,
@@ -187,7 +187,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
         custom_keys={
-            'image_encoder': dict(lr_mult=0.01),
+            'backbone': dict(lr_mult=0.01),
             'text_encoder': dict(lr_mult=0.01),
         },
     ),
@@ -203,7 +203,7 @@ default_hooks = dict(
     checkpoint=dict(interval=300, save_optimizer=False),
 )
 custom_hooks = [
-    dict(type='CATSegVocabularyHook'),
+    dict(type='VocabularyHook'),
     dict(type='ZeroShotGateHook', floor=3.0),
-    dict(type='FingerprintHook', module='image_encoder', license='CC0-1.0'),
+    dict(type='FingerprintHook', license='CC0-1.0'),
 ]

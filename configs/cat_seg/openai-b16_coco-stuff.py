@@ -13,7 +13,7 @@ _base_ = [
     '../_base_/cat_seg_runtime.py',
 ]
 model = dict(
-    image_encoder=dict(pretrained='openai'),
+    backbone=dict(pretrained='openai'),
     text_encoder=dict(pretrained='openai'),
     # The look every 5000 iterations: one squashed view, as the reference.
     test_cfg=dict(_delete_=True, mode='whole', crop=384),

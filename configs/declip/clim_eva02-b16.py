@@ -21,7 +21,6 @@ model = dict(
             type='DeCLIPTextEncoder',
             model='EVA02-B-16',
             pretrained='merged2b_s8b_b131k',
-            allow_download=True,
         ),
     ),
     region_loss=dict(type='RegionContrastLoss', logit_scale=100.0),

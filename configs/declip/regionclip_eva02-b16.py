@@ -20,7 +20,6 @@ model = dict(
             type='DeCLIPTextEncoder',
             model='EVA02-B-16',
             pretrained='merged2b_s8b_b131k',
-            allow_download=True,
         ),
         prompts='vild',
         columns=100,

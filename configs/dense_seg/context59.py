@@ -24,4 +24,4 @@ test_dataloader = dict(
         ),
     )
 )
-custom_hooks = [dict(type='SegVocabularyHook'), dict(type='FingerprintHook')]
+custom_hooks = [dict(type='VocabularyHook'), dict(type='FingerprintHook')]

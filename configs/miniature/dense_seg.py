@@ -22,7 +22,7 @@ clip = dict(
 model = dict(
     data_preprocessor=dict(short_side=224),
     backbone=dict(affinity='qq', **clip),
-    text_encoder=dict(allow_download=False, **clip),
+    text_encoder=dict(**clip),
     prompts='name',  # its cut vocabulary has no words for the 80 templates
     test_cfg=dict(window=168, stride=56),
 )
@@ -36,4 +36,4 @@ test_dataloader = dict(
         texts=None,
     ),
 )
-custom_hooks = [dict(type='SegVocabularyHook'), dict(type='FingerprintHook')]
+custom_hooks = [dict(type='VocabularyHook'), dict(type='FingerprintHook')]

@@ -33,8 +33,8 @@ proposals = dict(nms_pre=300, max_per_img=100)
 model = dict(
     pixel_stats='backbone',
     data_preprocessor=dict(pad_size_divisor=168),
-    vocabulary=dict(
-        text_encoder=dict(allow_download=False, **clip),
+    embedder=dict(
+        text_encoder=dict(**clip),
         prompts='name',
         cache_dir=None,
     ),

@@ -19,9 +19,7 @@ clip = dict(
 )
 model = dict(
     backbone=dict(affinity='qq', **clip),
-    predictor=dict(
-        text_encoder=dict(**clip, allow_download=False), prompts='name'
-    ),
+    predictor=dict(text_encoder=dict(**clip), prompts='name'),
 )
 test_dataloader = dict(
     dataset=dict(data_root='data/mini_coco', image_size=168)

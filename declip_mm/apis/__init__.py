@@ -3,13 +3,6 @@
 import importlib
 
 from ..engine import use_safe_storage
-from .arguments import (
-    ConfigOptions,
-    add_shared_options,
-    at_least,
-    parse,
-    tool_parser,
-)
 from .backbones import (
     WEIGHT_WORDS,
     list_models,
@@ -25,15 +18,27 @@ from .kinds import check_kind
 from .launch import (
     build_runner,
     check_checkpoint,
+    check_parts,
     init_distributed,
     leave_distributed,
     left_out_of_test,
     load_config,
+    loaded_runner,
+    measure_or_keep,
     run_test,
     switch_amp,
 )
-from .options import OptionError, check_options
-from .results import writable_file, writable_folder, write_json
+from .options import (
+    ConfigOptions,
+    OptionError,
+    add_shared,
+    at_least,
+    check_options,
+    parse,
+    runner_parser,
+    tool_parser,
+)
+from .results import writable_file, writable_folder, write_json, write_text
 from .resume import find_resume_point, how_to_go_on
 
 __all__ = [
@@ -44,7 +49,7 @@ __all__ = [
     'DeCLIPSegInferencer',  # noqa: F822
     'OptionError',
     'Stopped',
-    'add_shared_options',
+    'add_shared',
     'at_least',
     'build_runner',
     'check_checkpoint',
@@ -52,6 +57,7 @@ __all__ = [
     'check_device',
     'check_kind',
     'check_options',
+    'check_parts',
     'command',
     'figure_key',
     'find_resume_point',
@@ -63,9 +69,12 @@ __all__ = [
     'load_backbone',
     'load_config',
     'load_vfm',
+    'loaded_runner',
+    'measure_or_keep',
     'parse',
     'read_lines',
     'run_test',
+    'runner_parser',
     'say_what_is_kept',
     'switch_amp',
     'tool_parser',
@@ -73,6 +82,7 @@ __all__ = [
     'writable_file',
     'writable_folder',
     'write_json',
+    'write_text',
 ]
 
 #: What needs mmdet or mmseg is imported when it is asked for.

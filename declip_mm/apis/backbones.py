@@ -75,12 +75,11 @@ def list_models(pattern: str = '*') -> list[str]:
     Example:
         >>> list_models('ViT-B-16-SigLIP2*')
     """
-    names = [
+    return [
         name
         for name in open_clip.list_models()
-        if fnmatch(name.lower(), pattern.lower())
+        if fnmatch(name.lower(), pattern.lower()) and _can_be_decoupled(name)
     ]
-    return [name for name in names if _can_be_decoupled(name)]
 
 
 @cache

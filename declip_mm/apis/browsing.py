@@ -13,7 +13,13 @@ from mmengine.registry import DATASETS, init_default_scope
 from ..visualization import DrawnSample
 from .options import OptionError
 
-__all__ = ['browse', 'build_split', 'drawn_sample']
+__all__ = ['browse', 'build_split', 'drawn_sample', 'splits_of']
+
+
+def splits_of(cfg: Config) -> list[str]:
+    """The parts that a config has data of."""
+    parts = ('test', 'train', 'val')
+    return [part for part in parts if cfg.get(f'{part}_dataloader')]
 
 
 def build_split(cfg: Config, split: str) -> Any:
@@ -31,14 +37,9 @@ def build_split(cfg: Config, split: str) -> Any:
     """
     loader = cfg.get(f'{split}_dataloader')
     if not loader:
-        there = [
-            part
-            for part in ('train', 'val', 'test')
-            if cfg.get(f'{part}_dataloader')
-        ]
         raise OptionError(
             f'--split {split}: the config has no {split}_dataloader; '
-            f'there are {", ".join(there) or "none"}'
+            f'there are {", ".join(splits_of(cfg)) or "none"}'
         )
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     dataset = DATASETS.build(loader.dataset)
@@ -129,7 +130,21 @@ def _toolbox_sample(inputs, sample, classes: list[str]) -> DrawnSample:
     """mmdet's and mmseg's: BGR, boxes in pixels, or a class map."""
     image = _pixels(inputs)[..., ::-1]
     if 'gt_sem_seg' in sample:
-        return _class_map_sample(image, sample)
+        labels = sample.gt_sem_seg.data[0].numpy().astype(int)
+        # test pipelines resize pictures and leave class maps alone
+        rows, columns = (
+            np.arange(new) * old // new
+            for new, old in zip(image.shape[:2], labels.shape)
+        )
+        return DrawnSample(
+            image,
+            _name(sample),
+            boxes=np.zeros((0, 4)),
+            texts=(),
+            kinds=(),
+            class_map=labels[np.ix_(rows, columns)],
+            ignored=(255, sample.metainfo.get('ignore_index', 255)),
+        )
     found = sample.gt_instances
     boxes, masks = found.bboxes, found.get('masks')
     kinds = found.labels.tolist()
@@ -140,25 +155,4 @@ def _toolbox_sample(inputs, sample, classes: list[str]) -> DrawnSample:
         [classes[k] for k in kinds],
         kinds,
         None if masks is None else masks.to_ndarray().astype(bool),
-    )
-
-
-def _class_map_sample(image: np.ndarray, sample: Any) -> DrawnSample:
-    labels = sample.gt_sem_seg.data[0].numpy().astype(int)
-    if labels.shape != image.shape[:2]:
-        # test pipelines resize pictures and leave class maps alone
-        rows, columns = (
-            np.arange(new) * old // new
-            for new, old in zip(image.shape[:2], labels.shape)
-        )
-        labels = labels[np.ix_(rows, columns)]
-    ignored = {255, sample.metainfo.get('ignore_index', 255)}
-    return DrawnSample(
-        image,
-        _name(sample),
-        np.zeros((0, 4)),
-        (),
-        (),
-        class_map=labels,
-        ignored=tuple(ignored),
     )

@@ -24,15 +24,11 @@ def use_caches(
         vfm, crops: Array files; None leaves that teacher as it is.
     """
     views = cfg.train_dataloader.dataset.views
-    if vfm is not None:
-        inner = plain_teacher(cfg.model.context_teacher)
-        cfg.model.context_teacher = dict(
-            type='VFMCache', path=str(vfm), teacher=inner
-        )
-        views.vfm_size = None
-    if crops is not None:
-        inner = plain_teacher(cfg.model.content_teacher)
-        cfg.model.content_teacher = dict(
-            type='CropCache', path=str(crops), teacher=inner
-        )
-        views.crop_size = None
+    for name, path, kind, size in (
+        ('context_teacher', vfm, 'VFMCache', 'vfm_size'),
+        ('content_teacher', crops, 'CropCache', 'crop_size'),
+    ):
+        if path is not None:
+            inner = plain_teacher(cfg.model[name])
+            cfg.model[name] = dict(type=kind, path=str(path), teacher=inner)
+            views[size] = None

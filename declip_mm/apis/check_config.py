@@ -16,7 +16,12 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import Registry
 
-from .options import READ_BY_RUNNER, RUNNER_ARGUMENTS, OptionError
+from .options import (
+    READ_BY_RUNNER,
+    RUNNER_ARGUMENTS,
+    OptionError,
+    did_you_mean,
+)
 
 __all__ = ['check_config']
 
@@ -79,12 +84,8 @@ def _check_numbers(tree: Mapping) -> None:
         value: Any = tree
         for key in path.split('.'):
             value = value.get(key) if isinstance(value, Mapping) else None
-        if value is None:
-            continue
-        number = isinstance(value, (int, float)) and not isinstance(
-            value, bool
-        )
-        if not number or not value >= low:
+        number = type(value) in (int, float)
+        if value is not None and not (number and value >= low):
             raise OptionError(
                 f'{path}={value!r}: allowed are numbers of {low} or more.'
             )
@@ -125,12 +126,11 @@ def _find(kind: str, scope: str) -> Any:
 
 
 def _refuse_type(path: str, kind: str) -> None:
-    known = {n for r in _REGISTRIES for n in r.module_dict}
-    known |= {
-        n
-        for r in _REGISTRIES
-        for child in r.children.values()
-        for n in child.module_dict
+    known = {
+        name
+        for registry in _REGISTRIES
+        for part in (registry, *registry.children.values())
+        for name in part.module_dict
     }
     close = difflib.get_close_matches(kind, sorted(known), n=3, cutoff=0.6)
     hint = f'Close names: {", ".join(close)}. ' if close else ''
@@ -151,10 +151,9 @@ def _check_arguments(path: str, kind: Any, node: Mapping) -> None:
     for key in node:
         if key in ('type', '_scope_', 'priority') or key in known:
             continue
-        close = difflib.get_close_matches(str(key), sorted(known), n=1)
-        hint = f'; did you mean {close[0]!r}?' if close else '.'
         raise OptionError(
-            f'{path}: {kind.__name__} takes no {key!r}{hint} It takes: '
+            f'{path}: {kind.__name__} takes no {key!r}'
+            f'{did_you_mean(str(key), known)} It takes: '
             f'{", ".join(sorted(known))}.'
         )
 
@@ -162,17 +161,11 @@ def _check_arguments(path: str, kind: Any, node: Mapping) -> None:
 def _arguments(kind: Any) -> set | None:
     """Names that a class or function takes; None if it takes any."""
     known: set = set()
-    for owner in kind.__mro__ if inspect.isclass(kind) else (kind,):
-        function = vars(owner).get('__init__') if owner is not kind else None
-        if owner is kind:
-            function = kind.__init__ if inspect.isclass(kind) else kind
-        if function is None:
-            continue
+    inits = [vars(c).get('__init__') for c in getattr(kind, '__mro__', ())]
+    for function in filter(None, inits or [kind]):
         parameters = inspect.signature(function).parameters.values()
         known |= {p.name for p in parameters if p.kind in (1, 3)}
-        if not any(
-            p.kind == inspect.Parameter.VAR_KEYWORD for p in parameters
-        ):
+        if inspect.Parameter.VAR_KEYWORD not in {p.kind for p in parameters}:
             return known - {'self'}
     return None
 

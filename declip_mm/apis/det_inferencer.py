@@ -15,28 +15,16 @@ from mmdet.apis import DetInferencer
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
-from mmengine.utils import ProgressBar
 from PIL import Image
 
-from ..checkpoint import atomically
+from ..checkpoint import atomically, fill_model
 from ..detection.drawing import bounded_sample
-from ..models.text import parse_names
-from ..models.text.names import Names
+from ..models.text.vocabulary import Source, Vocabulary
 from ..visualization.fonts import families_for, warn_of_missing_glyphs
 from .devices import check_device
-from .images import (
-    ReadImage,
-    check_max_side,
-    find_images,
-    in_batches,
-    path_of,
-    read_images,
-)
-from .kinds import check_kind
-from .launch import load_config
-from .model_loading import fill_model
-from .options import OptionError
-from .results import ResultsFile, writable_folder, write_json
+from .images import ReadImage
+from .kinds import inference_config
+from .results import run_over_images, write_json
 
 __all__ = ['DeCLIPDetInferencer']
 
@@ -70,21 +58,14 @@ class DeCLIPDetInferencer(DetInferencer):
         self,
         model: str | Config,
         weights: str,
-        names: str | Names | None = None,
+        names: Source | None = None,
         base: Sequence[str] | None = None,
         device: str | None = None,
         show_progress: bool = True,
     ) -> None:
         if names is not None:  # refused before weights are read
-            names = parse_names(names)
-        cfg = load_config(model) if isinstance(model, str) else model
-        check_kind(cfg, model, ('FViT',))
-        if not (cfg.get('test_dataloader') or {}).get('dataset'):
-            raise OptionError(
-                f'{model if isinstance(model, str) else "the config"} has no '
-                'test_dataloader.dataset, whose pipeline pictures go through; '
-                'take a config of configs/f_vit.'
-            )
+            names = Vocabulary.of(names)
+        cfg = inference_config(model, ('FViT',), 'configs/f_vit')
         if cfg.get('visualizer') is None:
             cfg.visualizer = dict(type='DetLocalVisualizer')
         # whatever another inferencer left as default
@@ -109,22 +90,22 @@ class DeCLIPDetInferencer(DetInferencer):
 
     def set_names(
         self,
-        names: str | Names,
+        names: Source,
         base: Sequence[str] | None = None,
     ) -> None:
         """Detect these from now on; see the constructor."""
-        texts = parse_names(names)
-        if base is None:
-            known = self._trained_with.get('base_classes')
-            base = known and [n for n in texts if n in set(known)]
-        self.model.set_vocabulary(texts, base)
-        self.model.dataset_meta = dict(classes=tuple(texts), palette='random')
+        asked = Vocabulary.of(names, base=base)
+        known = set(self._trained_with.get('base_classes') or ())
+        if asked.base is None and known:
+            base = [name for name in asked.classes if name in known]
+        self.model.set_vocabulary(asked, base=base)
+        self.model.dataset_meta = dict(classes=asked.classes, palette='random')
         self.visualizer.dataset_meta = self.model.dataset_meta
 
     def __call__(
         self,
         inputs: Any,
-        names: str | Names | None = None,
+        names: Source | None = None,
         batch_size: int = 1,
         out_dir: str = '',
         no_save_vis: bool = False,
@@ -169,53 +150,48 @@ class DeCLIPDetInferencer(DetInferencer):
             raise ValueError(
                 f'pred_score_thr is a score from 0 to 1, got {pred_score_thr}.'
             )
-        check_max_side(max_side)
-        sources = find_images(inputs)
-        if out_dir:
-            writable_folder(out_dir)
         draw = return_vis or bool(out_dir and not no_save_vis)
         if draw:
             warn_of_missing_glyphs(self.model.names)
         options.update(return_vis=draw, pred_score_thr=pred_score_thr)
-        found: dict[str, list] = dict(predictions=[], visualization=[])
-        bar = ProgressBar(len(sources)) if self._progress else None
-        head = dict(
-            classes=list(self.model.names), pred_score_thr=pred_score_thr
-        )
-        paths = [path_of(source) for source in sources]
-        with (
-            DefaultScope.overwrite_default_scope('mmdet'),
-            ResultsFile(out_dir or None, head, paths) as results,
-        ):
-            pictures = self._usable(
-                read_images(sources, max_side, results.fail), results.fail
-            )
-            for batch in in_batches(pictures, batch_size):
-                predictions, painted = self._detect(batch, options)
-                for i, (picture, own) in enumerate(zip(batch, predictions)):
-                    image = painted[i] if draw else None
-                    if out_dir and not no_save_vis:
-                        _write_picture(out_dir, picture.name, image)
-                    entry = dict(name=picture.name, path=picture.source)
-                    if isinstance(own, dict):
-                        if out_dir and not no_save_pred:
-                            file = f'{picture.name}.json'
-                            write_json(Path(out_dir) / 'preds' / file, own)
-                        scores = own['scores']
-                        entry['objects'] = sum(
-                            score >= pred_score_thr for score in scores
-                        )
-                        own = dict(own, name=picture.name, path=picture.source)
-                    results.add(picture.source or picture.name, entry)
-                    found['predictions'].append(own)
-                    if return_vis:
-                        found['visualization'].append(image)
-                    if bar is not None:
-                        bar.update()
-        results.check()
-        return dict(found, failed=results.failed)
+        painted: list[np.ndarray] = []
 
-    def _detect(self, pictures: Sequence[ReadImage], options: dict) -> tuple:
+        def detect(batch: list[ReadImage]) -> Iterator[tuple[dict, Any]]:
+            found = self._detect(batch, options)
+            images = found['visualization'] or [None] * len(batch)
+            for picture, own, image in zip(
+                batch, found['predictions'], images
+            ):
+                if out_dir and not no_save_vis:
+                    _write_picture(out_dir, picture.name, image)
+                if return_vis:
+                    painted.append(image)
+                entry = about = dict(name=picture.name, path=picture.source)
+                if isinstance(own, dict):
+                    if out_dir and not no_save_pred:
+                        file = f'{picture.name}.json'
+                        write_json(Path(out_dir) / 'preds' / file, own)
+                    sure = sum(s >= pred_score_thr for s in own['scores'])
+                    entry, own = dict(about, objects=sure), {**own, **about}
+                yield entry, own
+
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            found = run_over_images(
+                inputs,
+                detect,
+                dict(
+                    classes=list(self.model.names),
+                    pred_score_thr=pred_score_thr,
+                ),
+                out_dir,
+                batch_size=batch_size,
+                max_side=max_side,
+                usable=self._usable,
+                progress=self._progress,
+            )
+        return dict(found, visualization=painted)
+
+    def _detect(self, pictures: Sequence[ReadImage], options: dict) -> dict:
         """Predictions and painted pictures of a batch."""
         found = super().__call__(
             # mmcv's order: the preprocessor of the model turns it back
@@ -224,12 +200,11 @@ class DeCLIPDetInferencer(DetInferencer):
             no_save_pred=True,
             **options,
         )
-        for prediction in found['predictions']:
-            if isinstance(prediction, dict):
-                prediction['names'] = [
-                    self.model.names[i] for i in prediction['labels']
-                ]
-        return found['predictions'], found['visualization']
+        names = self.model.names
+        for own in found['predictions']:
+            if isinstance(own, dict):
+                own['names'] = [names[i] for i in own['labels']]
+        return found
 
     def _usable(self, pictures: Any, fail: Any) -> Any:
         """Pictures that the detector can take; the others are named."""
@@ -237,8 +212,8 @@ class DeCLIPDetInferencer(DetInferencer):
             height, width = picture.image.shape[:2]
             problem = self._problem(height, width)
             if problem:
-                path = picture.source or picture.name
-                fail(path, f'{path} is {height} x {width} pixels: {problem}')
+                why = f'{picture.path} is {height} x {width} pixels: {problem}'
+                fail(picture.path, why)
             else:
                 yield picture
 
@@ -248,12 +223,10 @@ class DeCLIPDetInferencer(DetInferencer):
             scale = getattr(step, 'scale', None)
             if scale is None or not getattr(step, 'keep_ratio', False):
                 continue
-            size = mmcv.rescale_size((width, height), tuple(scale))
-            if min(size) < 1:
+            if min(mmcv.rescale_size((width, height), tuple(scale))) < 1:
                 return (
                     f'scaled to fit {scale[0]} x {scale[1]} nothing is left '
-                    'of its short side. Cut it into pieces that are less '
-                    'long.'
+                    'of its short side. Cut it into less long pieces.'
                 )
         head = self.model.roi_head
         count = head.test_cfg.max_per_img * height * width
@@ -276,25 +249,22 @@ class DeCLIPDetInferencer(DetInferencer):
             options: See mmdet.
         """
         threshold = options.get('pred_score_thr', 0.3)
-        drawn = [
-            bounded_sample(image[..., ::-1], pred, threshold)
-            for image, pred in zip(inputs, preds)
-        ]
-        # a dollar sign is a letter
-        plain = {'text.parse_math': False}
+        images, preds = zip(
+            *(
+                bounded_sample(image[..., ::-1], pred, threshold)
+                for image, pred in zip(inputs, preds)
+            )
+        )
         families = families_for(self.visualizer.dataset_meta['classes'])
         with (
-            matplotlib.rc_context(plain),
+            # a dollar sign is a letter
+            matplotlib.rc_context({'text.parse_math': False}),
             _fonts(self.visualizer, families),
             warnings.catch_warnings(),
         ):
             # of letters that no font has; we have warned of the names
             warnings.filterwarnings('ignore', message='Glyph .* missing')
-            return super().visualize(
-                [image for image, _ in drawn],
-                [pred for _, pred in drawn],
-                **options,
-            )
+            return super().visualize(images, preds, **options)
 
     def _init_pipeline(self, cfg: Config) -> Compose:
         """mmdet's looks for mmcv's loader, to put its own in the place."""
@@ -318,7 +288,7 @@ class DeCLIPDetInferencer(DetInferencer):
         self, model: nn.Module, checkpoint: None, cfg: Config
     ) -> None:
         """mmdet's would build the data set to ask for its colours."""
-        found = fill_model(model, self._weights, 'backbone')
+        found = fill_model(model, self._weights)
         meta = found.get('dataset_meta') or {}
         model.dataset_meta = {k.lower(): v for k, v in meta.items()}
 

@@ -19,32 +19,20 @@ def check_device(name: str | torch.device | None) -> str:
     """
     if name is None:
         return 'cuda' if torch.cuda.is_available() else 'cpu'
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError) as error:
-        raise OptionError(
-            f'device {name!r} is none that torch knows; here there are '
-            f'{_there()}.'
-        ) from error
-    if device.type == 'cuda':
-        count = torch.cuda.device_count()
-        if (device.index or 0) >= count:
-            raise OptionError(
-                f'device {name!r}: torch sees {count} CUDA devices; here '
-                f'there are {_there()}.'
-            )
-    elif device.type != 'cpu':
-        try:
-            torch.empty(1, device=device)
-        # each kind of device fails in its own way
-        except Exception as error:
-            raise OptionError(
-                f'device {name!r} cannot be used here '
-                f'({" ".join(str(error).split())[:80]}); there are {_there()}.'
-            ) from error
-    return str(device)
-
-
-def _there() -> str:
     count = torch.cuda.device_count()
-    return ', '.join(['cpu', *(f'cuda:{i}' for i in range(count))])
+    try:
+        device, problem = torch.device(name), None
+        if device.type == 'cuda' and (device.index or 0) >= count:
+            problem = f'is not here: torch sees {count} CUDA devices'
+        elif device.type != 'cuda':
+            torch.empty(1, device=device)
+    # each kind of device fails in its own way, and so does a wrong name
+    except Exception as error:
+        why = ' '.join(str(error).split())[:80]
+        problem = f'cannot be used here ({why})'
+    if problem:
+        there = ', '.join(['cpu', *(f'cuda:{i}' for i in range(count))])
+        raise OptionError(
+            f'device {name!r} {problem}; here there are {there}.'
+        )
+    return str(device)

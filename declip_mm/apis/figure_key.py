@@ -28,7 +28,8 @@ def figure_key(cfg: Config) -> str:
         Hexadecimal digits.
     """
     parts = {k: v for k, v in cfg.to_dict().items() if k != 'work_dir'}
-    root = Path(_data_root(parts.get('test_dataloader')))
+    loader = parts.get('test_dataloader') or {}
+    root = Path((loader.get('dataset') or {}).get('data_root') or '')
     told = [json.dumps(parts, sort_keys=True, default=str)]
     for text in sorted(set(_strings(parts))):
         for path in _files(text, root):
@@ -37,20 +38,12 @@ def figure_key(cfg: Config) -> str:
     return hashlib.sha256('\n'.join(told).encode()).hexdigest()
 
 
-def _data_root(loader: Any) -> str:
-    return ((loader or {}).get('dataset') or {}).get('data_root') or ''
-
-
 def _strings(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        node = node.values()
-    elif isinstance(node, str):
+    if isinstance(node, str):
         yield node
-        return
-    elif not isinstance(node, (list, tuple)):
-        return
-    for value in node:
-        yield from _strings(value)
+    elif isinstance(node, (dict, list, tuple)):
+        for value in node.values() if isinstance(node, dict) else node:
+            yield from _strings(value)
 
 
 def _files(text: str, root: Path) -> list[Path]:

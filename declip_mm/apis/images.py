@@ -1,8 +1,9 @@
 """Pictures as people give them: files, folders, patterns, arrays."""
 
 import glob
-import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,9 +18,7 @@ __all__ = [
     'check_max_side',
     'find_images',
     'in_batches',
-    'path_of',
     'read_images',
-    'tell_failed',
 ]
 
 
@@ -36,6 +35,11 @@ class ReadImage(NamedTuple):
     source: str | None
     image: np.ndarray
 
+    @property
+    def path(self) -> str:
+        """How it is called in messages: its file, or its name."""
+        return self.source or self.name
+
 
 def find_images(inputs: Any) -> list[tuple[str, Any]]:
     """(name, file or array) of each picture; what a folder has is sorted.
@@ -51,15 +55,15 @@ def find_images(inputs: Any) -> list[tuple[str, Any]]:
     found: list[Any] = []
     for one in inputs:
         found += [one] if isinstance(one, np.ndarray) else _files(str(one))
-    used: dict[str, int] = {}
+    used: Counter = Counter()
     named = []
     for number, one in enumerate(found):
         array = isinstance(one, np.ndarray)
         stem = f'array_{number}' if array else Path(one).stem
         # a.jpg and a.png, or two folders' a.jpg, get files of their own
-        while (count := used.get(stem, 0)) > 0:
-            used[stem] = count + 1
-            stem = f'{stem}_{count + 1}'
+        while stem in used:
+            used[stem] += 1
+            stem = f'{stem}_{used[stem]}'
         used[stem] = 1
         named.append((stem, one))
     return named
@@ -82,12 +86,6 @@ def _files(path: str) -> list[str]:
             f'that finds any ({" ".join(IMAGE_SUFFIXES)}).'
         )
     return found
-
-
-def path_of(source: tuple[str, Any]) -> str:
-    """How a source is called in messages: its file, or its name."""
-    name, one = source
-    return name if isinstance(one, np.ndarray) else str(one)
 
 
 def check_max_side(max_side: int | None) -> None:
@@ -116,15 +114,10 @@ def read_images(
         UnreadableImage: Names the file.
         ValueError: An array is no picture.
     """
-    for source in sources:
-        name, one = source
+    for name, one in sources:
         array = isinstance(one, np.ndarray)
-        if array and (
-            one.ndim != 3
-            or one.shape[2] != 3
-            or one.dtype != np.uint8
-            or not one.size
-        ):
+        is_picture = array and one.ndim == 3 and one.shape[2] == 3
+        if array and not (is_picture and one.dtype == np.uint8 and one.size):
             raise ValueError(
                 f'an array must be (H, W, 3) uint8 BGR, got {one.shape} of '
                 f'{one.dtype}.'
@@ -134,7 +127,7 @@ def read_images(
         except UnreadableImage as error:
             if failed is None:
                 raise
-            failed(path_of(source), str(error))
+            failed(one, str(error))
             continue
         image = _bounded(image, max_side)
         yield ReadImage(name, None if array else str(one), image)
@@ -144,14 +137,13 @@ def _bounded(
     image: np.ndarray | Image.Image, max_side: int | None
 ) -> np.ndarray:
     """(H, W, 3) with no side longer than ``max_side``."""
-    if isinstance(image, np.ndarray):
-        if max_side is None or max(image.shape[:2]) <= max_side:
-            return np.ascontiguousarray(image)
-        image = Image.fromarray(np.ascontiguousarray(image))
-    if max_side is not None and max(image.size) > max_side:
-        factor = max_side / max(image.size)
-        size = [max(1, round(side * factor)) for side in image.size]
-        image = image.resize(size, Image.Resampling.BOX)
+    pixels = np.ascontiguousarray(image)
+    height, width = pixels.shape[:2]
+    if max_side is None or max(height, width) <= max_side:
+        return pixels
+    factor = max_side / max(height, width)
+    size = [max(1, round(side * factor)) for side in (width, height)]
+    image = Image.fromarray(pixels).resize(size, Image.Resampling.BOX)
     return np.asarray(image)
 
 
@@ -159,32 +151,5 @@ def in_batches(pictures: Iterator[ReadImage], size: int) -> Iterator[list]:
     """Lists of ``size`` pictures, the last perhaps shorter."""
     if size < 1:
         raise ValueError(f'batch_size must be 1 or more, got {size}.')
-    batch: list[ReadImage] = []
-    for picture in pictures:
-        batch.append(picture)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+    while batch := list(islice(pictures, size)):
         yield batch
-
-
-def tell_failed(tool: str, found: dict) -> int:
-    """The last line of a demo; its exit code.
-
-    Args:
-        tool: Name of the script.
-        found: What an inferencer returned.
-    """
-    failed = found['failed']
-    if not failed:
-        return 0
-    names = ', '.join(one['path'] for one in failed[:8])
-    more = f' and {len(failed) - 8} more' if len(failed) > 8 else ''
-    total = len(failed) + len(found['predictions'])
-    print(
-        f'{tool}: {len(failed)} of {total} pictures could not be used: '
-        f'{names}{more}; results.json says why.',
-        file=sys.stderr,
-    )
-    return 1

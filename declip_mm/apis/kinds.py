@@ -5,9 +5,10 @@ from typing import Any
 
 from mmengine.config import Config
 
+from .launch import load_config
 from .options import OptionError
 
-__all__ = ['check_kind', 'model_type']
+__all__ = ['check_kind', 'inference_config', 'model_type']
 
 #: What takes the model of a config.
 _TAKEN_BY = {
@@ -23,10 +24,7 @@ def model_type(cfg: Config) -> str | None:
     """Name of the class that a config builds; None if it builds nothing."""
     model: Any = cfg.get('model')
     kind = model.get('type') if isinstance(model, dict) else None
-    return (
-        getattr(kind, '__name__', kind)
-        and str(getattr(kind, '__name__', kind)).split('.')[-1]
-    )
+    return kind and str(getattr(kind, '__name__', kind)).split('.')[-1]
 
 
 def check_kind(cfg: Config, source: Any, allowed: Sequence[str]) -> None:
@@ -50,3 +48,28 @@ def check_kind(cfg: Config, source: Any, allowed: Sequence[str]) -> None:
         f'{name} {what}; here a config of {" or ".join(allowed)} is '
         f'wanted.{other}'
     )
+
+
+def inference_config(
+    model: str | Config, allowed: Sequence[str], home: str
+) -> Config:
+    """The config of an inferencer, refused if it cannot be one.
+
+    Args:
+        model: Config, or its file.
+        allowed: Names of model classes.
+        home: Folders with such configs, for the message.
+
+    Raises:
+        OptionError: Of another task, or without a test pipeline.
+    """
+    cfg = load_config(model) if isinstance(model, str) else model
+    check_kind(cfg, model, allowed)
+    data = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    if 'pipeline' not in data:
+        raise OptionError(
+            f'{model if isinstance(model, str) else "the config"} has no '
+            'test_dataloader.dataset.pipeline, which pictures go through; '
+            f'take a config of {home}.'
+        )
+    return cfg

@@ -1,8 +1,10 @@
 """From a config file and a command line to a Runner."""
 
 import gc
+import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,15 +12,20 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.dist import is_main_process
 from mmengine.logging import MessageHub
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..checkpoint import DamagedFileError, check_whole
-from ..engine import PredictionsFile
+from ..checkpoint import DamagedFileError, check_whole, take_whole_only
+from ..deprecation import take_new_names
+from ..engine import PredictionsFile, use_safe_storage
+from ..engine.unwrap import unwrap
 from .command import DEBUG, say_what_is_kept
-from .model_loading import fetch_weights
+from .fetching import fetch_weights
+from .figure_key import figure_key
 from .options import OptionError, check_options
+from .results import write_json
 
 AMP = 'AmpOptimWrapper'
 DDP = 'MMDistributedDataParallel'
@@ -42,18 +49,14 @@ def load_config(
     Raises:
         OptionError: No such file, or an option that the config does not know.
     """
-    if Path(path).is_dir():
-        raise OptionError(
-            f'{path} is a folder; name one of its config files'
-            f'{_beside(Path(path), "*.py")}'
-        )
-    if not Path(path).is_file():
-        raise OptionError(_no_file('config', Path(path), '*.py'))
+    _check_file('config', Path(path), '*.py')
     cfg = _read(path)
+    take_new_names(cfg._cfg_dict)
     if options:
         if not allow_new_options:
             check_options(cfg, options)
         cfg.merge_from_dict(dict(options))
+        take_new_names(cfg._cfg_dict)
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
@@ -75,6 +78,15 @@ def _read(path: str) -> Config:
         ) from error
 
 
+def check_parts(
+    cfg: Config, path: str, wanted: Sequence[str], so: str
+) -> None:
+    """Refuse a config that lacks a part; ``so`` says what to do."""
+    missing = [key for key in wanted if cfg.get(key) is None]
+    if missing:
+        raise OptionError(f'{path} has no {" and no ".join(missing)}, so {so}')
+
+
 def check_checkpoint(path: str, folders: bool = True) -> str:
     """Returns ``path``; a local file has to be whole (``s3://...`` may not).
 
@@ -86,17 +98,9 @@ def check_checkpoint(path: str, folders: bool = True) -> str:
         OptionError: Names the checkpoints that lie beside it, or says that
             it was cut short.
     """
-    if Path(path).is_dir():
-        if not folders:
-            raise OptionError(
-                f'checkpoint {path} is a folder; name one of its files'
-                f'{_beside(Path(path), "*.pth")}'
-            )
+    if '://' in path or (folders and Path(path).is_dir()):
         return path
-    if '://' in path:
-        return path
-    if not Path(path).is_file():
-        raise OptionError(_no_file('checkpoint', Path(path), '*.pth'))
+    _check_file('checkpoint', Path(path), '*.pth')
     try:
         check_whole(path)
     except DamagedFileError as error:
@@ -104,21 +108,21 @@ def check_checkpoint(path: str, folders: bool = True) -> str:
     return path
 
 
-def _no_file(what: str, path: Path, pattern: str) -> str:
-    there = (
-        f'{path.parent}{beside}'
-        if (beside := _beside(path.parent, pattern, ' has '))
-        else f'{path.parent} has no {pattern} either'
-        if path.parent.is_dir()
-        else f'the folder {path.parent} does not exist either'
-    )
-    return f'no {what} file {path}: {there}'
-
-
-def _beside(folder: Path, pattern: str, lead: str = ': ') -> str:
-    """Names of the files in a folder, after ``lead``; '' if there are none."""
-    found = sorted(p.name for p in folder.glob(pattern))[:8]
-    return f'{lead}{", ".join(found)}' if found else ''
+def _check_file(what: str, path: Path, pattern: str) -> None:
+    """Refuse what is no file, naming those that are there."""
+    if path.is_file():
+        return
+    inside = path if path.is_dir() else path.parent
+    there = ', '.join(sorted(p.name for p in inside.glob(pattern))[:8])
+    if path.is_dir():
+        raise OptionError(
+            f'{what} {path} is a folder; name one of its files: '
+            f'{there or f"it has no {pattern}"}'
+        )
+    state = f'has {there}' if there else f'has no {pattern} either'
+    if not inside.is_dir():
+        inside, state = f'the folder {inside}', 'does not exist either'
+    raise OptionError(f'no {what} file {path}: {inside} {state}')
 
 
 def accelerator_available() -> bool:
@@ -247,12 +251,26 @@ def build_runner(cfg: Config, filled: bool = False) -> Runner:
 
     Args:
         cfg: Published weights that its model names are fetched first.
-        filled: A checkpoint fills what trains, so its own are not needed.
+        filled: A checkpoint fills what trains, so its own are not needed;
+            a whole model takes no other than its own, and all of it.
     """
     fetch_weights(cfg.get('model'), filled)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    runner = Runner.from_cfg(cfg)
+    if filled:
+        take_whole_only(unwrap(runner))
+    return runner
+
+
+def loaded_runner(cfg: Config, checkpoint: str) -> Runner:
+    """The Runner of a test config, its model filled from plain weights."""
+    cfg.load_from = check_checkpoint(checkpoint)
+    switch_amp(cfg, False)
+    use_safe_storage()
+    runner = build_runner(cfg, filled=True)
+    runner.load_or_resume()
+    return runner
 
 
 def run_test(cfg: Config) -> dict[str, float]:
@@ -273,6 +291,37 @@ def run_test(cfg: Config) -> dict[str, float]:
             'free some space, or write elsewhere, and test again'
         )
     return metrics
+
+
+def measure_or_keep(
+    cfg: Config, path: Path, launcher: str = 'none', **note: Any
+) -> dict[str, Any]:
+    """The figures of a test config; those of an earlier run where they hold.
+
+    Args:
+        cfg: Test config.
+        path: Json file of its figures, kept from run to run. Those that lack
+            damaged pictures are not: a mended one is measured anew.
+        launcher: See :func:`init_distributed`.
+        note: What else the file is to say.
+
+    Returns:
+        ``metrics``, ``seconds``, ``key`` (:func:`figure_key`), and ``kept``
+        where they are an earlier run's.
+    """
+    key = figure_key(cfg)
+    if path.is_file():
+        found = json.loads(path.read_text('utf-8'))
+        if found.get('key') == key:
+            return dict(found, kept=True)
+    start = time.time()
+    init_distributed(cfg, launcher)
+    metrics = {name: float(value) for name, value in run_test(cfg).items()}
+    seconds = time.time() - start
+    found = dict(note, key=key, metrics=metrics, seconds=seconds)
+    if is_main_process() and not left_out_of_test():
+        write_json(path, found)
+    return found
 
 
 def left_out_of_test() -> list[str]:

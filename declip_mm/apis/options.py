@@ -1,4 +1,4 @@
-"""Refuses ``--cfg-options`` that no part of the program would ever read.
+"""The options of command lines: shared ones, and what --cfg-options may name.
 
 mmengine merges any key into a config: ``randomnes.seed=3`` trains with the old
 seed and says nothing. A new key is let through only
@@ -7,48 +7,207 @@ it does not know), in the few plain dicts that mmengine unpacks into a call, or
 as an argument of the Runner.
 """
 
+import argparse
 import difflib
 import inspect
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from ..checkpoint import TRUST
+
 # plain dicts whose keys mmengine passes on to a call as keyword arguments
-CHECKED_LATER = frozenset(
-    {
-        'auto_scale_lr',
-        'optim_wrapper',
-        'randomness',
-        'test_cfg',
-        'test_dataloader',
-        'train_cfg',
-        'train_dataloader',
-        'val_cfg',
-        'val_dataloader',
-    }
-)
+CHECKED_LATER = {'auto_scale_lr', 'optim_wrapper', 'randomness'} | {
+    f'{part}_{what}'
+    for part in ('train', 'val', 'test')
+    for what in ('cfg', 'dataloader')
+}
 RUNNER_ARGUMENTS = frozenset(inspect.signature(Runner).parameters)
 # read from the config by mmengine, though no argument of the Runner
 READ_BY_RUNNER = frozenset(
-    {
-        'activation_checkpointing',
-        'auto_scale_lr',
-        'compile',
-        'efficient_conv_bn_eval',
-        'find_unused_parameters',
-        'model_wrapper_cfg',
-        'runner_type',
-        'sync_bn',
-        'tta_model',
-        'tta_pipeline',
-    }
+    'activation_checkpointing auto_scale_lr compile efficient_conv_bn_eval '
+    'find_unused_parameters model_wrapper_cfg runner_type sync_bn tta_model '
+    'tta_pipeline'.split()
 )
 
 
 class OptionError(ValueError):
     """A config, option or file that the command line cannot use."""
+
+
+class ConfigOptions(DictAction):
+    """mmengine's action, with a usage message instead of a traceback."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        bad = [v for v in values if not v.partition('=')[1] or v[0] == '=']
+        if bad:
+            raise argparse.ArgumentError(
+                self, f'got {", ".join(bad)}; wanted is KEY=VALUE'
+            )
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        # of brackets that do not match
+        except (AssertionError, ValueError) as error:
+            raise argparse.ArgumentError(self, str(error)) from error
+
+
+def at_least(low: float, kind: type = int) -> Callable[[str], Any]:
+    """A ``type`` for numbers of a command line that have a lower bound."""
+
+    def read(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not value >= low:  # NaN is not
+            what = 'whole number' if kind is int else 'number'
+            raise argparse.ArgumentTypeError(
+                f'got {text}; allowed is a {what} of {low} or more'
+            )
+        return value
+
+    return read
+
+
+def check_share(option: str, value: float | None, what: str) -> None:
+    """Refuse what is not from 0 to 1; None is an option that is not given.
+
+    Raises:
+        OptionError: Names the option, and ``what`` it is to be.
+    """
+    if value is not None and not 0 <= value <= 1:
+        raise OptionError(
+            f'--{option} {value} is no {what}: allowed are 0 to 1'
+        )
+
+
+def scale(text: str) -> float | str:
+    """A ``type`` for the scale of attention: a number, or ``rsqrt``."""
+    return text if text == 'rsqrt' else float(text)
+
+
+#: What means the same in every tool, as ``add_argument`` takes it.
+SHARED: dict[str, dict] = {
+    'config': dict(help='config file'),
+    'checkpoints': dict(
+        nargs='+',
+        metavar='[LABEL=]WEIGHTS|none|original',
+        help="none: the config's own; original: these, plain CLIP",
+    ),
+    'images': dict(nargs='+', help='pictures, folders or patterns'),
+    '--allow-new-options': dict(
+        action='store_true',
+        help='let --cfg-options add keys that the config does not have',
+    ),
+    '--background': dict(
+        default='auto',
+        help="texts of a class background, 'stuff' (26 words), 'none', or "
+        "'auto': 'stuff' for a single name",
+    ),
+    '--cfg-options': dict(
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='change the config: a.b=1 c="[1,2]" d="[(a,b),(c,d)]"',
+    ),
+    '--config-of': dict(
+        action='append',
+        default=[],
+        metavar='LABEL=CONFIG',
+        help='another config for one line (may be given several times)',
+    ),
+    '--device': dict(help='cuda:0, cpu ...'),
+    '--license': dict(help='of the weights, recorded'),
+    '--limit': dict(type=at_least(1), help='only the first pictures'),
+    '--max-side': dict(
+        type=int,
+        help='scale pictures with a longer side down to it (default: never)',
+    ),
+    '--scale': dict(type=scale, help="a number or 'rsqrt'"),
+    '--threshold': dict(
+        type=float, help='least probability of a class, 0 to 1'
+    ),
+    '--trust-pickle': dict(
+        metavar=TRUST,
+        help='run code in the file; only for files of people you trust',
+    ),
+}
+_OLD_FLAGS = {'--license': '--licence'}
+
+
+def tool_parser(doc: str | None, **options: Any) -> argparse.ArgumentParser:
+    """A parser whose ``--help`` shows a docstring as it is written."""
+    options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
+    return argparse.ArgumentParser(description=doc, **options)
+
+
+def add_shared(
+    parser: argparse.ArgumentParser, *names: str, **changes: Any
+) -> None:
+    """Add some of :data:`SHARED`; ``changes`` go before what it says."""
+    for name in names:
+        flags = filter(None, (name, _OLD_FLAGS.get(name)))
+        parser.add_argument(*flags, **{**SHARED[name], **changes})
+
+
+def runner_parser(doc: str | None, written: str) -> argparse.ArgumentParser:
+    """What training and testing share; their own arguments are to come.
+
+    Args:
+        doc: Docstring of the tool.
+        written: What the work directory gets, for the help.
+    """
+    parser = tool_parser(doc)
+    add_shared(
+        parser,
+        'config',
+        '--cfg-options',
+        '--allow-new-options',
+        '--trust-pickle',
+    )
+    parser.add_argument(
+        '--work-dir',
+        help=f'where {written} go (default: what the config says, then '
+        'work_dirs/<name of the config>)',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes (torchrun: pytorch)',
+    )
+    # torch.distributed.launch passes the second spelling since torch 2.0
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser
+
+
+def parse(
+    parser: argparse.ArgumentParser, args: Sequence[str] | None
+) -> argparse.Namespace:
+    """Parse, and hand the local rank to mmengine, which reads a variable."""
+    parsed = parser.parse_args(args)
+    if parsed.trust_pickle not in (None, TRUST):
+        parser.error(
+            f'--trust-pickle {parsed.trust_pickle}: write --trust-pickle '
+            f'{TRUST} to let code in checkpoints run'
+        )
+    os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
+    return parsed
+
+
+def did_you_mean(key: str, known: Iterable[str]) -> str:
+    """How a sentence on an unknown key ends."""
+    close = difflib.get_close_matches(key, sorted(known), n=1)
+    return f'; did you mean {close[0]!r}?' if close else '.'
 
 
 def check_options(cfg: Config | Mapping, options: Mapping[str, Any]) -> None:
@@ -104,11 +263,10 @@ def _check_new_key(
         allowed = 'type' in parent or '.'.join(path) in CHECKED_LATER
     if allowed:
         return
-    close = difflib.get_close_matches(key, sorted(known), n=1)
-    hint = f'; did you mean {close[0]!r}?' if close else '.'
-    where = f'{".".join(path)!r}' if path else 'the config'
+    where = repr('.'.join(path)) if path else 'the config'
     raise OptionError(
-        f'--cfg-options {option}: {where} has no {key!r}{hint} '
-        f'It has: {", ".join(sorted(map(str, parent)))}. To add a key all '
-        'the same, pass --allow-new-options'
+        f'--cfg-options {option}: {where} has no {key!r}'
+        f'{did_you_mean(key, known)} It has: '
+        f'{", ".join(sorted(map(str, parent)))}. To add a key all the same, '
+        'pass --allow-new-options'
     )

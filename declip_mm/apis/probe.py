@@ -11,6 +11,7 @@ the training was. For a CLIP that was never distilled the answer means nothing.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from torch import Tensor
 from ..datasets.decoding import read_image
 from ..datasets.views import SquareView, boxes_in_square, crop_views
 from ..models import DeCLIPViT
+from ..models.pixels import match_pixels, normalise
 from ..models.regions import box_features
 
 __all__ = ['Candidate', 'Verdict', 'judge', 'probe']
@@ -73,38 +75,32 @@ class Verdict(NamedTuple):
         return self.gap > 3 * self.error
 
     def __str__(self) -> str:
-        ours, theirs = (
-            f'{getattr(c, self.by):.4g}'
-            if self.by == 'scale'
-            else getattr(c, self.by)
-            for c in (self.best, self.second)
-        )
+        ours, theirs = (getattr(c, self.by) for c in (self.best, self.second))
+        if self.by == 'scale':
+            ours, theirs = f'{ours:.4g}', f'{theirs:.4g}'
         said = f'{self.by}: gap {self.gap:.4f}, standard error '
-        said += f'{self.error:.4f}: '
+        said += f'{self.error:.4f}: {ours} '
         if self.certain:
-            return f'{said}{ours} fits, {theirs} does not'
-        return f'{said}{ours} and {theirs} cannot be told apart'
+            return f'{said}fits, {theirs} does not'
+        return f'{said}and {theirs} cannot be told apart'
 
 
 def _normalised(image: Tensor, model: DeCLIPViT) -> Tensor:
     mean, std = (
-        torch.tensor(v).view(3, 1, 1)
-        for v in (model.pixel_mean, model.pixel_std)
+        torch.tensor(match_pixels(name, None, model))[:, None, None]
+        for name in ('mean', 'std')
     )
-    return (image.float() / 255 - mean) / std
+    return normalise(image, mean, std)
 
 
 def _cells(height: int, width: int) -> np.ndarray:
     """(K, 4) x0 y0 x1 y1 in whole pixels."""
-    xs = np.linspace(0, width, GRID + 1).round().astype(int)
-    ys = np.linspace(0, height, GRID + 1).round().astype(int)
-    return np.array(
-        [
-            (xs[j], ys[i], xs[j + 1], ys[i + 1])
-            for i in range(GRID)
-            for j in range(GRID)
-        ]
+    xs, ys = (
+        np.linspace(0, side, GRID + 1).round().astype(int)
+        for side in (width, height)
     )
+    corners = product(zip(ys, ys[1:]), zip(xs, xs[1:]))
+    return np.array([(x0, y0, x1, y1) for (y0, y1), (x0, x1) in corners])
 
 
 @torch.no_grad()
@@ -143,16 +139,15 @@ def probe(
         target = F.normalize(model.forward_image(_normalised(crops, model)))
         boxes, _ = boxes_in_square(cells, image.height, image.width, side)
         square = _normalised(view(image), model)[None]
-        for affinity in affinities:
-            for scale in scales:
-                block = type(model.last_block)(
-                    tower, affinity, scale, None, None, 'decoupled'
-                )
-                model.last_block = block
-                content = model.forward_dense(square).content
-                found = F.normalize(box_features(content, [boxes]))
-                pair = cosines.setdefault((affinity, block.scale), [])
-                pair.append(_agreement(found, target))
+        for affinity, scale in product(affinities, scales):
+            block = type(model.last_block)(
+                tower, affinity, scale, None, None, 'decoupled'
+            )
+            model.last_block = block
+            content = model.forward_dense(square).content
+            found = F.normalize(box_features(content, [boxes]))
+            pair = cosines.setdefault((affinity, block.scale), [])
+            pair.append(_agreement(found, target))
     candidates = [
         Candidate(*key, *torch.tensor(values).unbind(1))
         for key, values in cosines.items()

@@ -4,19 +4,38 @@ import errno
 import json
 import logging
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
+from tqdm import tqdm
 
 from ..checkpoint import atomically
 from ..datasets.decoding import UnreadableImage
 from .command import was_stopped
+from .devices import check_device
+from .images import (
+    ReadImage,
+    check_max_side,
+    find_images,
+    in_batches,
+    read_images,
+)
 
-__all__ = ['ResultsFile', 'writable_file', 'writable_folder', 'write_json']
+__all__ = [
+    'ResultsFile',
+    'check_image_run',
+    'run_over_images',
+    'tell_failed',
+    'writable_file',
+    'writable_folder',
+    'write_json',
+    'write_text',
+]
 
 
 def writable_folder(path: str | Path) -> Path:
@@ -52,10 +71,15 @@ def writable_file(path: str | Path) -> Path:
     return path
 
 
-def write_json(path: str | Path, content: Any, indent: int = 1) -> None:
-    """Write json, whole or not at all."""
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text and the end of its last line, whole or not at all."""
     with atomically(path) as part:
-        part.write_text(json.dumps(content, indent=indent) + '\n', 'utf-8')
+        part.write_text(text + '\n', 'utf-8')
+
+
+def write_json(path: str | Path, content: Any, indent: int | None = 1) -> None:
+    """Write json, whole or not at all."""
+    write_text(path, json.dumps(content, indent=indent))
 
 
 class ResultsFile:
@@ -116,13 +140,8 @@ class ResultsFile:
         """Bring the file up to date."""
         if self.path is None:
             return
-        content = dict(
-            **self.head,
-            pictures=self.pictures,
-            failed=self.failed,
-            left=list(self._left),
-        )
-        write_json(self.path, content)
+        found = dict(pictures=self.pictures, failed=self.failed)
+        write_json(self.path, {**self.head, **found, 'left': [*self._left]})
         self._written = time.monotonic()
 
     def __enter__(self) -> 'ResultsFile':
@@ -144,3 +163,86 @@ class ResultsFile:
                 f'{len(self.pictures)} pictures are done {where}; not done: '
                 f'{", ".join(names[:5]) or "none"}{more}.'
             )
+
+
+def check_image_run(
+    inputs: Any, out: str, device: str | None, max_side: int | None
+) -> None:
+    """Refuse what :func:`run_over_images` would, before a model is loaded."""
+    check_device(device)
+    check_max_side(max_side)
+    find_images(inputs)
+    writable_folder(out)
+
+
+def run_over_images(
+    inputs: Any,
+    predict: Callable[[list[ReadImage]], Iterable[tuple[dict, Any]]],
+    head: dict,
+    out_dir: str | Path | None = None,
+    *,
+    batch_size: int = 1,
+    max_side: int | None = None,
+    usable: Callable[..., Iterator[ReadImage]] | None = None,
+    progress: bool = True,
+) -> dict[str, list]:
+    """Predict in pictures; however it ends, ``results.json`` is right.
+
+    Args:
+        inputs: See :func:`~declip_mm.apis.images.find_images`.
+        predict: Batch -> of each picture its entry of ``results.json``, and
+            what is returned of it.
+        head, out_dir: See :class:`ResultsFile`.
+        batch_size: Pictures at a time.
+        max_side: Pictures with a longer side are scaled down to it.
+        usable: (pictures, fail) -> pictures; the others it names with
+            ``fail(path, reason)``.
+        progress: Show a bar.
+
+    Returns:
+        ``predictions`` and ``failed`` (path and reason).
+
+    Raises:
+        UnreadableImage: No picture could be used.
+    """
+    check_max_side(max_side)
+    sources = find_images(inputs)
+    if out_dir:
+        writable_folder(out_dir)
+    paths = [one if isinstance(one, str) else name for name, one in sources]
+    found = []
+    with (
+        ResultsFile(out_dir or None, head, paths) as results,
+        tqdm(total=len(paths), disable=not progress) as bar,
+    ):
+        pictures = read_images(sources, max_side, results.fail)
+        if usable is not None:
+            pictures = usable(pictures, results.fail)
+        for batch in in_batches(pictures, batch_size):
+            for picture, (entry, own) in zip(batch, predict(batch)):
+                results.add(picture.path, entry)
+                found.append(own)
+                bar.update()
+    results.check()
+    return dict(predictions=found, failed=results.failed)
+
+
+def tell_failed(tool: str, found: dict) -> int:
+    """The last line of a demo; its exit code.
+
+    Args:
+        tool: Name of the script.
+        found: What an inferencer returned.
+    """
+    failed = found['failed']
+    if not failed:
+        return 0
+    names = ', '.join(one['path'] for one in failed[:8])
+    more = f' and {len(failed) - 8} more' if len(failed) > 8 else ''
+    total = len(failed) + len(found['predictions'])
+    print(
+        f'{tool}: {len(failed)} of {total} pictures could not be used: '
+        f'{names}{more}; results.json says why.',
+        file=sys.stderr,
+    )
+    return 1

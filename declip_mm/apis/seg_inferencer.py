@@ -1,6 +1,6 @@
 """Pictures and free class names in; class maps and overlays out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -9,29 +9,18 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
-from mmengine.utils import ProgressBar
 from mmseg.registry import MODELS, TRANSFORMS
 
-from ..evaluation.label_files import (
-    smallest_kind,
-)
-from ..segmentation import DenseCLIPSegmentor, build_vocabulary
-from ..segmentation.vocabulary import Source
+from ..checkpoint import fill_model
+from ..evaluation.label_files import smallest_kind
+from ..models.text.vocabulary import Source, Vocabulary
+from ..segmentation import DenseCLIPSegmentor
+from ..segmentation.vocabulary import with_registered
 from ..visualization.fonts import warn_of_missing_glyphs
 from .devices import check_device
-from .images import (
-    ReadImage,
-    check_max_side,
-    find_images,
-    in_batches,
-    path_of,
-    read_images,
-)
-from .kinds import check_kind, model_type
-from .launch import load_config
-from .model_loading import fill_model
-from .options import OptionError
-from .results import ResultsFile, writable_folder
+from .images import ReadImage
+from .kinds import inference_config, model_type
+from .results import run_over_images
 from .segmented import keep_segmented, results_head
 
 __all__ = ['DeCLIPSegInferencer']
@@ -69,13 +58,21 @@ class DeCLIPSegInferencer:
     ) -> None:
         if names is not None:
             # refused before weights are read
-            names = build_vocabulary(names)
-        cfg = load_config(model) if isinstance(model, str) else model
-        check_kind(cfg, model, ('DenseCLIPSegmentor', 'OVCATSegmentor'))
+            Vocabulary.of(with_registered(names))
+        cfg = inference_config(
+            model,
+            ('DenseCLIPSegmentor', 'OVCATSegmentor'),
+            'configs/dense_seg or configs/cat_seg',
+        )
         device = check_device(device)
         with DefaultScope.overwrite_default_scope('mmseg'):
             self.model = _load(cfg, weights).eval().to(device)
-            self._transforms = _transforms(cfg, model)
+            # files are read here, damaged ones named
+            self._transforms = [
+                TRANSFORMS.build(step)
+                for step in cfg.test_dataloader.dataset.pipeline
+                if not step['type'].split('.')[-1].startswith('Load')
+            ]
         self.device, self.show_progress = device, show_progress
         if names is not None:
             self.set_names(names, background)
@@ -89,7 +86,7 @@ class DeCLIPSegInferencer:
 
         Args:
             names: A list, a file, ``'cat,dog'``, the name of a registered
-                data set; see :func:`build_vocabulary`.
+                data set; see :meth:`Vocabulary.of`.
             background: Texts of a class background; ``'stuff'``: 26 words
                 for what is around objects; None: no such class; ``'auto'``:
                 ``'stuff'`` for a single name, which would else have nothing
@@ -152,31 +149,33 @@ class DeCLIPSegInferencer:
             if not 0 <= threshold <= 1:
                 raise ValueError(f'threshold is 0 to 1, got {threshold}.')
             self.model.threshold = float(threshold)
-        check_max_side(max_side)
-        sources = find_images(inputs)
         if out_dir is not None:
-            writable_folder(out_dir)
             warn_of_missing_glyphs(self.classes)  # all of them at once
-        found: dict[str, list] = dict(predictions=[], visualization=[])
-        bar = ProgressBar(len(sources)) if self.show_progress else None
-        paths = [path_of(source) for source in sources]
-        with (
-            # whatever another inferencer left as default
-            DefaultScope.overwrite_default_scope('mmseg'),
-            ResultsFile(out_dir, self._head(), paths) as results,
-        ):
-            pictures = read_images(sources, max_side, results.fail)
-            for batch in in_batches(pictures, batch_size):
-                for picture, labels in zip(batch, self._segment(batch)):
-                    self._keep(found, picture, labels, out_dir, return_vis)
-                    own = found['predictions'][-1]
-                    results.add(picture.source or picture.name, dict(own))
-                    if return_labels:
-                        own['labels'] = labels
-                    if bar is not None:
-                        bar.update()
-        results.check()
-        return dict(found, failed=results.failed)
+        overlays: list[np.ndarray] = []
+        palette = self.model.dataset_meta['palette']
+
+        def segment(batch: list[ReadImage]) -> Iterator[tuple[dict, dict]]:
+            for picture, labels in zip(batch, self._segment(batch)):
+                own, overlay = keep_segmented(
+                    picture, labels, self.classes, palette, out_dir, return_vis
+                )
+                if return_vis:
+                    overlays.append(overlay)
+                more = dict(labels=labels) if return_labels else {}
+                yield own, {**own, **more}
+
+        # whatever another inferencer left as default
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            found = run_over_images(
+                inputs,
+                segment,
+                results_head(self.classes, palette),
+                out_dir,
+                batch_size=batch_size,
+                max_side=max_side,
+                progress=self.show_progress,
+            )
+        return dict(found, visualization=overlays)
 
     def _segment(self, pictures: Sequence[ReadImage]) -> list[np.ndarray]:
         """Class maps (H, W) of some pictures."""
@@ -186,7 +185,7 @@ class DeCLIPSegInferencer:
             item: Any = dict(
                 # mmcv's order: the preprocessor of the model turns it back
                 img=np.ascontiguousarray(picture.image[..., ::-1]),
-                img_path=picture.source or picture.name,
+                img_path=picture.path,
                 ori_shape=size,
                 img_shape=size,
             )
@@ -195,12 +194,8 @@ class DeCLIPSegInferencer:
             items.append(item)
         # mmseg's preprocessor, CAT-Seg's, stacks pictures of one size alone
         mixed = isinstance(self.model, DenseCLIPSegmentor)
-        groups = [
-            [*group]
-            for _, group in groupby(
-                items, lambda item: mixed or item['inputs'].shape
-            )
-        ]
+        by_size = groupby(items, lambda item: mixed or item['inputs'].shape)
+        groups = [[*group] for _, group in by_size]
         del item, items  # large pictures are there often enough
         maps = []
         with torch.no_grad():
@@ -218,31 +213,6 @@ class DeCLIPSegInferencer:
         data.clear()
         return self.model(**ready, mode='predict')
 
-    def _keep(
-        self,
-        found: dict[str, list],
-        picture: ReadImage,
-        labels: np.ndarray,
-        out_dir: str | None,
-        return_vis: bool,
-    ) -> None:
-        """Write and remember what was found in one picture."""
-        own, overlay = keep_segmented(
-            picture,
-            labels,
-            self.classes,
-            self.model.dataset_meta['palette'],
-            out_dir,
-            return_vis,
-        )
-        if return_vis:
-            found['visualization'].append(overlay)
-        found['predictions'].append(own)
-
-    def _head(self) -> dict:
-        meta = self.model.dataset_meta
-        return results_head(meta['classes'], meta['palette'])
-
 
 def _load(cfg: Config, weights: str | None) -> torch.nn.Module:
     """The config's model with weights."""
@@ -258,23 +228,7 @@ def _load(cfg: Config, weights: str | None) -> torch.nn.Module:
         settings['backbone']['pretrained'] = weights
     model = MODELS.build(settings)
     if whole:
-        fill_model(model, weights, 'image_encoder')
+        fill_model(model, weights)
     else:
         model.backbone.init_weights()
     return model
-
-
-def _transforms(cfg: Config, source: str | Config) -> list:
-    """The test pipeline behind the loading of files."""
-    data = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    if 'pipeline' not in data:
-        raise OptionError(
-            f'{source if isinstance(source, str) else "the config"} has no '
-            'test_dataloader.dataset.pipeline, which pictures go through; '
-            'take a config of configs/dense_seg or configs/cat_seg.'
-        )
-    return [
-        TRANSFORMS.build(step)
-        for step in data.pipeline
-        if not step['type'].split('.')[-1].startswith('Load')
-    ]

@@ -10,8 +10,9 @@ from ..checkpoint import atomically
 from ..evaluation.label_files import no_class_label, write_labels
 from ..visualization.overlay import draw_overlay, legend_of
 from .images import ReadImage
+from .results import tell_failed
 
-__all__ = ['keep_segmented', 'results_head']
+__all__ = ['keep_segmented', 'results_head', 'tell_segmented']
 
 
 def results_head(
@@ -68,3 +69,15 @@ def keep_segmented(
         write_labels(str(folder / 'labels' / file), labels)
     found = dict(name=picture.name, path=picture.source, classes=shares)
     return found, overlay if with_overlay else None
+
+
+def tell_segmented(tool: str, found: dict, out: str) -> int:
+    """A line a picture, and where the files are; the tool's exit code."""
+    for own in found['predictions']:
+        shares = [
+            f'{c["name"]} {100 * c["share"]:.0f} %' for c in own['classes']
+        ]
+        more = f' and {len(shares) - 8} more' if len(shares) > 8 else ''
+        print(f'{own["path"]}: {", ".join(shares[:8])}{more}')
+    print(f'overlays, label maps and results.json in {out}')
+    return tell_failed(tool, found)

@@ -1,7 +1,12 @@
 """Layouts, strict loading, fingerprints and conversion of checkpoints."""
 
 from .activation import Told, check_activation, told_activation
-from .consumers import Consumer, consumer_of, refuse_consumer
+from .consumers import (
+    Consumer,
+    consumer_of,
+    refuse_consumer,
+    take_todays_keys,
+)
 from .convert import convert
 from .describe import describe
 from .export import export_backbone, publish
@@ -12,8 +17,15 @@ from .fingerprint import (
     FingerprintError,
     compare_fingerprints,
 )
-from .layouts import CLIPParts, layout_of, read_parts
-from .loading import load_image_tower, load_text_tower
+from .layouts import LAYOUTS, CLIPParts, layout_of, read_parts, write_parts
+from .loading import (
+    check_fit,
+    fill,
+    fill_model,
+    load_image_tower,
+    load_text_tower,
+    take_whole_only,
+)
 from .reader import (
     TRUST,
     DamagedFileError,
@@ -22,7 +34,6 @@ from .reader import (
     read_checkpoint,
     read_content,
 )
-from .writing import LAYOUTS, write_parts
 
 __all__ = [
     'FINGERPRINT_KEY',
@@ -36,12 +47,15 @@ __all__ = [
     'UntrustedFileError',
     'atomically',
     'check_activation',
+    'check_fit',
     'check_whole',
     'compare_fingerprints',
     'consumer_of',
     'convert',
     'describe',
     'export_backbone',
+    'fill',
+    'fill_model',
     'guess_model',
     'layout_of',
     'load_image_tower',
@@ -54,6 +68,8 @@ __all__ = [
     'refuse_consumer',
     'save_atomically',
     'save_weights',
+    'take_todays_keys',
+    'take_whole_only',
     'told_activation',
     'tower_facts',
     'write_parts',

@@ -1,16 +1,29 @@
 """Whole models of ours, told from the keys of their checkpoints."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-__all__ = ['Consumer', 'apart', 'consumer_of', 'refuse_consumer']
+from ..deprecation import say_renamed
+
+__all__ = [
+    'Consumer',
+    'apart',
+    'consumer_of',
+    'refuse_consumer',
+    'take_todays_keys',
+    'under_prefix',
+]
 
 Weights = dict[str, Tensor]
 
 _TRUNK = 'visual.trunk.'
 _TEXT = 'text_encoder.tower.'
+#: What nothing but CAT-Seg has beside a backbone.
+_CAT_SEG = (_TEXT, 'decode_head.cost_embed.')
+#: Where CAT-Seg had its backbone before 0.1.
+_OLD_PLACE = 'image_encoder.'
 
 
 class Consumer(NamedTuple):
@@ -36,10 +49,11 @@ _EXPORT = 'tools/model_converters/export_backbone.py'
 CAT_SEG = Consumer(
     'a CAT-Seg segmentor',
     'configs/cat_seg/*.py',
-    'image_encoder.',
+    'backbone.',
     True,
     'Its image tower was trained together with its text tower and head; '
-    'give the whole file to tools/test.py or demo_seg.py with its config',
+    'give the whole file to tools/test.py or demo_seg.py with its config, or '
+    f'take the tower out on purpose with {_EXPORT}',
 )
 F_VIT = Consumer(
     'an F-ViT detector',
@@ -62,12 +76,55 @@ BACKBONE = Consumer(
 def consumer_of(keys: Iterable[str]) -> Consumer | None:
     """Whose checkpoint has these keys; None if it is none of ours."""
     keys = list(keys)
-    if any(k.startswith(CAT_SEG.prefix + _TRUNK) for k in keys):
-        return CAT_SEG
     if not any(k.startswith(BACKBONE.prefix + _TRUNK) for k in keys):
         return None
+    if any(k.startswith(_CAT_SEG) for k in keys):
+        return CAT_SEG
     heads = any(k.startswith(('roi_head.', 'rpn_head.')) for k in keys)
     return F_VIT if heads else BACKBONE
+
+
+def take_todays_keys(weights: dict[str, Any], prefix: str = '') -> None:
+    """Give the keys of an older checkpoint their present names, in place.
+
+    Args:
+        weights: State dict.
+        prefix: Of the model in it.
+    """
+    old, new = prefix + _OLD_PLACE, prefix + BACKBONE.prefix
+    if not any(k.startswith(old + _TRUNK) for k in weights):
+        return
+    say_renamed('checkpoint', f'{_OLD_PLACE}*', f'{BACKBONE.prefix}*')
+    items = list(weights.items())
+    weights.clear()
+    for key, value in items:
+        inside = key.startswith(old)
+        weights[new + key[len(old) :] if inside else key] = value
+
+
+def under_prefix(weights: Weights, prefix: str, path: str) -> Weights:
+    """What a file has under a prefix, which is stripped.
+
+    Args:
+        weights: Of the file.
+        prefix: With or without the dot at its end; ``''`` takes everything.
+        path: Name of the file, for the message.
+
+    Raises:
+        ValueError: Nothing; says what the keys start with.
+    """
+    prefix = f'{prefix.rstrip(".")}.' if prefix else ''
+    keys = [k for k in weights if k.startswith(prefix)]
+    if not keys and prefix == _OLD_PLACE:  # renamed while it was read
+        say_renamed('prefix', _OLD_PLACE, BACKBONE.prefix)
+        return under_prefix(weights, BACKBONE.prefix, path)
+    if not keys:
+        tops = sorted({k.split('.')[0] for k in weights})
+        raise ValueError(
+            f'{path} has no key under prefix {prefix!r}; its keys start with '
+            f'{", ".join(tops[:8])}. Set prefix to one of them.'
+        )
+    return {k[len(prefix) :]: weights[k] for k in keys}
 
 
 def apart(

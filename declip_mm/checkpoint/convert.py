@@ -14,9 +14,8 @@ from .fingerprint import (
     FingerprintError,
     compare_fingerprints,
 )
-from .layouts import CLIPParts, read_parts
+from .layouts import CLIPParts, read_parts, write_parts
 from .reader import read_checkpoint
-from .writing import write_parts
 
 __all__ = ['convert']
 
@@ -123,7 +122,9 @@ def _activation(
     return Told(given, 'declared')
 
 
-def _wanted(parts: CLIPParts, names: Sequence[str], source: str) -> CLIPParts:
+def _wanted(
+    parts: CLIPParts, names: Sequence[str] | None, source: str
+) -> CLIPParts:
     known = ('visual', 'text')
     if names is None:
         names = [name for name in known if getattr(parts, name)] or known
@@ -146,10 +147,11 @@ def _wanted(parts: CLIPParts, names: Sequence[str], source: str) -> CLIPParts:
             f'{source} has no {" and no ".join(lacking)} tower, only '
             f'{" and ".join(has)}. Convert what there is: parts={tuple(has)}.'
         )
-    dropped = {name: {} for name in known if name not in names}
-    if 'text' in dropped:
-        dropped['scalars'] = {}
-    return parts._replace(beside={}, **dropped)
+    if 'visual' not in names:
+        parts = parts._replace(visual={})
+    if 'text' not in names:
+        parts = parts._replace(text={}, scalars={})
+    return parts._replace(beside={})
 
 
 def _fingerprint(

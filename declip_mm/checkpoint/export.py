@@ -1,8 +1,12 @@
 """What leaves a training checkpoint: its backbone, or all it has learnt."""
 
 import hashlib
+import logging
 from pathlib import Path
 
+from mmengine.logging import print_log
+
+from .consumers import CAT_SEG, consumer_of, under_prefix
 from .files import SUFFIXES, save_weights
 from .fingerprint import FINGERPRINT_KEY
 from .reader import read_checkpoint
@@ -48,17 +52,16 @@ def export_backbone(
     """
     weights, meta = read_checkpoint(checkpoint, trust_pickle)
     fingerprint = _fingerprint(meta, checkpoint)
-    prefix = f'{prefix.rstrip(".")}.' if prefix else ''
-    weights = {
-        f'backbone.{k[len(prefix) :]}': v
-        for k, v in weights.items()
-        if k.startswith(prefix)
-    }
-    if not weights:
-        raise ValueError(
-            f'{checkpoint} has no key under {prefix!r}; name the place of '
-            'the backbone with prefix.'
+    if consumer_of(weights) is CAT_SEG:
+        print_log(
+            f'{checkpoint} is the checkpoint of {CAT_SEG.name}, whose image '
+            'tower was trained together with its text tower: it does not '
+            'understand that of the original CLIP any more.',
+            logger='current',
+            level=logging.WARNING,
         )
+    weights = under_prefix(weights, prefix, checkpoint)
+    weights = {f'backbone.{k}': v for k, v in weights.items()}
     save_weights(weights, out, fingerprint)
     return fingerprint
 

@@ -14,7 +14,7 @@ _POSITION = ('pos_embed', 'positional_embedding')
 _BLOCK = re.compile(r'(?:blocks|resblocks)\.(\d+)\.')
 
 #: (kind, width, blocks, patch, native side) -> open_clip's name.
-_MODELS = {
+_MODELS: dict[tuple[Any, ...], str] = {
     ('eva', 768, 12, 16, 224): 'EVA02-B-16',
     ('eva', 1024, 24, 14, 224): 'EVA02-L-14',
     ('eva', 1024, 24, 14, 336): 'EVA02-L-14-336',

@@ -1,15 +1,190 @@
-"""Strict loading: every weight of a tower from the file, nothing left over."""
+"""The one strict loader: all of a module from a state dict, nothing left over.
+
+Load hooks run first, so that what a module takes apart or calls by another
+name is compared as it will be filled; and nothing is filled unless all is.
+"""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch.nn as nn
+from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from .activation import check_activation
-from .consumers import BACKBONE, refuse_consumer
+from .consumers import (
+    BACKBONE,
+    CAT_SEG,
+    consumer_of,
+    refuse_consumer,
+    under_prefix,
+)
 from .fingerprint import FINGERPRINT_KEY, compare_fingerprints
 from .layouts import read_parts
-from .reader import read_checkpoint
+from .reader import read_checkpoint, weights_and_meta
 
-__all__ = ['check_fit', 'load_image_tower', 'load_text_tower']
+__all__ = [
+    'check_fit',
+    'fill',
+    'fill_model',
+    'load_image_tower',
+    'load_text_tower',
+    'take_whole_only',
+]
+
+_NAME = 'Check the model name against the file.'
+_WHOLE = (
+    "A file with one tower goes into that encoder's pretrained, a released "
+    'one through a tool of tools/model_converters first; the rest has to come '
+    'from a training with this config.'
+)
+
+
+def fill(
+    module: nn.Module,
+    weights: dict[str, Tensor],
+    origin: str,
+    what: str,
+    strange: Sequence[str] = (),
+) -> None:
+    """Fill a module, all of it; arguments and errors of :func:`check_fit`."""
+    module.load_state_dict(check_fit(module, weights, origin, what, strange))
+
+
+def check_fit(
+    module: nn.Module,
+    weights: dict[str, Tensor],
+    origin: str,
+    what: str,
+    strange: Sequence[str] = (),
+    remedy: str = _NAME,
+) -> dict[str, Tensor]:
+    """Refuse weights that do not fill a module exactly.
+
+    Args:
+        module: Its load hooks run; its weights stay as they are.
+        weights: State dict for it; stays as it is, too.
+        origin: File name, for the message.
+        what: ``'image tower'``, say.
+        strange: Further keys of the file, which belong nowhere.
+        remedy: What to do, for the message.
+
+    Returns:
+        The weights as the load hooks leave them.
+
+    Raises:
+        ValueError: Missing, unexpected, misshapen or non-finite, by name.
+    """
+    found = dict(weights)
+    _run_hooks(module, found)
+    expected = module.state_dict()
+    missing = [k for k in expected if k not in found]
+    extra = [k for k in found if k not in expected]
+    misshapen = [
+        f'{k} {tuple(found[k].shape)} against {tuple(expected[k].shape)}'
+        for k in expected
+        if k in found and found[k].shape != expected[k].shape
+    ]
+    if missing or extra or strange or misshapen:
+        raise ValueError(
+            f'{origin} does not fit this {what}. Missing: '
+            f'{_some(_by_part(missing, expected))}. Unexpected: '
+            f'{_some(extra + list(strange))}. Shapes (file against model): '
+            f'{_some(misshapen)}. {remedy}'
+        )
+    bad = [k for k, v in found.items() if not v.isfinite().all()]
+    if bad:
+        raise ValueError(
+            f'{origin} has NaN or infinite weights: {_some(bad)}. The '
+            'training that wrote it went wrong; take an earlier file.'
+        )
+    return found
+
+
+def _run_hooks(
+    module: nn.Module, state: dict[str, Tensor], prefix: str = ''
+) -> None:
+    """What torch does before it copies: each module may change its keys."""
+    for hook in module._load_state_dict_pre_hooks.values():
+        if not _refuses(hook):
+            hook(state, prefix, {}, True, [], [], [])
+    for name, child in module._modules.items():
+        if child is not None:
+            _run_hooks(child, state, f'{prefix}{name}.')
+
+
+def take_whole_only(model: nn.Module) -> None:
+    """Make every way of loading a whole model of ours strict from now on.
+
+    mmengine's runner loads with ``strict=False`` and logs what is left over.
+    A file of the image tower alone would then leave a random text tower or
+    head, which nothing notices that trains on known classes.
+
+    Args:
+        model: A CAT-Seg segmentor or F-ViT detector; of others, whose
+            backbone is all that has to be filled, nothing is asked.
+    """
+    if any(map(_refuses, model._load_state_dict_pre_hooks.values())):
+        return
+    whose = consumer_of(model.state_dict())
+    if whose is not None and whose.whole:
+        model.register_load_state_dict_pre_hook(_refuse_parts)
+
+
+def _refuse_parts(model: nn.Module, state: dict, prefix: str, *_: Any) -> None:
+    own = {
+        k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)
+    }
+    _check_whole(model, own, 'the loaded checkpoint')
+
+
+def _refuses(hook: Any) -> bool:
+    return getattr(hook, 'hook', None) is _refuse_parts
+
+
+def fill_model(model: nn.Module, path: str) -> dict[str, Any]:
+    """Load all of a model of ours from one file.
+
+    mmengine's own loading runs the code in a file that is no plain weights,
+    and leaves what a file lacks random.
+
+    Args:
+        model: Module to fill; its ``backbone`` has a fingerprint.
+        path: Checkpoint of the runner, or a state dict; also ``s3://...``.
+
+    Returns:
+        ``meta`` of the checkpoint; empty if it has none.
+
+    Raises:
+        FingerprintError: Made with another backbone.
+        ValueError: Of another model, damaged, pickled code, or it does not
+            fit.
+    """
+    if '://' in path:
+        content = CheckpointLoader.load_checkpoint(path, 'cpu')
+        weights, meta = weights_and_meta(content, path)
+    else:
+        weights, meta = read_checkpoint(path)
+    theirs = meta.get(FINGERPRINT_KEY) or {}
+    model.load_state_dict(_check_whole(model, weights, path, theirs))
+    model.backbone.file_says = theirs
+    return meta
+
+
+def _check_whole(
+    model: nn.Module,
+    weights: dict,
+    origin: str,
+    fingerprint: dict | None = None,
+) -> dict[str, Tensor]:
+    """:func:`check_fit` of a whole model; another's file is called so."""
+    expected, kind = model.state_dict(), type(model).__name__
+    # of what fits in part, the parts are named below
+    if consumer_of(weights) or not expected.keys() & weights.keys():
+        refuse_consumer(weights, origin, consumer_of(expected), kind)
+    if fingerprint:
+        compare_fingerprints(fingerprint, model.backbone.fingerprint, origin)
+    return check_fit(model, weights, origin, kind, remedy=_WHOLE)
 
 
 def load_image_tower(
@@ -33,15 +208,17 @@ def load_image_tower(
 
     Raises:
         FingerprintError: Of another model, or with another activation.
-        ValueError: Missing, unexpected or misshapen keys, by name, or the
-            checkpoint of a whole detector or segmentor without ``prefix``.
+        ValueError: Missing, unexpected or misshapen keys, by name, the
+            checkpoint of a CAT-Seg segmentor, or that of a whole detector
+            without ``prefix``.
     """
     weights, meta = read_checkpoint(path)
     theirs = meta.get(FINGERPRINT_KEY, {})
-    if prefix:
-        weights = _under_prefix(weights, prefix, path)
-    else:
+    # CAT-Seg's tower is another one by now; F-ViT's is what it was
+    if not prefix or consumer_of(weights) is CAT_SEG:
         refuse_consumer(weights, path, BACKBONE, 'a backbone')
+    if prefix:
+        weights = under_prefix(weights, prefix, path)
     ours = fingerprint or {}
     if theirs:
         compare_fingerprints(theirs, ours, path)
@@ -54,9 +231,7 @@ def load_image_tower(
             'is a key of the trunk. See what it is with '
             'tools/model_converters/inspect_checkpoint.py.'
         )
-    expected = trunk.state_dict()
-    check_fit(parts.visual, parts.strange, expected, path, 'image tower')
-    trunk.load_state_dict(parts.visual)
+    fill(trunk, parts.visual, path, 'image tower', parts.strange)
     return theirs
 
 
@@ -88,65 +263,17 @@ def load_text_tower(
             'token_embedding.weight. A file of the image tower alone cannot '
             'name classes; give the full CLIP file.'
         )
-    expected = tower.state_dict()
-    check_fit(parts.text, parts.strange, expected, path, 'text tower')
-    tower.load_state_dict(parts.text)
+    fill(tower, parts.text, path, 'text tower', parts.strange)
 
 
-def check_fit(
-    found: dict[str, Tensor],
-    strange: list[str],
-    expected: dict[str, Tensor],
-    path: str,
-    what: str,
-) -> None:
-    """Refuse weights that do not fill a module exactly.
-
-    Args:
-        found: What the file has for the module, under the module's names.
-        strange: Keys of the file that belong nowhere.
-        expected: State dict of the module.
-        path: File name, for the message.
-        what: ``'image tower'``, say.
-
-    Raises:
-        ValueError: Missing, unexpected, misshapen or non-finite, by name.
-    """
-    missing = [k for k in expected if k not in found]
-    extra = [k for k in found if k not in expected]
-    misshapen = [
-        f'{k} {tuple(found[k].shape)} against {tuple(expected[k].shape)}'
-        for k in expected
-        if k in found and found[k].shape != expected[k].shape
-    ]
-    if missing or extra or strange or misshapen:
-        raise ValueError(
-            f'{path} does not fit this {what}. Missing: {_some(missing)}. '
-            f'Unexpected: {_some(extra + strange)}. Shapes (file against '
-            f'model): {_some(misshapen)}. Check the model name against the '
-            'file.'
-        )
-    bad = [k for k, v in found.items() if not v.isfinite().all()]
-    if bad:
-        raise ValueError(
-            f'{path} has NaN or infinite weights: {_some(bad)}. The training '
-            'that wrote it went wrong; take an earlier file.'
-        )
-
-
-def _under_prefix(
-    weights: dict[str, Tensor], prefix: str, path: str
-) -> dict[str, Tensor]:
-    prefix = prefix if prefix.endswith('.') else f'{prefix}.'
-    found = {
-        k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)
-    }
-    if not found:
-        tops = sorted({k.split('.')[0] for k in weights})
-        raise ValueError(
-            f'{path} has no key under prefix {prefix!r}; its keys start with '
-            f'{", ".join(tops[:8])}. Set prefix to one of them.'
-        )
+def _by_part(missing: list[str], expected: dict[str, Tensor]) -> list[str]:
+    """Names of weights; of a part that is missing as a whole, its own."""
+    absent, found = set(missing), []
+    for part in dict.fromkeys(k.split('.')[0] for k in missing):
+        keys = [k for k in expected if k.split('.')[0] == part]
+        lost = [k for k in keys if k in absent]
+        whole = lost == keys and len(keys) > 1
+        found += [f'all {len(keys)} of {part}'] if whole else lost
     return found
 
 

@@ -4,15 +4,19 @@ import json
 import pickle
 import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from mmengine.logging import HistoryBuffer
 from safetensors import safe_open
 from torch import Tensor
 
+from .consumers import take_todays_keys
 from .fingerprint import FINGERPRINT_KEY
-from .trusted import own_globals
 
 __all__ = [
     'TRUST',
@@ -24,6 +28,7 @@ __all__ = [
     'read_content',
     'weights_and_meta',
 ]
+
 
 #: What a user has to write to have a file's pickled code run.
 TRUST = 'i-trust-this-file'
@@ -125,7 +130,7 @@ def read_content(path: str, trust_pickle: str | None = None) -> Any:
         )
     file = check_whole(path)
     try:
-        with own_globals():
+        with _own_globals():
             return torch.load(
                 file, map_location='cpu', weights_only=trust_pickle != TRUST
             )
@@ -166,8 +171,9 @@ def weights_and_meta(
     """Find the state dict in a checkpoint's content.
 
     Returns:
-        The tensors by key, without a ``module.`` prefix, and the ``meta``
-        dict of an mmengine checkpoint (else an empty one).
+        The tensors by key, without a ``module.`` prefix and under the names
+        that our models have now, and the ``meta`` dict of an mmengine
+        checkpoint (else an empty one).
     """
     meta = content.get('meta', {}) if isinstance(content, dict) else {}
     for _ in range(2):
@@ -195,6 +201,7 @@ def weights_and_meta(
         )
     if all(key.startswith('module.') for key in weights):
         weights = {k[len('module.') :]: v for k, v in weights.items()}
+    take_todays_keys(weights)
     return weights, meta if isinstance(meta, dict) else {}
 
 
@@ -224,6 +231,7 @@ def read_checkpoint(
             told = stored.metadata() or {}
             names = list(stored.keys())
             weights = {name: stored.get_tensor(name) for name in names}
+        take_todays_keys(weights)
         kept = [k for k in (FINGERPRINT_KEY, 'dataset_meta') if told.get(k)]
         return weights, {key: _header(key, told[key], path) for key in kept}
     if _is_torchscript(file):
@@ -249,7 +257,7 @@ def peek(path: str) -> tuple[set[str], dict, bool]:
                 return set(stored.keys()), meta, False
         if _is_torchscript(file):
             return set(), {}, True
-        with own_globals():
+        with _own_globals():
             content = torch.load(
                 file,
                 map_location='cpu',
@@ -281,3 +289,51 @@ def _is_torchscript(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         return any(n.endswith('constants.pkl') for n in archive.namelist())
+
+
+@contextmanager
+def _own_globals() -> Iterator[None]:
+    """Allow what our own runner writes, while the block runs.
+
+    Before torch 2.6 nothing can be allowed under another's name; there our
+    training checkpoints need the user's word (``trust_pickle``).
+    """
+    if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
+        yield
+        return
+    with torch.serialization.safe_globals(_allowed()):
+        yield
+
+
+def _allowed() -> list[Any]:
+    """What torch's safe reader may build for our training checkpoints.
+
+    Beside weights, mmengine's hold the history of the losses: numpy arrays
+    in ``HistoryBuffer`` objects. All of these are plain values.
+    """
+    arrays = [np.ndarray, np.dtype, HistoryBuffer]
+    dtypes = [type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?']
+    # What pickle calls for an array and for a scalar; numpy moved both
+    # between its versions 1 and 2.
+    builders: list[Any] = [
+        value.__reduce__()[0] for value in (np.zeros(1), np.float64())
+    ]
+    named = [
+        (_buffer_method, 'builtins.getattr'),
+        *(
+            (build, f'numpy.{core}.multiarray.{build.__name__}')
+            for core in ('core', '_core')
+            for build in builders
+        ),
+    ]
+    return [*arrays, *dict.fromkeys(dtypes), *named]
+
+
+def _buffer_method(owner: Any, name: str) -> Any:
+    """``getattr``, which pickle uses, for methods of the history alone."""
+    if owner is not HistoryBuffer or name.startswith('_'):
+        raise ValueError(
+            f'getattr({owner!r}, {name!r}) in a checkpoint is allowed for '
+            'the methods of HistoryBuffer alone.'
+        )
+    return getattr(HistoryBuffer, name)

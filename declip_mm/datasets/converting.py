@@ -1,16 +1,18 @@
 """What the converters of class maps share."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.utils import track_iter_progress
+from PIL import Image
+from tqdm import tqdm
 
 from .class_maps import read_labels
 from .coco_json import some
 from .decoding import ContradictingImage, printable
 
-__all__ = ['convert_each', 'read_byte_labels']
+__all__ = ['convert_each', 'read_byte_labels', 'relabel']
 
 
 def convert_each(items: Sequence[Any], convert: Callable[[Any], None]) -> None:
@@ -21,18 +23,38 @@ def convert_each(items: Sequence[Any], convert: Callable[[Any], None]) -> None:
             first of them and why.
     """
     problems: list[str] = []
-    for item in track_iter_progress(list(items)):
+    for item in tqdm(items):
         try:
             convert(item)
         # what one file can have wrong; a full disk ends it at once
         except (FileNotFoundError, ValueError) as error:
             problems.append(str(error))
-    print()  # ends the bar's line
     if problems:
         raise ValueError(
             f'{len(problems)} of {len(items)} could not be converted, the '
             f'others are done: {some(problems)}'
         )
+
+
+def relabel(
+    files: Sequence[Path], table: np.ndarray, target: Callable[[Path], Path]
+) -> None:
+    """Write class maps of 8 bits with other labels.
+
+    Args:
+        files: The maps.
+        table: (256,) label -> label.
+        target: Where that of a file goes.
+
+    Raises:
+        ValueError: See :func:`convert_each`.
+    """
+
+    def convert(file: Path) -> None:
+        found = table[read_byte_labels(file)]
+        Image.fromarray(found).save(target(file))
+
+    convert_each(files, convert)
 
 
 def read_byte_labels(path: Any) -> np.ndarray:

@@ -14,7 +14,6 @@ __all__ = [
     'grid_cells',
     'grid_shapes',
     'rng_for',
-    'sample_cells',
     'some_boxes',
 ]
 
@@ -56,7 +55,9 @@ def grid_shapes(max_split: int) -> list[tuple[int, int]]:
     ]
 
 
-def grid_cells(height: int, width: int, rows: int, columns: int) -> np.ndarray:
+def grid_cells(
+    height: int, width: int, rows: int, columns: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Cells of a grid that covers the picture, row by row.
 
     Edges are rounded to whole pixels. Cells that a tiny picture has no pixel
@@ -67,15 +68,9 @@ def grid_cells(height: int, width: int, rows: int, columns: int) -> np.ndarray:
         rows, columns: Of the grid.
 
     Returns:
-        (cells, 4) int64, x0 y0 x1 y1; at least one cell.
+        (cells, 4) int64, x0 y0 x1 y1, at least one cell; and which of the
+        rows x columns they are, (cells,).
     """
-    return _numbered_cells(height, width, rows, columns)[0]
-
-
-def _numbered_cells(
-    height: int, width: int, rows: int, columns: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cells that have a pixel, and which of the rows x columns they are."""
     y = np.rint(np.linspace(0, height, rows + 1)).astype(np.int64)
     x = np.rint(np.linspace(0, width, columns + 1)).astype(np.int64)
     y0, x0 = np.meshgrid(y[:-1], x[:-1], indexing='ij')
@@ -112,7 +107,7 @@ def all_cells(
     """
     boxes, ids = [], []
     for (rows, columns), first in _first_ids(max_split).items():
-        cells, number = _numbered_cells(height, width, rows, columns)
+        cells, number = grid_cells(height, width, rows, columns)
         boxes.append(cells)
         ids.append(first + number)
     return np.concatenate(boxes), np.concatenate(ids)
@@ -139,21 +134,10 @@ def draw_cells(
     """
     shapes = grid_shapes(max_split)
     shape = shapes[rng.integers(len(shapes))]
-    cells, number = _numbered_cells(height, width, *shape)
+    cells, number = grid_cells(height, width, *shape)
     ids = _first_ids(max_split)[shape] + number
     table = some_boxes(np.column_stack([cells, ids]), rng, max_boxes)
     return table[:, :4], table[:, 4]
-
-
-def sample_cells(
-    height: int,
-    width: int,
-    rng: np.random.Generator,
-    max_split: int = 6,
-    max_boxes: int = 20,
-) -> np.ndarray:
-    """The cells of :func:`draw_cells`, (cells, 4) int64."""
-    return draw_cells(height, width, rng, max_split, max_boxes)[0]
 
 
 def some_boxes(

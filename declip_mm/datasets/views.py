@@ -152,7 +152,7 @@ class DeCLIPViews:
                     f'{name} must be a whole number of 1 or more, got '
                     f'{value!r}.'
                 )
-        if not 1 <= crop_scale:
+        if not crop_scale >= 1:
             raise ValueError(
                 f'crop_scale must be 1 or more, got {crop_scale!r}: a crop '
                 'smaller than its box would hide what the box shows.'

@@ -21,19 +21,15 @@ from .datasets import (  # noqa: E402
 )
 from .f_vit import FViT, FViTFeatures  # noqa: E402
 from .fusion import fuse_scores, unit  # noqa: E402
-from .hooks import DetVocabularyHook  # noqa: E402
 from .losses import FViTClassificationLoss  # noqa: E402
 from .lvis_metric import FasterLVISMetric  # noqa: E402
 from .neck import FViTNeck  # noqa: E402
 from .roi_head import FViTRoIHead  # noqa: E402
 from .rpn_head import FViTRPNHead  # noqa: E402
-from .vocabulary import DetectorVocabulary  # noqa: E402
 
 __all__ = [
     'ByNameCocoMetric',
     'ByNameOVCocoMetric',
-    'DetVocabularyHook',
-    'DetectorVocabulary',
     'FViT',
     'FViTClassificationLoss',
     'FViTFeatures',

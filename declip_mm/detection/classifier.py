@@ -72,7 +72,7 @@ class FViTTextClassifier(nn.Module):
             raise RuntimeError(
                 'the detector has no class names yet: call '
                 'FViT.set_vocabulary, or add dict(type='
-                "'DetVocabularyHook') to custom_hooks to take those of the "
+                "'VocabularyHook') to custom_hooks to take those of the "
                 'data set.'
             )
         tau = self.tau_det

@@ -15,7 +15,12 @@ from ..datasets.coco_json import log_skipped, some, without_collecting
 from ..datasets.listing import check_folder
 from ..datasets.readings import LabelledImages
 from ..models.text import list_classes
-from .names import OV_COCO_BASE, OV_COCO_CLASSES, OV_COCO_NOVEL, VOC_PHRASES
+from ..models.text.benchmarks import (
+    OV_COCO_BASE,
+    OV_COCO_CLASSES,
+    OV_COCO_NOVEL,
+    VOC_TEXTS,
+)
 from .truth import coco_api, leave_out
 
 __all__ = ['OVCocoDataset', 'OVVOCDataset', 'OpenVocabDetDataset']
@@ -208,4 +213,4 @@ class OVCocoDataset(OpenVocabDetDataset):
 class OVVOCDataset(LabelledImages, VOCDataset):
     """Pascal VOC whose names read as words to a text tower."""
 
-    METAINFO = dict(VOCDataset.METAINFO, phrases=VOC_PHRASES)
+    METAINFO = dict(VOCDataset.METAINFO, texts=VOC_TEXTS)

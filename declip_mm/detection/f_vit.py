@@ -7,11 +7,12 @@ from mmdet.models import TwoStageDetector
 from mmdet.registry import MODELS
 from torch import Tensor
 
+from ..deprecation import renamed_arguments
 from ..models.pixels import CLIP, IMAGENET, complete_pixels
-from ..models.text import class_phrases, parse_names, tidy
-from ..models.text.names import Names, Phrases
+from ..models.text.embedder import TextEmbedder
+from ..models.text.open_vocabulary import OpenVocabulary
+from ..models.text.vocabulary import Vocabulary
 from .fusion import unit
-from .vocabulary import DetectorVocabulary
 
 __all__ = ['FViT', 'FViTFeatures']
 
@@ -35,19 +36,21 @@ class FViTFeatures(tuple):
 
 
 @MODELS.register_module()
-class FViT(TwoStageDetector):
+class FViT(OpenVocabulary, TwoStageDetector):
     """F-ViT (CLIPSelf, Wu et al., ICLR 2024) on a :class:`DeCLIPViT`.
 
     The backbone is frozen and always in eval mode. Its maps feed adapters,
     FPN, RPN and box head, which train on base classes; its dense
     vision-language map scores regions at test time.
 
-    Class names are no part of the model: :meth:`set_vocabulary` sets them at
-    any time; in a run :class:`DetVocabularyHook` does.
+    A class of several texts has the mean of their embeddings. Which classes
+    are base decides the exponent that fuses their scores; without that all
+    count as base.
 
     Args:
         backbone: Config of a backbone with ``forward_dense``.
-        vocabulary: Arguments of :class:`DetectorVocabulary`.
+        embedder: Arguments of
+            :class:`~declip_mm.models.text.embedder.TextEmbedder`.
         pixel_stats: Normalisation of pixels: ``'backbone'`` (what the
             backbone says), ``'imagenet'`` (what published F-ViT models use),
             ``'clip'``, or ``dict(mean=..., std=...)`` in 0 to 255. Others
@@ -57,11 +60,14 @@ class FViT(TwoStageDetector):
         Others: Of :class:`mmdet.models.TwoStageDetector`.
     """
 
+    trains_on_names = True
+
+    @renamed_arguments(vocabulary='embedder')
     def __init__(
         self,
         *,
         backbone: dict,
-        vocabulary: dict,
+        embedder: dict,
         pixel_stats: str | Mapping = 'backbone',
         data_preprocessor: dict | None = None,
         **kwargs,
@@ -79,59 +85,22 @@ class FViT(TwoStageDetector):
         self.data_preprocessor = MODELS.build(
             complete_pixels(preprocessor, self.backbone, MODELS)
         )
-        self.vocabulary = DetectorVocabulary(**vocabulary)
-        self.vocabulary.check(self.backbone)
-        self.names: list[str] = []
-        #: Arguments of the last :meth:`set_vocabulary`.
-        self.set_with: tuple = ()
-
-    def set_vocabulary(
-        self,
-        names: str | Names,
-        base: Sequence[str] | None = None,
-        phrases: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:
-        """Detect these classes from now on.
-
-        Args:
-            names: K class names (see :func:`~declip_mm.models.text
-                .parse_names`); labels are positions in this list. A class of
-                several texts has the mean of their embeddings.
-            base: Those that had annotations in training. None: all, so that
-                one exponent (alpha) fuses the scores of every class.
-            phrases: What stands for some names before the text tower
-                (``{'tvmonitor': ['tv monitor']}``).
-
-        Raises:
-            ValueError: ``base`` or ``phrases`` name other classes.
-        """
-        texts = parse_names(names)
-        names = list(texts)
-        texts = _replaced(texts, phrases or {})
-        if isinstance(base, str):
-            raise ValueError(
-                f'base must be a list of class names, got the one string '
-                f'{base!r}. Write [{base!r}].'
-            )
-        device = next(self.parameters()).device
-        base = None if base is None else [tidy(name) for name in base]
-        # items: the order of names is the order of labels
-        wanted = (list(texts.items()), base, device)
-        if wanted == self.set_with:
-            return
-        strangers = sorted(set(base or ()) - set(names))
-        if strangers:
-            raise ValueError(
-                f'base classes {strangers[:8]} are not among the '
-                f'{len(names)} class names.'
-            )
-        matrix = self.vocabulary.matrix(names, texts, device)
-        self.vocabulary.check(self.backbone)  # its file is known by now
-        base = set(names if base is None else base)
-        self.roi_head.set_vocabulary(
-            names, [name in base for name in names], matrix
+        self.embedder = TextEmbedder(
+            **{'background': 'background', **embedder}
         )
-        self.names, self.set_with = names, wanted
+        self.embedder.check(self.backbone)
+
+    @property
+    def names(self) -> list[str]:
+        """K class names; labels are positions in this list."""
+        return list(self.vocabulary.classes) if self.vocabulary else []
+
+    def _use_vocabulary(self, vocabulary: Vocabulary) -> None:
+        self.embedder.check(self.backbone)  # its file is known by now
+        device = next(self.parameters()).device
+        self.roi_head.set_vocabulary(
+            vocabulary, self.embedder.class_rows(vocabulary, device)
+        )
 
     def train(self, mode: bool = True) -> 'FViT':
         super().train(mode)
@@ -173,15 +142,3 @@ def _statistics(pixel_stats: str | Mapping, beside: Mapping) -> dict:
         )
     mean, std = PIXEL_STATS[pixel_stats]
     return dict(mean=mean, std=std)
-
-
-def _replaced(texts: Phrases, phrases: Mapping[str, Sequence[str]]) -> Phrases:
-    """Texts of each class, of some classes others."""
-    own = {tidy(name): list(own) for name, own in phrases.items()}
-    strangers = [name for name in own if name not in texts]
-    if strangers:
-        raise ValueError(
-            f'phrases are given for {strangers[:8]}, which are no class '
-            f'names. The {len(texts)} classes begin with {list(texts)[:5]}.'
-        )
-    return class_phrases({**texts, **own})

@@ -10,6 +10,7 @@ from mmdet.models import StandardRoIHead
 from mmdet.registry import MODELS
 from torch import Tensor
 
+from ..models.text.vocabulary import Vocabulary
 from .fusion import fuse_scores, unit
 
 __all__ = ['FViTRoIHead']
@@ -62,18 +63,15 @@ class FViTRoIHead(StandardRoIHead):
         self.tau_vlm = tau_vlm
 
     def set_vocabulary(
-        self,
-        names: Sequence[str],
-        is_base: Sequence[bool],
-        embeddings: Tensor,
+        self, vocabulary: Vocabulary, embeddings: Tensor
     ) -> None:
         """Detect other classes from now on.
 
         Args:
-            names: K class names.
-            is_base: K flags, whether the class had annotations in training.
+            vocabulary: K classes, some of them base.
             embeddings: (K + 1, C), background last.
         """
+        names, is_base = vocabulary.classes, vocabulary.is_base
         head = self.bbox_head
         head.num_classes = len(names)
         head.fc_cls.set_embeddings(embeddings)

@@ -5,12 +5,11 @@ from .damaged import DamagedImagesHook
 from .epoch import EpochSyncHook
 from .fingerprint import FingerprintHook
 from .guard import RunGuardHook
-from .nouns import NounHook
 from .optim import TrainableConstructor
 from .predictions import PredictionsFile
 from .sharding import TeacherFSDP
 from .storage import AtomicLocalBackend, use_safe_storage
-from .vocabulary import VocabularyHook
+from .vocabulary import NounHook, VocabularyHook
 from .weight_ensemble import WeightEnsembleHook
 
 __all__ = [

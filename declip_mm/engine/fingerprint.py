@@ -1,20 +1,22 @@
 """Checkpoints say what they are, and are refused where they do not fit."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from mmengine.runner import BaseLoop
 
-from ..assets import resolve_asset
 from ..checkpoint import (
     FINGERPRINT_KEY,
+    check_fit,
     compare_fingerprints,
     consumer_of,
     refuse_consumer,
+    take_todays_keys,
+    take_whole_only,
 )
-from ..deprecation import renamed_arguments
+from ..deprecation import renamed_arguments, todays_part
 from ..version import __version__
 from .epoch import leaf_datasets
 from .unwrap import unwrap
@@ -48,17 +50,17 @@ class FingerprintHook(Hook):
     ) -> None:
         self.recipe, self.license, self.module = recipe, license, module
         self._text_tower: dict[str, Any] = {}
-        self._keys: list | None = None
 
     def _backbone(self, runner):
-        return getattr(unwrap(runner), self.module)
+        model = unwrap(runner)
+        self.module = todays_part(model, self.module, 'FingerprintHook.module')
+        return getattr(model, self.module)
 
     def _encoder(self, runner) -> Any:
         """The model's text tower, if its weights are at hand."""
-        predictor = getattr(unwrap(runner), 'predictor', None)
-        config = getattr(predictor, 'text_encoder', None) or {}
-        path = resolve_asset(str(config.get('pretrained') or ''))
-        return predictor.encoder if os.path.isfile(path) else None
+        embedder = getattr(unwrap(runner), 'embedder', None)
+        here = embedder is not None and embedder.has_weights
+        return embedder.encoder if here else None
 
     def _beside(self, runner) -> dict[str, Any]:
         """Architecture, resolution and text tower."""
@@ -85,16 +87,15 @@ class FingerprintHook(Hook):
         A tag or a shipped file means something elsewhere, a path of this
         machine does not.
         """
-        predictor = getattr(unwrap(runner), 'predictor', None)
-        config = getattr(predictor, 'text_encoder', None) or {}
+        embedder = getattr(unwrap(runner), 'embedder', None)
+        config = getattr(embedder, 'text_encoder', None) or {}
         weights = str(config.get('pretrained') or '')
         portable = weights and not Path(weights).exists()
         if not portable or not isinstance(config.get('model'), str):
             return {}
         source = dict(model=config['model'], pretrained=weights)
-        prompts = getattr(predictor, 'prompts', None)
-        if isinstance(prompts, str):  # the name of a set
-            source['prompts'] = prompts
+        if isinstance(embedder.prompts, str):  # the name of a set
+            source['prompts'] = embedder.prompts
         return dict(text_source=source)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -107,45 +108,27 @@ class FingerprintHook(Hook):
         )
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        self._keys = list(checkpoint.get('state_dict', checkpoint))
-        found = consumer_of(self._keys)
-        inside = found is not None and found.prefix == f'{self.module}.'
-        if found is not None and (found.whole or not inside):
-            self._refuse(runner)
-        backbone = self._backbone(runner)
+        weights = checkpoint.get('state_dict', checkpoint)
+        take_todays_keys(weights)
+        model, backbone = unwrap(runner), self._backbone(runner)
+        prefix, origin = f'{self.module}.', 'the loaded checkpoint'
+        found = consumer_of(weights)
+        if found is not None and (found.whole or found.prefix != prefix):
+            wanted = consumer_of(model.state_dict())
+            refuse_consumer(weights, origin, wanted, type(model).__name__)
         theirs = checkpoint.get('meta', {}).get(FINGERPRINT_KEY, {})
         self._text_tower = theirs.get('text_tower', {})
-        compare_fingerprints(
-            theirs, backbone.fingerprint, 'the loaded checkpoint'
-        )
+        compare_fingerprints(theirs, backbone.fingerprint, origin)
         backbone.file_says = dict(theirs)
-        prefix = f'{self.module}.'
-        found = {
-            key[len(prefix) :] for key in self._keys if key.startswith(prefix)
+        own = {
+            key[len(prefix) :]: value
+            for key, value in weights.items()
+            if key.startswith(prefix)
         }
-        wanted = set(backbone.state_dict())
-        if found != wanted:
-            raise ValueError(
-                'the checkpoint does not fill the backbone. Missing: '
-                f'{sorted(wanted - found)[:6]}. Unexpected: '
-                f'{sorted(found - wanted)[:6]}.'
-            )
-
-    def _refuse(self, runner) -> None:
-        """Refuse a checkpoint that fills another model, or part of this."""
-        model = unwrap(runner)
-        wanted = consumer_of(model.state_dict())
-        name = type(model).__name__
-        refuse_consumer(self._keys, 'the loaded checkpoint', wanted, name)
-
-    def after_train(self, runner) -> None:
-        """What a file had not filled is trained by now."""
-        self._keys = None
-
-    def before_test(self, runner) -> None:
-        """A head that no file filled is random and must not be measured."""
-        if self._keys is not None:
-            self._refuse(runner)
+        check_fit(backbone, own, origin, 'backbone')
+        if not isinstance(getattr(runner, '_train_loop', None), BaseLoop):
+            # a head that no file fills is random and must not be measured
+            take_whole_only(model)
 
     def before_test_epoch(self, runner) -> None:
         """Refuse a text tower that the checkpoint was not made with."""

@@ -1,8 +1,10 @@
 """Which parameters the optimiser is told about."""
 
 import torch.nn as nn
-from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+from ..deprecation import todays_part
 
 __all__ = ['TrainableConstructor']
 
@@ -15,6 +17,16 @@ class TrainableConstructor(DefaultOptimWrapperConstructor):
     each, hundreds of lines for two teachers. All its options
     (``paramwise_cfg``) work as they do there.
     """
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        # mmengine would not say that an old key has met no parameter
+        inner = getattr(model, 'module', model)
+        keys = self.paramwise_cfg.get('custom_keys', {})
+        self.paramwise_cfg['custom_keys'] = {
+            todays_part(inner, key, 'custom_keys'): value
+            for key, value in keys.items()
+        }
+        return super().__call__(model)
 
     def add_params(
         self,

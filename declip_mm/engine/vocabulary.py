@@ -1,52 +1,64 @@
 """The names to tell apart come with the data set."""
 
-from collections.abc import Iterable
+import logging
 from typing import Any
 
-import torch.nn as nn
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
+from mmengine.runner import BaseLoop
+from torch import nn
 from torch.utils.data import Dataset
 
+from ..deprecation import register_old_name
 from ..evaluation.classes import dataset_classes
-from ..models.text import class_phrases, name_difference, name_key
+from ..models.text import name_difference, name_key
+from ..models.text.open_vocabulary import OpenVocabulary
+from ..models.text.vocabulary import Vocabulary
 from .unwrap import unwrap
 
-__all__ = ['VocabularyHook', 'mark_names', 'settle_names']
+__all__ = ['NounHook', 'VocabularyHook', 'hand_over_names']
 
 
-def settle_names(
-    model: nn.Module, own: Iterable[str], state: Any, dataset: Dataset
-) -> list[str] | None:
-    """Whose class names a model goes by: its own, or the data set's.
+def hand_over_names(
+    model: nn.Module,
+    dataset: Dataset,
+    given: Vocabulary | None = None,
+    **options: Any,
+) -> Vocabulary | None:
+    """Give a model the class names of a data set; or keep its own.
 
-    Labels are positions in the data set's list. Names that a hook gave are
-    replaced by those of the next data set. Names set by hand have to be the
-    data set's, in its order; then they stay, with the texts that were given
-    for them.
+    Labels are positions in the data set's list. Names that were set by hand
+    have to be the data set's, in its order; then they stay, with the texts
+    that were given for them, and learn which classes have annotations, unless
+    they were told. The data set's ignore index is taken in any case.
 
     Args:
-        model: Remembers what :func:`mark_names` noted.
-        own: Its class names, if it has any.
-        state: Of its vocabulary; another object once names are set anew.
+        model: With ``vocabulary`` and ``set_vocabulary``, see
+            :class:`~declip_mm.models.text.open_vocabulary.OpenVocabulary`.
         dataset: That it works on.
+        given: The vocabulary that an earlier data set gave.
+        options: Further ones of ``set_vocabulary``.
 
     Returns:
-        The data set's names, to be taken; None if the model keeps its own.
+        The vocabulary that was given; None if the model keeps its own.
 
     Raises:
         ValueError: The data set names no classes, or others than those that
             were set by hand; both sides are named.
     """
     kind = type(dataset).__name__
-    names = dataset_classes(dataset.metainfo, f'the model on {kind}')
-    own, wanted = list(own), list(class_phrases(names))
-    if not own or getattr(model, '_names_handed_over', None) is state:
-        return names
-    if [*map(name_key, own)] != [*map(name_key, wanted)]:
+    meta = dataset.metainfo
+    dataset_classes(meta, f'the model on {kind}')
+    if hasattr(model, 'ignore_index'):
+        model.ignore_index = meta.get('ignore_index', model.ignore_index)
+    own = model.vocabulary
+    if own is None or own is given:
+        return model.set_vocabulary(meta, **options)
+    wanted = Vocabulary.of(meta)
+    if [*map(name_key, own.classes)] != [*map(name_key, wanted.classes)]:
         difference = name_difference(
-            own, wanted, 'the model', f'the data set ({kind})'
+            own.classes, wanted.classes, 'the model', f'the data set ({kind})'
         )
         raise ValueError(
             'class names that were set by hand are not those of the data '
@@ -54,40 +66,86 @@ def settle_names(
             "set's list: leave the model's names out to take these, or give "
             'the same ones in the same order, with texts of your own.'
         )
-    if getattr(model, '_names_kept', None) is not state:
-        model._names_kept = state
+    if own.base is None and wanted.base is not None:
+        base = [n for n, known in zip(own.classes, wanted.is_base) if known]
+        # its texts have been read already
+        own = model.set_vocabulary(own, base=base, synonyms=None)
+    if getattr(model, '_names_kept', None) is not own:
+        model._names_kept = own  # said once
+        unused = f'; {options} of the hook are not used' if options else ''
         print_log(
-            f'the {len(own)} class names that were set by hand are those of '
-            f'{kind}; they stay, with the texts given for them.',
+            f'the {len(own.classes)} class names that were set by hand are '
+            f'those of {kind}; they stay, with the texts given for '
+            f'them{unused}.',
             logger='current',
+            level=logging.WARNING if options else logging.INFO,
         )
     return None
 
 
-def mark_names(model: nn.Module, state: Any) -> None:
-    """Note that the model's names, of this state, came from a data set."""
-    model._names_handed_over = state
+@HOOKS.register_module()
+class VocabularyHook(Hook):
+    """Give the model the class names of the data set at hand.
+
+    Training, validation and test may each have other classes; models that
+    train on names take those of the training set, too. See
+    :func:`hand_over_names` for a model with names of its own.
+
+    Args:
+        train: Further arguments of ``set_vocabulary`` in training, such as
+            ``texts`` or ``synonyms``.
+        val: The same in validation.
+        test: The same in testing.
+    """
+
+    def __init__(
+        self,
+        train: dict | None = None,
+        val: dict | None = None,
+        test: dict | None = None,
+    ) -> None:
+        self.more = dict(train=train or {}, val=val or {}, test=test or {})
+        self._given: Vocabulary | None = None
+
+    def _hand_over(self, runner, stage: str) -> None:
+        dataset = getattr(runner, f'{stage}_dataloader').dataset
+        self._given = hand_over_names(
+            unwrap(runner), dataset, self._given, **self.more[stage]
+        )
+
+    def before_train(self, runner) -> None:
+        if getattr(unwrap(runner), 'trains_on_names', False):
+            self._hand_over(runner, 'train')
+
+    def before_train_epoch(self, runner) -> None:
+        # validation may have been on other classes
+        self.before_train(runner)
+
+    def before_val_epoch(self, runner) -> None:
+        self._hand_over(runner, 'val')
+
+    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+        # one that is not built yet would be, for names alone
+        if isinstance(getattr(runner, '_train_loop', None), BaseLoop):
+            self.before_train(runner)
+
+    def before_test_epoch(self, runner) -> None:
+        self._hand_over(runner, 'test')
 
 
 @HOOKS.register_module()
-class VocabularyHook(Hook):
-    """Give the predictor the class names of the data set under evaluation.
+class NounHook(Hook):
+    """Give a :class:`NounTeacher` the class names of the training set."""
 
-    See :func:`settle_names` for a predictor with names of its own.
-    """
+    def before_train(self, runner) -> None:
+        teacher = unwrap(runner).content_teacher
+        if not isinstance(teacher, OpenVocabulary):
+            raise ValueError(
+                'NounHook has nouns for a NounTeacher, but the content '
+                f'teacher is a {type(teacher).__name__}.'
+            )
+        hand_over_names(teacher, runner.train_dataloader.dataset)
 
-    def _hand_over(self, runner, dataloader) -> None:
-        model = unwrap(runner)
-        predictor = model.predictor
-        names = settle_names(
-            model, predictor.names, predictor.phrases, dataloader.dataset
-        )
-        if names is not None:
-            predictor.set_vocabulary(names)
-            mark_names(model, predictor.phrases)
 
-    def before_val_epoch(self, runner) -> None:
-        self._hand_over(runner, runner.val_dataloader)
-
-    def before_test_epoch(self, runner) -> None:
-        self._hand_over(runner, runner.test_dataloader)
+for _old in ('Seg', 'Det', 'CATSeg'):
+    register_old_name(HOOKS, f'{_old}VocabularyHook', VocabularyHook)

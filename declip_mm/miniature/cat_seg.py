@@ -80,7 +80,7 @@ class CATSegJob(BackboneJob):
 
 
 def backbone_of(cfg: Config, job: CATSegJob) -> dict:
-    backbone = with_weights(cfg.model.image_encoder, job.weights)
+    backbone = with_weights(cfg.model.backbone, job.weights)
     backbone.affinity = job.affinity
     return backbone
 
@@ -88,7 +88,7 @@ def backbone_of(cfg: Config, job: CATSegJob) -> dict:
 def job_config(job: CATSegJob) -> Config:
     """The shipped config with the paths of this machine in it."""
     cfg = Config.fromfile(CONFIG)
-    cfg.model.image_encoder = backbone_of(cfg, job)
+    cfg.model.backbone = backbone_of(cfg, job)
     if job.mode == 'whole':
         cfg.model.test_cfg = dict(mode='whole', crop=168)
     for key in ('train_dataloader', 'test_dataloader'):

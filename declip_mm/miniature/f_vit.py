@@ -164,12 +164,12 @@ def split_scores(cfg: Config, model: Any, world: Path, split: str) -> Any:
     """Scores of both classifiers on a split."""
     from mmengine.runner import Runner
 
-    from ..detection.hooks import take_names
     from ..detection.scores import collect_scores
+    from ..engine.vocabulary import hand_over_names
 
     use_split(cfg, world, split)
     loader = Runner.build_dataloader(cfg.test_dataloader)
-    take_names(model, loader.dataset)
+    hand_over_names(model, loader.dataset)
     return collect_scores(model, loader)
 
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..models.download import SWITCH, may_download
+
 __all__ = ['check_sha256', 'fetch_package', 'sha256_of']
 
 
@@ -47,12 +49,14 @@ def fetch_package(
     Raises:
         RuntimeError: It cannot be had.
     """
+    name, pip = package.split()[0], '==' in package
+    if not may_download():
+        raise RuntimeError(f'{SWITCH}=0 forbids to fetch {name}; {remedy}')
     print(f'fetching {package} ...', flush=True)
-    package, pip = package.split()[0], '==' in package
-    command = ['apt-get', 'download', package]
+    command = ['apt-get', 'download', name]
     if pip:
         command = ['-m', 'pip', 'download', '--no-deps', '-q', *options]
-        command = [sys.executable, *command, package]
+        command = [sys.executable, *command, name]
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True
@@ -62,7 +66,6 @@ def fetch_package(
         failed, reason = True, str(error)
     found = sorted(folder.glob('*.whl' if pip else '*.deb'))
     if failed or not found:
-        raise RuntimeError(
-            f'`{" ".join(command[-3:])}` failed ({reason}); {remedy}'
-        )
+        what = 'pip download' if pip else 'apt-get download'
+        raise RuntimeError(f'`{what} {name}` failed ({reason}); {remedy}')
     return found[0]

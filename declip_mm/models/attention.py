@@ -98,4 +98,10 @@ def decoupled_attention(
     Returns:
         (B, A, T, d) aggregated values.
     """
-    return AFFINITIES[affinity].aggregate(q, k, v, scale)
+    aggregate = AFFINITIES[affinity].aggregate
+    if aggregate is None:
+        raise ValueError(
+            f'affinity={affinity!r} is not decoupled; allowed: '
+            f'{[k for k, v in AFFINITIES.items() if v.aggregate]}.'
+        )
+    return aggregate(q, k, v, scale)

@@ -1,5 +1,7 @@
 """DecoupledDistiller: DeCLIP's pre-finetuning (paper, figure 5)."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmengine import dist
@@ -11,6 +13,7 @@ from torch import Tensor
 from .losses import content_loss, context_loss
 from .pairing import check_crop_teacher, check_text_tower
 from .pixels import fit_pixels
+from .predictor import PredictsByName
 from .regions import box_features
 from .teachers import CLIPCropTeacher
 from .tokens import to_tokens, valid_tokens
@@ -19,7 +22,7 @@ __all__ = ['DecoupledDistiller']
 
 
 @MODELS.register_module()
-class DecoupledDistiller(BaseModel):
+class DecoupledDistiller(PredictsByName, BaseModel):
     """Distils CLIP's crops into content and a VFM's affinity into context.
 
     With ``affinity='vanilla'`` in the backbone both losses act on the one
@@ -64,7 +67,7 @@ class DecoupledDistiller(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.content_teacher = MODELS.build(content_teacher)
-        self.context_teacher = context_teacher and MODELS.build(
+        self.context_teacher: Any = context_teacher and MODELS.build(
             context_teacher
         )
         self.content_weight = content_weight
@@ -75,11 +78,12 @@ class DecoupledDistiller(BaseModel):
         )
         self.normalize_content = normalize_content
         self.mask_padding = mask_padding
-        self.predictor = predictor and MODELS.build(predictor)
+        self.predictor = None if predictor is None else MODELS.build(predictor)
         self._check()
-        for holder in (content_teacher, predictor or {}):
-            if 'text_encoder' in holder:
-                check_text_tower(self.backbone, holder['text_encoder'])
+        if 'text_encoder' in content_teacher:
+            check_text_tower(self.backbone, content_teacher['text_encoder'])
+        if self.predictor is not None:
+            self.predictor.embedder.check(self.backbone)
         self._check_pixels()
 
     @property
@@ -138,9 +142,9 @@ class DecoupledDistiller(BaseModel):
     def forward(
         self,
         inputs: dict[str, Tensor],
-        data_samples: list | None = None,
+        data_samples: Any = None,
         mode: str = 'tensor',
-    ):
+    ) -> Any:
         """Entry of mmengine's runner.
 
         Args:
@@ -178,7 +182,8 @@ class DecoupledDistiller(BaseModel):
         )
         # 3. Context: which patches belong together, told by the VFM.
         if self.context_teacher is not None:
-            grid = student.content.shape[-2:]
+            height, width = student.content.shape[-2:]
+            grid = height, width
             vfm = self.context_teacher(inputs.get('vfm'), data_samples)
             losses['loss_context'] = self.context_weight * context_loss(
                 student.context,
@@ -225,12 +230,3 @@ class DecoupledDistiller(BaseModel):
         dist.all_reduce(total)
         share = dist.get_world_size() * first.get('group_size', 1)
         return float(total) / share
-
-    def predict(self, inputs: dict[str, Tensor], data_samples: list) -> list:
-        """Region classes and class maps of the student, for validation."""
-        if self.predictor is None:
-            raise ValueError(
-                'validation needs a predictor: set '
-                "predictor=dict(type='OpenVocabPredictor', ...) in the model."
-            )
-        return self.predictor.predict(self.backbone, inputs, data_samples)

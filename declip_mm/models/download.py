@@ -1,10 +1,12 @@
-"""The one place that fetches published files.
+"""The one place that fetches published files, and the one rule when.
 
 Every tag of open_clip, model of timm or mmpretrain and repository of a hub
-comes through here. A file that is in the cache is taken without a look at the
-network; for any other the host has a few seconds to say that it has it.
-Whatever goes wrong is one sentence: what was wanted, from where, what
-happened, what to do.
+comes through here, for image towers, text towers and teachers alike: naming
+it asks for it. A file that is in the cache is taken without a look at the
+network; any other is fetched, unless ``DECLIP_DOWNLOAD=0`` is in the
+environment, which forbids it for all of them. The host has a few seconds to
+say that it has the file. Whatever goes wrong is one sentence: what was wanted,
+from where, what happened, what to do.
 """
 
 import errno
@@ -27,13 +29,25 @@ import torch
 from ..checkpoint import atomically
 
 __all__ = [
+    'OPEN_CLIP',
+    'RULE',
+    'SWITCH',
     'DownloadError',
     'cached',
     'fetch_from_hub',
     'fetch_tag',
     'fetch_url',
     'list_hub',
+    'may_download',
 ]
+
+#: Environment variable: 0 forbids to fetch, 1 (or unset) allows it.
+SWITCH = 'DECLIP_DOWNLOAD'
+#: In words, for arguments that once said it for one part.
+RULE = (
+    f'what is named is fetched if it is not in the cache; {SWITCH}=0 in the '
+    'environment forbids that, for every tower and teacher'
+)
 
 #: Seconds within which a host has to answer.
 PATIENCE = 3.0
@@ -45,7 +59,8 @@ _BROKEN = re.compile(
     r'\d+ bytes read, \d+ more expected|should be of size \d+ but has size \d+'
 )
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
-_OPEN_CLIP = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
+#: How open_clip calls weights on the hub, best first.
+OPEN_CLIP = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 
 
 class DownloadError(ConnectionError):
@@ -54,6 +69,25 @@ class DownloadError(ConnectionError):
 
 class _BrokenError(ConnectionError):
     """A transfer that stopped in the middle."""
+
+
+class _ForbiddenError(ConnectionError):
+    """The switch is off."""
+
+
+def may_download() -> bool:
+    """What the switch says.
+
+    Raises:
+        ValueError: It says neither 0 nor 1.
+    """
+    said = os.environ.get(SWITCH, '').strip()
+    if said not in ('', '0', '1'):
+        raise ValueError(
+            f'{SWITCH}={said!r}: allowed are 0 (fetch nothing) and 1, which '
+            'is the default.'
+        )
+    return said != '0'
 
 
 def fetch_tag(settings: dict[str, Any], wanted_by: str) -> str:
@@ -73,7 +107,7 @@ def fetch_tag(settings: dict[str, Any], wanted_by: str) -> str:
         folder = os.path.expanduser('~/.cache/clip')
         return fetch_url(settings['url'], wanted_by, folder)
     repository, _, name = place.rpartition('/')
-    names = [name] if name else list(_OPEN_CLIP)
+    names = [name] if name else list(OPEN_CLIP)
     return fetch_from_hub(repository, names, wanted_by)
 
 
@@ -271,7 +305,10 @@ def _told(what: str, host: str, wanted_by: str) -> Iterator[None]:
     """Turn whatever goes wrong into one sentence."""
     from huggingface_hub import constants
 
+    allowed = may_download()
     try:
+        if not allowed:
+            raise _ForbiddenError
         yield
     except Exception as error:
         raise DownloadError(
@@ -288,6 +325,8 @@ def _reason(error: BaseException) -> str:
     status = getattr(getattr(error, 'response', None), 'status_code', None)
     status = status or getattr(error, 'code', None)
     kind, text = type(error).__name__, ' '.join(str(error).split())
+    if isinstance(error, _ForbiddenError):
+        return f'{SWITCH}=0 forbids it'
     if kind == 'OfflineModeIsEnabled':
         return 'HF_HUB_OFFLINE is set, which forbids to ask'
     headers = getattr(error, 'headers', None) or {}

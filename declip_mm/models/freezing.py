@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch.nn as nn
 
 from .towers import Tower
 
+if TYPE_CHECKING:
+    from .declip_vit import DeCLIPViT
+
 __all__ = ['freeze_tower', 'param_depth', 'unused_parameters']
 
 
-def unused_parameters(backbone: nn.Module) -> Iterator[nn.Parameter]:
+def unused_parameters(backbone: 'DeCLIPViT') -> Iterator[nn.Parameter]:
     """Parameters of the last stage that its affinity leaves out.
 
     A decoupled block has neither FFN nor LN2, qq never looks at k, and dense
@@ -33,14 +37,14 @@ def unused_parameters(backbone: nn.Module) -> Iterator[nn.Parameter]:
 
 
 def freeze_tower(
-    backbone: nn.Module, frozen_stages: int, train_head: bool
+    backbone: 'DeCLIPViT', frozen_stages: int, train_head: bool
 ) -> None:
     """Apply ``frozen_stages`` and ``train_head`` of DeCLIPViT.
 
     Raises:
         ValueError: ``frozen_stages`` is out of range.
     """
-    tower: Tower = backbone.visual
+    tower = backbone.visual
     depth = tower.num_stages
     if not -1 <= frozen_stages <= depth:
         raise ValueError(

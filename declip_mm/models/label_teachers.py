@@ -4,7 +4,6 @@ In the place of the crop teacher: same call, no picture is looked at.
 """
 
 import hashlib
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +12,9 @@ from torch import Tensor
 
 from .region_losses import NounTargets
 from .teachers import FrozenTeacher
-from .text import build_class_embeddings
+from .text.embedder import TextEmbedder
+from .text.open_vocabulary import OpenVocabulary
+from .text.prompts import Prompts
 
 __all__ = ['CaptionTeacher', 'NounTeacher']
 
@@ -33,7 +34,7 @@ class _TextTeacher(FrozenTeacher):
 
 
 @MODELS.register_module()
-class NounTeacher(_TextTeacher):
+class NounTeacher(OpenVocabulary, _TextTeacher):
     """Embeddings of the nouns that regions are labelled with (RegionCLIP).
 
     A batch is compared with its own nouns and with others that are drawn
@@ -47,40 +48,25 @@ class NounTeacher(_TextTeacher):
     """
 
     def __init__(
-        self, text_encoder: dict, prompts: str = 'vild', columns: int = 100
+        self, text_encoder: dict, prompts: Prompts = 'vild', columns: int = 100
     ) -> None:
         super().__init__(text_encoder)
         if columns < 1:
             raise ValueError(f'columns must be 1 or more, got {columns}.')
-        self.prompts, self.columns = prompts, columns
-        self.names: list[str] = []
-        self._matrix: Tensor | None = None
-
-    def set_vocabulary(self, names: Sequence[str]) -> None:
-        """Nouns in the order of the labels (:class:`NounHook`)."""
-        if list(names) != self.names:
-            self.names, self._matrix = list(names), None
-
-    def _embeddings(self, device: torch.device) -> Tensor:
-        if not self.names:
-            raise ValueError(
-                'the noun teacher has no nouns: add '
-                "dict(type='NounHook') to custom_hooks, which takes those of "
-                'the training set.'
-            )
-        if self._matrix is None:
-            built = build_class_embeddings(
-                self.encoder, self.names, self.prompts
-            )
-            self._matrix = built.matrix
-        self._matrix = self._matrix.to(device)
-        return self._matrix
+        self.columns = columns
+        self.embedder = TextEmbedder(self.encoder, prompts=prompts)
 
     @torch.no_grad()
     def forward(self, crops: None, data_samples: list) -> NounTargets:
         """Every sample has ``labels`` (K_i,), positions in the nouns."""
         labels = torch.cat([sample.labels for sample in data_samples])
-        matrix = self._embeddings(labels.device)
+        if self.vocabulary is None:
+            raise ValueError(
+                'the noun teacher has no nouns: add '
+                "dict(type='NounHook') to custom_hooks, which takes those of "
+                'the training set.'
+            )
+        matrix = self.embedder.class_rows(self.vocabulary, labels.device)
         present, rows = labels.unique(return_inverse=True)
         others = torch.ones(len(matrix), dtype=torch.bool)
         others[present.cpu()] = False

@@ -5,6 +5,7 @@ B batch, N patch tokens, K boxes, C joint dimension, D width.
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +19,12 @@ def in_float32(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Autocast would compute the cosines in half precision."""
 
     @functools.wraps(loss)
-    def run(*args, **kwargs) -> Tensor:
-        with torch.autocast('cuda', enabled=False):
-            with torch.autocast('cpu', enabled=False):
-                return loss(*args, **kwargs)
+    def run(*args: Any, **kwargs: Any) -> Tensor:
+        with (
+            torch.autocast('cuda', enabled=False),
+            torch.autocast('cpu', enabled=False),
+        ):
+            return loss(*args, **kwargs)
 
     return run
 
@@ -88,13 +91,11 @@ def context_loss(
     rows = []
     for start in range(0, count, chunk):
         part = slice(start, start + chunk)
-        arguments = (part, teacher, valid, *students)
+        rows_of = functools.partial(_row_distance, part, teacher, valid)
         if count > chunk and torch.is_grad_enabled():
-            rows.append(
-                checkpoint(_row_distance, *arguments, use_reentrant=False)
-            )
+            rows.append(checkpoint(rows_of, *students, use_reentrant=False))
         else:
-            rows.append(_row_distance(*arguments))
+            rows.append(rows_of(*students))
     distance = torch.cat(rows, dim=1) * valid  # (B, N)
     per_image = distance.sum(dim=1) / valid.sum(dim=1)
     return per_image.mean()

@@ -1,13 +1,17 @@
 """Towers that belong together."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch.nn as nn
 
 from ..assets import resolve_asset
 from ..checkpoint import FingerprintError
-from .towers import read_model_config, settle_activation
+from .towers import ModelConfig, read_model_config, settle_activation
+
+if TYPE_CHECKING:
+    from .declip_vit import DeCLIPViT
+    from .text.encoder import DeCLIPTextEncoder
 
 __all__ = [
     'check_class_embeddings',
@@ -22,7 +26,9 @@ _SUFFIXES = ('.pt', '.pth', '.bin', '.safetensors')
 _CHOICE = ('gelu', 'quick_gelu')
 
 
-def check_text_tower(backbone: nn.Module, text_encoder: dict) -> None:
+def check_text_tower(
+    backbone: 'DeCLIPViT', text_encoder: dict[str, Any]
+) -> None:
     """Refuse the text tower of another CLIP.
 
     Many towers share their dimension, so that a wrong pair computes without
@@ -37,14 +43,15 @@ def check_text_tower(backbone: nn.Module, text_encoder: dict) -> None:
         ValueError: Names both models, both tags, or both activations.
     """
     theirs = text_encoder.get('model', 'EVA02-B-16')
-    weights = text_encoder.get('pretrained')
-    weights = weights and resolve_asset(str(weights))
+    weights = resolve_asset(str(text_encoder.get('pretrained') or ''))
     is_tag = bool(weights) and not os.path.isfile(weights)
-    _compare(backbone, theirs, weights, is_tag, 'text tower', 'text_encoder')
+    _compare(
+        backbone, theirs, weights or None, is_tag, 'text tower', 'text_encoder'
+    )
     if is_tag and weights.endswith(_SUFFIXES):
         return  # a file that is not there: the encoder says so
     activation = settle_activation(
-        theirs, weights, text_encoder.get('quick_gelu')
+        theirs, weights or None, text_encoder.get('quick_gelu')
     )
     _compare_activations(
         backbone,
@@ -53,7 +60,9 @@ def check_text_tower(backbone: nn.Module, text_encoder: dict) -> None:
     )
 
 
-def check_text_weights(backbone: nn.Module, encoder: nn.Module) -> None:
+def check_text_weights(
+    backbone: 'DeCLIPViT', encoder: 'DeCLIPTextEncoder'
+) -> None:
     """Refuse a text tower that the backbone's file was not measured with.
 
     Args:
@@ -72,7 +81,7 @@ def check_text_weights(backbone: nn.Module, encoder: nn.Module) -> None:
 
 
 def check_class_embeddings(
-    backbone: nn.Module, fingerprint: dict[str, Any], dim: int
+    backbone: 'DeCLIPViT', fingerprint: dict[str, Any], dim: int
 ) -> None:
     """Refuse class embeddings that were made with another CLIP.
 
@@ -104,8 +113,8 @@ def check_class_embeddings(
         )
 
 
-def _recorded_text_tower(backbone: nn.Module) -> dict[str, Any]:
-    return getattr(backbone, 'file_says', {}).get('text_tower') or {}
+def _recorded_text_tower(backbone: 'DeCLIPViT') -> dict[str, Any]:
+    return backbone.file_says.get('text_tower') or {}
 
 
 def _refuse_other_weights(
@@ -123,7 +132,7 @@ def _refuse_other_weights(
             )
 
 
-def check_crop_teacher(backbone: nn.Module, teacher: nn.Module) -> None:
+def check_crop_teacher(backbone: 'DeCLIPViT', teacher: nn.Module) -> None:
     """Refuse a content teacher that embeds crops as another CLIP does.
 
     Args:
@@ -154,8 +163,8 @@ def check_crop_teacher(backbone: nn.Module, teacher: nn.Module) -> None:
 
 
 def _compare(
-    backbone: nn.Module,
-    model: Any,
+    backbone: 'DeCLIPViT',
+    model: ModelConfig,
     weights: str | None,
     is_tag: bool,
     what: str,
@@ -163,15 +172,15 @@ def _compare(
 ) -> None:
     """Both models, and both weights where both are tags."""
     ours, theirs = backbone.model, _label(model)
+    own = backbone.architecture.get('architecture') or ours
     if 'custom' not in (ours, theirs):
         same = _plain(ours) == _plain(theirs)
     else:  # a dict has no name: by what decides its towers
-        own = dict(backbone.architecture).get('architecture') or ours
         same = _shape(own) == _shape(model)
     differ = backbone.tag and is_tag and backbone.pretrained != weights
     if not same or differ:
         raise ValueError(
-            f'the backbone is {_told(ours, backbone)} '
+            f'the backbone is {_told(ours, own)} '
             f'({backbone.pretrained}), the {what} is {_told(theirs, model)} '
             f'({weights}). Their embeddings do not compare, even where the '
             f"dimensions agree: give {option} the backbone's model and "
@@ -179,7 +188,9 @@ def _compare(
         )
 
 
-def _compare_activations(backbone: nn.Module, theirs: str, whose: str) -> None:
+def _compare_activations(
+    backbone: 'DeCLIPViT', theirs: str, whose: str
+) -> None:
     ours = backbone.visual.activation
     if ours in _CHOICE and theirs in _CHOICE and ours != theirs:
         raise ValueError(
@@ -190,7 +201,7 @@ def _compare_activations(backbone: nn.Module, theirs: str, whose: str) -> None:
         )
 
 
-def _label(model: Any) -> str:
+def _label(model: ModelConfig) -> str:
     return os.path.basename(model) if isinstance(model, str) else 'custom'
 
 
@@ -200,16 +211,14 @@ def _plain(name: str) -> str:
     return name[: -len('-quickgelu')] if name.endswith('-quickgelu') else name
 
 
-def _told(name: str, source: Any) -> str:
+def _told(name: str, model: ModelConfig) -> str:
     if name != 'custom':
         return os.path.basename(name)
-    if isinstance(source, nn.Module):
-        source = dict(source.architecture)['architecture']
-    shape = {k: v for k, v in _shape(source).items() if v is not None}
+    shape = {k: v for k, v in _shape(model).items() if v is not None}
     return f'custom, {", ".join(f"{k} {v}" for k, v in shape.items())},'
 
 
-def _shape(model: Any) -> dict[str, Any]:
+def _shape(model: ModelConfig) -> dict[str, Any]:
     """What two configurations of one CLIP have in common."""
     config = read_model_config(model)
     vision = config['vision_cfg']

@@ -4,6 +4,7 @@ B batch, C joint dimension, h w patch grid, R regions, K class names.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,60 +12,49 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from .pairing import (
-    check_class_embeddings,
-    check_text_tower,
-    check_text_weights,
-)
 from .pixels import fit_pixels
 from .regions import box_features, mask_features
-from .text import (
-    ClassEmbeddings,
-    build_class_embeddings,
-    cached_class_embeddings,
-    expected_fingerprint,
-    parse_names,
-)
-from .text.names import Names, Phrases
+from .text.embedder import TextEmbedder
+from .text.open_vocabulary import OpenVocabulary
+from .text.prompts import Prompts
+from .text.vocabulary import Source, Vocabulary
 from .zero_shot.arg_max import best_query
 from .zero_shot.windows import ImageFeatures
 
-__all__ = ['OpenVocabPredictor', 'ZeroShotModel']
+if TYPE_CHECKING:
+    from .declip_vit import DeCLIPViT
+
+__all__ = ['OpenVocabPredictor', 'PredictsByName', 'ZeroShotModel']
 
 _REGIONS = ('box', 'mask', 'crop')
 
 
 @MODELS.register_module()
-class OpenVocabPredictor:
+class OpenVocabPredictor(OpenVocabulary):
     """Classifies regions and pixels by the cosine with class embeddings.
 
-    Holds no weight of the model under test: the text tower is built on first
-    use, its class embeddings are computed once and kept.
+    Holds no weight of the model under test.
 
     Args:
         text_encoder: Config of the CLIP's own text tower.
-        classes: Names (see :func:`parse_names`), in the order of the labels.
-            A class of several texts has the mean of their embeddings.
-            None takes those of the data set (:class:`VocabularyHook`).
+        classes: What :meth:`set_vocabulary` takes. A class of several texts
+            has the mean of their embeddings. None takes those of the data set
+            (:class:`VocabularyHook`).
         prompts: Prompt set or own templates.
-        synonyms: Further names by class name.
+        synonyms: Further texts by class name.
         regions: Which region features to classify: ``'box'`` (RoIAlign 1x1),
             ``'mask'`` (mask pooling), ``'crop'`` (image embedding of a crop,
             an upper bound).
         segmentation: Whether to predict class maps.
         topk: How many classes to keep per region.
-        cache_dir: Folder for class embeddings, verified by fingerprint; None
-            computes them anew in every run.
-        embeddings: File of class embeddings to take instead. It must have
-            been made by this text tower, of these names and prompts; an
-            imported one only names its model, which must be the same.
+        cache_dir, embeddings: See :class:`TextEmbedder`.
     """
 
     def __init__(
         self,
         text_encoder: dict,
-        classes: str | Names | None = None,
-        prompts: str | Sequence[str] = 'vild',
+        classes: Source | None = None,
+        prompts: Prompts = 'vild',
         synonyms: dict[str, list[str]] | None = None,
         regions: Sequence[str] = ('box', 'mask'),
         segmentation: bool = False,
@@ -77,114 +67,47 @@ class OpenVocabPredictor:
             raise ValueError(
                 f'unknown region features {unknown}; allowed: {_REGIONS}.'
             )
-        self.text_encoder = text_encoder
-        self._encoder: torch.nn.Module | None = None
-        self.prompts, self.synonyms = prompts, synonyms
+        self.embedder = TextEmbedder(
+            text_encoder, embeddings, prompts, cache_dir=cache_dir
+        )
+        self.synonyms = synonyms
         self.regions, self.segmentation = tuple(regions), segmentation
-        self.topk, self.cache_dir = topk, cache_dir
-        self.embeddings = embeddings
-        self.names: list[str] = []
-        self._matrix: Tensor | None = None
-        self.phrases: Phrases = {}
+        self.topk = topk
         if classes is not None:
             self.set_vocabulary(classes)
 
-    def set_vocabulary(self, names: str | Names) -> None:
-        """Classify into other names from now on; see ``classes``."""
-        phrases = parse_names(names)
-        if list(phrases.items()) != list(self.phrases.items()):
-            self.phrases, self._matrix = phrases, None
-            self.names = list(phrases)
+    def _read_vocabulary(self, source: Source, **options: Any) -> Vocabulary:
+        more = {**(self.synonyms or {}), **options.pop('more_texts', {})}
+        return Vocabulary.of(source, more_texts=more, **options)
 
-    def forget_names(self) -> None:
-        """Have no names until others are set."""
-        self.names, self.phrases, self._matrix = [], {}, None
-
-    def class_matrix(self, like: Tensor) -> Tensor:
+    def class_matrix(self, like: Tensor, width: int | None = None) -> Tensor:
         """(K, C) unit class embeddings on the device of ``like``."""
-        if not self.names:
-            raise ValueError(
-                'the predictor has no class names: set its classes, or add '
-                "dict(type='VocabularyHook') to custom_hooks to take those "
-                'of the data set.'
-            )
-        if self._matrix is None:
-            self._matrix = self._embed_names()
-        self._matrix = self._matrix.to(like.device)
-        return self._matrix
-
-    @property
-    def encoder(self) -> torch.nn.Module:
-        """The text tower, built when it is first asked for."""
-        self._encoder = self._encoder or MODELS.build(self.text_encoder)
-        return self._encoder
-
-    def _embed_names(self) -> Tensor:
-        if self.embeddings is not None:
-            found = ClassEmbeddings.load(self.embeddings, names=self.names)
-            if found.declared is None:
-                found.verify(
-                    expected_fingerprint(*self._recipe()),
-                    origin=self.embeddings,
-                )
-            else:
-                found.verify_declared(
-                    self.text_encoder.get('model'), self.embeddings
-                )
-            return found.matrix
-        arguments = self._recipe()
-        if self.cache_dir is None:
-            return build_class_embeddings(*arguments).matrix
-        return cached_class_embeddings(
-            *arguments, cache_dir=self.cache_dir
-        ).matrix
-
-    def _recipe(self) -> tuple:
-        return self.encoder, self.phrases, self.prompts, self.synonyms
+        return self.embedder.class_rows(
+            self.known_vocabulary(), like.device, width
+        )
 
     def classify(self, features: Tensor) -> Tensor:
         """(R, C) -> (R, topk) labels, best first."""
-        matrix = self.class_matrix(features)
-        if features.shape[-1] != matrix.shape[-1]:
-            raise ValueError(
-                f'image features have {features.shape[-1]} dimensions, class '
-                f'embeddings {matrix.shape[-1]}: the text tower belongs to '
-                'another CLIP model.'
-            )
+        matrix = self.class_matrix(features, features.shape[-1])
         scores = F.normalize(features.float(), dim=-1) @ matrix.t()
         return scores.topk(min(self.topk, len(matrix)), dim=-1).indices
-
-    def check(self, backbone: torch.nn.Module) -> None:
-        """Refuse a text tower that the backbone's file names otherwise.
-
-        Looks once a vocabulary, before the names are embedded.
-        """
-        if self._matrix is not None or not getattr(backbone, 'file_says', {}):
-            return
-        if self.embeddings is None:
-            check_text_weights(backbone, self.encoder)
-            return
-        rows = ClassEmbeddings.load(self.embeddings)
-        check_class_embeddings(
-            backbone, rows.fingerprint, rows.matrix.shape[1]
-        )
 
     @torch.no_grad()
     def predict(
         self,
-        backbone: torch.nn.Module,
+        backbone: 'DeCLIPViT',
         inputs: dict[str, Tensor],
         data_samples: list,
     ) -> list:
         """Add ``region_topk`` and ``pred_sem_seg`` to the samples.
 
         Args:
-            backbone: A :class:`DeCLIPViT`.
+            backbone: That is tested.
             inputs: ``image`` (B, 3, H, W); ``crops`` of all regions for
                 ``'crop'``.
             data_samples: B samples with ``boxes``, ``masks``, ``valid_hw``.
         """
-        self.check(backbone)
+        self.embedder.check(backbone)
         content = backbone.forward_dense(inputs['image']).content
         counts = [len(s.get('boxes', ())) for s in data_samples]
         features = {}
@@ -204,7 +127,7 @@ class OpenVocabPredictor:
 
     def _region_features(
         self,
-        backbone: torch.nn.Module,
+        backbone: 'DeCLIPViT',
         content: Tensor,
         inputs: dict[str, Tensor],
         data_samples: list,
@@ -232,7 +155,7 @@ class OpenVocabPredictor:
             features['crop'] = backbone.forward_image(inputs['crops'])
         return features
 
-    def segment(self, content: Tensor, sample) -> Tensor:
+    def segment(self, content: Tensor, sample: Any) -> Tensor:
         """(C, h, w) -> class map (H, W) at the picture's original size."""
         h, w = valid_cells(content.shape[-2:], sample)
         features = ImageFeatures.of_map(content[:, :h, :w])
@@ -241,16 +164,54 @@ class OpenVocabPredictor:
         return best_query(features, matrix, size, 1.0, False).index
 
 
-def valid_cells(grid: tuple[int, int], sample) -> tuple[int, int]:
-    """Grid cells that show the picture and not its padding."""
+def valid_cells(grid: Sequence[int], sample: Any) -> list[int]:
+    """Grid cells, down and across, that show no padding."""
     share = sample.valid_hw.tolist()
-    return tuple(
-        min(n, max(1, round(n * part))) for n, part in zip(grid, share)
-    )
+    return [min(n, max(1, round(n * part))) for n, part in zip(grid, share)]
+
+
+class PredictsByName:
+    """A model that is tested by a predictor, whose names are its own.
+
+    Attributes:
+        backbone: That is tested.
+        predictor: None has no names and cannot be tested.
+    """
+
+    trains_on_names: ClassVar[bool] = False
+    backbone: 'DeCLIPViT'
+    predictor: OpenVocabPredictor | None
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """What the predictor tells apart."""
+        return None if self.predictor is None else self.predictor.vocabulary
+
+    @property
+    def embedder(self) -> TextEmbedder | None:
+        """Where its rows come from."""
+        return None if self.predictor is None else self.predictor.embedder
+
+    def set_vocabulary(self, source: Source, **options: Any) -> Vocabulary:
+        """See :meth:`OpenVocabulary.set_vocabulary`."""
+        return self._needed().set_vocabulary(source, **options)
+
+    def predict(self, inputs: dict[str, Tensor], data_samples: list) -> list:
+        """See :meth:`OpenVocabPredictor.predict`."""
+        return self._needed().predict(self.backbone, inputs, data_samples)
+
+    def _needed(self) -> OpenVocabPredictor:
+        if self.predictor is None:
+            raise ValueError(
+                f'{type(self).__name__} needs a predictor for names and '
+                "validation: set predictor=dict(type='OpenVocabPredictor', "
+                '...) in the model.'
+            )
+        return self.predictor
 
 
 @MODELS.register_module()
-class ZeroShotModel(BaseModel):
+class ZeroShotModel(PredictsByName, BaseModel):
     """A backbone under test: region classes and class maps, no training.
 
     Args:
@@ -269,18 +230,18 @@ class ZeroShotModel(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.predictor = MODELS.build(predictor)
-        check_text_tower(self.backbone, self.predictor.text_encoder)
+        self._needed().embedder.check(self.backbone)
         fit_pixels(self.data_preprocessor, self.backbone)
 
     def forward(
         self,
         inputs: dict[str, Tensor],
-        data_samples: list | None = None,
+        data_samples: Any = None,
         mode: str = 'tensor',
-    ):
+    ) -> Any:
         """``mode`` is ``'predict'`` or ``'tensor'`` (dense features)."""
         if mode == 'predict':
-            return self.predictor.predict(self.backbone, inputs, data_samples)
+            return self.predict(inputs, data_samples)
         if mode == 'tensor':
             return self.backbone.forward_dense(inputs['image'])
         raise ValueError(

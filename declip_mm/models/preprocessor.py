@@ -68,8 +68,7 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
         for name, usual in _USUAL.items():
             values = self._given.get(name, usual)
             check_statistics(name, values)
-            values = torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
-            self.register_buffer(name, values, persistent=False)
+            self.register_buffer(name, _channels(values), persistent=False)
         if size_divisor < 1:
             raise ValueError(
                 f'size_divisor must be 1 or more, got {size_divisor}.'
@@ -92,8 +91,7 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
                 name, self._given.get(name), network, self.foreign_pixels
             )
             self._given[name] = values
-            values = torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
-            setattr(self, name, values.to(getattr(self, name)))
+            setattr(self, name, _channels(values).to(getattr(self, name)))
 
     def forward(self, data: Any, training: bool = False) -> dict:
         """Move, batch, normalise.
@@ -165,6 +163,10 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
                 for image, (h, w) in zip(images, sizes)
             ]
         )
+
+
+def _channels(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
 
 
 def _lists(data: Any) -> dict[str, Sequence[Tensor]]:

@@ -14,13 +14,12 @@ from ..checkpoint import (
     read_checkpoint,
     read_parts,
 )
-from .download import cached, fetch_from_hub, list_hub
+from .download import OPEN_CLIP, cached, fetch_from_hub, list_hub
 from .towers import read_model_config, say_unchecked, settle_activation
 
 __all__ = ['FromPretrained', 'find_weights']
 
 _SUFFIXES = ('.safetensors', '.pth', '.pt', '.bin')
-_OPEN_CLIP = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 _USUAL = ('model.safetensors', 'open_clip_model.safetensors')
 _HUB_ID = re.compile(r'^[\w.-]+/[\w.-]+$')
 
@@ -166,7 +165,7 @@ def _model(said: dict, weights: dict, path: str) -> Any:
     if 'architecture' in said:
         return dict(said['architecture'])
     beside = Path(path).with_name('open_clip_config.json')
-    if not said and Path(path).name in _OPEN_CLIP and beside.is_file():
+    if not said and Path(path).name in OPEN_CLIP and beside.is_file():
         return read_model_config(beside)
     names = (said.get('model'), guess_model(read_parts(weights)))
     known = [n for n in names if n in open_clip.list_models()]

@@ -108,15 +108,10 @@ class RegionContrastLoss(nn.Module):
         all_regions, start = _gather(regions)
         all_targets, _ = _gather(targets)
         own = torch.arange(len(regions), device=regions.device) + start
-        total = sum(
-            F.cross_entropy(
-                self.logit_scale * ours @ theirs.t(), own, reduction='sum'
-            )
-            for ours, theirs in (
-                (regions, all_targets),
-                (targets, all_regions),
-            )
-        )
+        total = regions.new_zeros(())
+        for ours, theirs in ((regions, all_targets), (targets, all_regions)):
+            logits = self.logit_scale * ours @ theirs.t()
+            total = total + F.cross_entropy(logits, own, reduction='sum')
         return total / (2 * count) if count else total
 
 

@@ -54,20 +54,20 @@ def mask_features(content: Tensor, masks: Sequence[Tensor]) -> Tensor:
 
 
 def _pool_masks(content: Tensor, masks: Tensor) -> Tensor:
-    grid = content.shape[-2:]
+    h, w = content.shape[-2:]
     if not len(masks):
         return content.new_zeros(0, len(content))
     soft = masks.float()[:, None]
-    if soft.shape[-2:] != grid:
+    if soft.shape[-2:] != (h, w):
         resized = F.interpolate(
-            soft, size=grid, mode='bicubic', align_corners=False
+            soft, size=(h, w), mode='bicubic', align_corners=False
         )
     else:
         resized = soft
     cells = (resized[:, 0] > 0).flatten(1)  # (R, h * w)
     lost = ~cells.any(dim=1)
     if lost.any():
-        share = F.adaptive_avg_pool2d(soft[lost], grid).flatten(1)
+        share = F.adaptive_avg_pool2d(soft[lost], (h, w)).flatten(1)
         best = share.argmax(dim=1)
         cells[lost] = F.one_hot(best, cells.shape[1]).bool()
     weights = cells.float()

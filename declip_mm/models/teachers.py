@@ -31,6 +31,7 @@ class FrozenTeacher(BaseModule):
     pixel_mean: tuple
     pixel_std: tuple
     absent: bool = True
+    _is_init: bool  # mmengine's
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,14 +48,14 @@ class FrozenTeacher(BaseModule):
 
     @staticmethod
     def _leave_out(
-        module: nn.Module, state: dict[str, Any], prefix: str, *_
+        module: nn.Module, state: dict[str, Any], prefix: str, *_: Any
     ) -> None:
         if not module.absent:
             return
         for key in [k for k in state if k.startswith(prefix)]:
             del state[key]
 
-    def _keep_own(self, state: dict[str, Any], prefix: str, *_) -> None:
+    def _keep_own(self, state: dict[str, Any], prefix: str, *_: Any) -> None:
         # A student's checkpoint has none of the teacher's keys; strict
         # loading finds the teacher's own weights instead.
         for name, child in self.named_children():

@@ -10,12 +10,10 @@ require('mmcv', 'mmseg')
 # The check comes first: without mmcv's ops or with another mmseg the imports
 # below would fail with a message that names neither the package nor a remedy.
 from .datasets import LoadOVAnnotations, OVSegDataset  # noqa: E402
-from .hooks import SegVocabularyHook  # noqa: E402
 from .ov_iou import OVIoUMetric  # noqa: E402
 from .preprocessor import DenseSegPreprocessor  # noqa: E402
 from .segmentor import DenseCLIPSegmentor  # noqa: E402
 from .visualizer import OVSegVisualizer  # noqa: E402
-from .vocabulary import SegVocabulary, build_vocabulary  # noqa: E402
 
 from . import cat_seg  # noqa: E402  isort: skip
 
@@ -26,8 +24,5 @@ __all__ = [
     'OVIoUMetric',
     'OVSegDataset',
     'OVSegVisualizer',
-    'SegVocabulary',
-    'SegVocabularyHook',
-    'build_vocabulary',
     'cat_seg',
 ]

@@ -16,7 +16,11 @@ from ..models.pixels import (
     match_pixels,
     normalise,
 )
-from ..models.zero_shot.resizing import resize_image, short_side_size
+from ..models.zero_shot.resizing import (
+    check_sides,
+    resize_image,
+    short_side_size,
+)
 
 __all__ = ['DenseSegPreprocessor']
 
@@ -49,11 +53,7 @@ class DenseSegPreprocessor(BaseDataPreprocessor):
         non_blocking: bool = False,
     ) -> None:
         super().__init__(non_blocking)
-        if short_side is not None and not 0 < short_side <= long_side:
-            raise ValueError(
-                f'short_side={short_side} must be positive and at most '
-                f'long_side={long_side}, or None.'
-            )
+        check_sides(short_side, long_side)
         self.short_side, self.long_side = short_side, long_side
         self.foreign_pixels = check_reason(foreign_pixels)
         check_order(bgr_to_rgb, None, self.foreign_pixels)

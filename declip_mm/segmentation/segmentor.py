@@ -14,17 +14,22 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ..evaluation.label_files import no_class_label
-from ..models.pairing import check_text_tower
 from ..models.pixels import fit_pixels
+from ..models.text.embedder import TextEmbedder
+from ..models.text.prompts import Prompts
+from ..models.text.vocabulary import Source
 from ..models.zero_shot.arg_max import (
     best_of_class,
     best_query,
     labels_of,
     query_probabilities,
 )
-from ..models.zero_shot.windows import ImageFeatures, encode_windows
-from .query_embeddings import QueryEmbeddings
-from .vocabulary import SegVocabulary, Source, build_vocabulary
+from ..models.zero_shot.windows import (
+    ImageFeatures,
+    check_windows,
+    encode_windows,
+)
+from .vocabulary import SegmentsByName
 
 __all__ = ['DenseCLIPSegmentor', 'write_sample']
 
@@ -32,7 +37,7 @@ _PREPROCESSOR = 'DenseSegPreprocessor'
 
 
 @MODELS.register_module()
-class DenseCLIPSegmentor(BaseSegmentor):
+class DenseCLIPSegmentor(SegmentsByName, BaseSegmentor):
     """Training-free open-vocabulary segmentation (DeCLIP paper, Table 5).
 
     A pixel's score for a text is the cosine of its feature with the text's
@@ -45,9 +50,10 @@ class DenseCLIPSegmentor(BaseSegmentor):
         backbone: Config of a :class:`~declip_mm.models.DeCLIPViT`.
         text_encoder: Config of the same CLIP's ``DeCLIPTextEncoder``.
         vocabulary: Names, or arguments of :meth:`set_vocabulary`; None waits
-            for it (:class:`SegVocabularyHook` calls it with the data set's).
-        prompts: Prompt set or own templates.
-        cache_dir: Folder for text embeddings, kept between runs.
+            for it (:class:`VocabularyHook` calls it with the data set's). One
+            name is enough, but then every pixel is it, unless ``background``
+            gives it something to be told from.
+        prompts, cache_dir, embeddings: See :class:`TextEmbedder`.
         test_cfg: ``window`` (side in pixels; None: the whole picture at
             once), ``stride``, ``window_batch`` (windows at a time),
             ``logit_scale``, ``threshold`` (probability below which a pixel
@@ -63,8 +69,9 @@ class DenseCLIPSegmentor(BaseSegmentor):
         backbone: dict,
         text_encoder: dict,
         vocabulary: Source | None = None,
-        prompts: str | Sequence[str] = 'openai',
+        prompts: Prompts = 'openai',
         cache_dir: str | None = None,
+        embeddings: str | None = None,
         test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -74,15 +81,13 @@ class DenseCLIPSegmentor(BaseSegmentor):
         data_preprocessor = data_preprocessor or dict(type=_PREPROCESSOR)
         super().__init__(MODELS.build(data_preprocessor), init_cfg)
         self.backbone = MODELS.build(backbone)
-        check_text_tower(self.backbone, text_encoder)
         fit_pixels(self.data_preprocessor, self.backbone)
-        self.texts = QueryEmbeddings(text_encoder, prompts, cache_dir)
+        self.embedder = TextEmbedder(
+            text_encoder, embeddings, prompts, cache_dir=cache_dir
+        )
+        self.embedder.check(self.backbone)
         self.set_test_cfg(**(test_cfg or {}))
-        self.dataset_meta: dict = {}
-        if isinstance(vocabulary, Mapping) and 'source' in vocabulary:
-            self.set_vocabulary(**vocabulary)
-        elif vocabulary is not None:
-            self.set_vocabulary(vocabulary)
+        self._init_vocabulary(vocabulary)
 
     def set_test_cfg(
         self,
@@ -97,17 +102,8 @@ class DenseCLIPSegmentor(BaseSegmentor):
     ) -> None:
         """How pictures are tested from now on; see ``test_cfg``."""
         patch = self.backbone.visual.patch_size
-        if window is not None and (window < patch or window % patch):
-            near = max(round(window / patch), 1) * patch
-            raise ValueError(
-                f'window={window} is no multiple of the patch size {patch}; '
-                f'take {near}, or None for the whole picture.'
-            )
-        if stride < 1 or (window is not None and stride > window):
-            raise ValueError(
-                f'stride={stride} leaves gaps between windows of {window}: '
-                'it must be between 1 and the window.'
-            )
+        # without windows the stride, which has a default, says nothing
+        check_windows(window, stride if window else None, patch)
         if not 0 <= threshold <= 1 or logit_scale <= 0:
             raise ValueError(
                 f'threshold={threshold} must be a probability and '
@@ -121,34 +117,6 @@ class DenseCLIPSegmentor(BaseSegmentor):
         self.window_batch, self.memory = window_batch, memory
         self.logit_scale, self.threshold = logit_scale, threshold
         self.below, self.keep_logits = below, keep_logits
-
-    def set_vocabulary(
-        self,
-        source: Source,
-        texts: Mapping[str, Sequence[str]] | None = None,
-        palette: Sequence[Sequence[int]] | None = None,
-        background: str | Sequence[str] | None = None,
-        prompts: str | Sequence[str] | None = None,
-    ) -> SegVocabulary:
-        """Segment into other classes from now on.
-
-        Works before and after weights are loaded. Labels, ``dataset_meta``
-        and what is drawn follow. One name is enough, but then every pixel is
-        it, unless ``background`` gives it something to be told from.
-
-        Args:
-            source, texts, palette, background: See
-                :func:`~declip_mm.segmentation.build_vocabulary`.
-            prompts: Other prompts than before.
-        """
-        vocabulary = build_vocabulary(source, texts, palette, background)
-        self.texts.use(vocabulary, prompts)
-        self.dataset_meta = vocabulary.metainfo
-        return vocabulary
-
-    @property
-    def vocabulary(self) -> SegVocabulary | None:
-        return self.texts.vocabulary
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """(B, 3, H, W), whole patches -> (B, C, h, w), not normalised."""
@@ -172,7 +140,7 @@ class DenseCLIPSegmentor(BaseSegmentor):
     ) -> Tensor:
         """(B, 3, H, W) -> (B, Q, H, W) cosines; memory has no bound."""
         found = self.encode(inputs)
-        texts = self.texts.matrix(found[0].maps[0])
+        texts = self._text_rows(found[0])
         return torch.stack([features.scores(texts) for features in found])
 
     _forward = encode_decode
@@ -205,13 +173,13 @@ class DenseCLIPSegmentor(BaseSegmentor):
                 SegDataSample(metainfo=dict(ori_shape=tuple(i.shape[-2:])))
                 for i in inputs
             ]
-        self.texts.predictor.check(self.backbone)
+        self.embedder.check(self.backbone)
         for sample, features in zip(data_samples, self.encode(inputs)):
             self._write(sample, features)
         return data_samples
 
     def _write(self, sample: SegDataSample, features: ImageFeatures) -> None:
-        texts = self.texts.matrix(features.maps[0])
+        texts = self._text_rows(features)
         size = tuple(sample.ori_shape[:2])
         owner = torch.tensor(self.vocabulary.owner, device=texts.device)
         wanted = self.threshold > 0
@@ -228,6 +196,13 @@ class DenseCLIPSegmentor(BaseSegmentor):
                 every, owner, len(self.vocabulary.classes)
             )
         write_sample(sample, fields, self.dataset_meta)
+
+    def _text_rows(self, features: ImageFeatures) -> Tensor:
+        """(Q, C) rows of the texts, on the features' device."""
+        some = features.maps[0]
+        return self.embedder.text_rows(
+            self.known_vocabulary(), some.device, some.shape[0]
+        )
 
     def _below(self) -> int:
         """Label of pixels in which no class is probable enough."""

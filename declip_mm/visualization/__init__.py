@@ -1,6 +1,5 @@
 """Pictures of what a backbone does."""
 
-from .affinity import affinity_map, patch_of
 from .attention import LayerAttention, attention_by_layer, evenly
 from .maps import (
     attention_top,
@@ -10,9 +9,11 @@ from .maps import (
 )
 from .page import PageImage, write_page
 from .patches import (
+    affinity_map,
     choose_anchors,
     cluster_patches,
     patch_features,
+    patch_of,
     patch_view,
     principal_colours,
 )

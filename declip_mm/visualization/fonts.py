@@ -47,17 +47,12 @@ _WARNED: set = set()
 
 def families_for(names: Sequence[str]) -> list[str]:
     """Font families for matplotlib, the first with a letter draws it."""
-    found = {_DEFAULT: None}
-    for name in names:
-        for letter in name:
-            path = _font_with(letter)
-            if path is not None:
-                found.setdefault(path, None)
-    families = []
-    for path in found:
+    found = [_DEFAULT, *map(_font_with, ''.join(names))]
+    families = {}
+    for path in filter(None, dict.fromkeys(found)):
         font_manager.fontManager.addfont(path)
-        families.append(_open(path).family_name)
-    return list(dict.fromkeys(families))
+        families[_open(path).family_name] = None
+    return list(families)
 
 
 class TextWriter:
@@ -109,23 +104,17 @@ _DEFAULT = str(
 )
 
 
-def _missing(text: str) -> list[str]:
-    return [
-        letter
-        for letter in text
-        if not letter.isspace()
-        and ord(letter) not in _JOINERS
-        and _font_with(letter) is None
-    ]
+def _missing(text: str) -> bool:
+    """Whether some letter is in no font."""
+    drawn = [c for c in text if not c.isspace() and ord(c) not in _JOINERS]
+    return None in map(_font_with, drawn)
 
 
 @lru_cache(maxsize=4096)
 def _font_with(letter: str) -> str | None:
     """File of the first font that has a letter; None if there is none."""
-    for path in (_DEFAULT, *_system_fonts()):
-        if ord(letter) in _letters(path):
-            return path
-    return None
+    paths = (_DEFAULT, *_system_fonts())
+    return next((p for p in paths if ord(letter) in _letters(p)), None)
 
 
 @lru_cache(maxsize=1)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
-import matplotlib.patheffects
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 __all__ = [
     'attention_top',
@@ -49,8 +49,7 @@ class _Sheet:
         )
         self.axes = self.figure.subplots(rows, columns, squeeze=False)
         for axis in self.axes.flat:
-            axis.set_xticks([])
-            axis.set_yticks([])
+            axis.set(xticks=[], yticks=[])
         self.figure.suptitle(title, fontsize=10)
 
     def show(self, row: int, column: int, picture, **options):
@@ -63,27 +62,16 @@ class _Sheet:
         axis.plot(x, y, 'o', ms=9, mfc='none', mec='black', mew=2.6)
         axis.plot(x, y, 'o', ms=9, mfc='none', mec='white', mew=1.3)
         if number:
-            self.number(axis, x, y, number)
-
-    def number(self, axis, x: float, y: float, number: int) -> None:
-        axis.annotate(
-            str(number),
-            (x, y),
-            xytext=(7, 5),
-            textcoords='offset points',
-            color='white',
-            fontsize=9,
-            fontweight='bold',
-            path_effects=[
-                matplotlib.patheffects.withStroke(
-                    linewidth=2.2, foreground='black'
-                )
-            ],
-        )
-
-    def heads(self, texts: Sequence[str]) -> None:
-        for axis, text in zip(self.axes[0], texts):
-            axis.set_title(text, fontsize=9)
+            axis.annotate(
+                str(number),
+                (x, y),
+                xytext=(7, 5),
+                textcoords='offset points',
+                color='white',
+                fontsize=9,
+                fontweight='bold',
+                path_effects=[withStroke(linewidth=2.2, foreground='black')],
+            )
 
     def side(self, row: int, text: str) -> None:
         self.axes[row, 0].set_ylabel(text, fontsize=8.5)
@@ -95,7 +83,9 @@ class _Sheet:
         bar.set_label(label, fontsize=8.5)
         bar.ax.tick_params(labelsize=7.5)
 
-    def save(self, path: str) -> None:
+    def save(self, path: str, heads: Sequence[str]) -> None:
+        for axis, text in zip(self.axes[0], heads):
+            axis.set_title(text, fontsize=9)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         self.figure.savefig(path)
 
@@ -127,9 +117,8 @@ def draw_correlations(
                 row, column, values[row], cmap=_HEAT, vmin=0, vmax=1
             )
             sheet.mark(row, column, anchor, 0)
-    sheet.heads(['picture and anchor', *maps])
     sheet.bar(drawn, 'cosine with the anchor')
-    sheet.save(path)
+    sheet.save(path, ['picture and anchor', *maps])
 
 
 def draw_attention(
@@ -170,9 +159,8 @@ def draw_attention(
             drawn = sheet.show(row, column, maps[row], cmap=_HEAT, norm=scale)
             if number:
                 sheet.mark(row, column, anchors[number - 1], 0)
-    sheet.heads(['picture', *layers])
     sheet.bar(drawn, 'attention / even attention')
-    sheet.save(path)
+    sheet.save(path, ['picture', *layers])
 
 
 def attention_top(layers: Sequence[np.ndarray]) -> float:
@@ -215,6 +203,4 @@ def draw_parts(
         sheet.show(0, column, colours[name])
         painted = np.array(_PARTS)[clusters[name] % len(_PARTS)]
         sheet.show(1, column, painted)
-    heads: list[str] = ['picture', *colours]
-    sheet.heads(heads)
-    sheet.save(path)
+    sheet.save(path, ['picture', *colours])

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..visualization.fonts import TextWriter, warn_of_missing_glyphs
 from .colours import NO_CLASS_COLOUR, Colour
+from .fonts import TextWriter, warn_of_missing_glyphs
 
 __all__ = [
     'LegendEntry',
@@ -49,10 +49,8 @@ def legend_of(
     """Classes that occur, the largest first; beyond ``limit`` one line."""
     total: Counter = Counter()
     for top in range(0, len(labels), _ROWS):  # unique sorts a copy
-        found, counts = np.unique(
-            labels[top : top + _ROWS], return_counts=True
-        )
-        total.update(dict(zip(found.tolist(), counts.tolist())))
+        part = np.unique(labels[top : top + _ROWS], return_counts=True)
+        total.update(dict(zip(*(found.tolist() for found in part))))
     entries = []
     for label, count in sorted(total.items()):
         known = 0 <= label < len(classes)
@@ -142,14 +140,10 @@ def _drawn_size(labels: np.ndarray) -> np.ndarray:
 
 def beside(panels: Sequence[np.ndarray]) -> np.ndarray:
     """Panels (h, w, 3) in a row, white below the lower ones."""
-    height = max(panel.shape[0] for panel in panels)
+    height = max(len(panel) for panel in panels)
     rows = [
-        np.pad(
-            panel,
-            ((0, height - panel.shape[0]), (0, 0), (0, 0)),
-            constant_values=255,
-        )
-        for panel in panels
+        np.pad(p, ((0, height - len(p)), (0, 0), (0, 0)), constant_values=255)
+        for p in panels
     ]
     return np.concatenate(rows, axis=1)
 
@@ -174,11 +168,8 @@ def _draw_legend(
     texts = [f'{e.name}  {_percent(e.share)}' for e in entries]
     widths = [font.length(t) + step + gap for t in texts]
     widths.append(font.length(title or ''))
-    canvas = Image.new(
-        'RGB',
-        (round(max(widths)) + 2 * gap, max(height, lines * step + 2 * gap)),
-        'white',
-    )
+    shape = round(max(widths)) + 2 * gap, max(height, lines * step + 2 * gap)
+    canvas = Image.new('RGB', shape, 'white')
     draw, top = ImageDraw.Draw(canvas), gap
     if title:
         font.write(draw, (gap, top), title)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..assets import resolve_asset
@@ -70,11 +70,7 @@ def pack_features(
 
 def _pack_picture(picture: PageImage) -> tuple[dict, float]:
     image = Image.fromarray(picture.image)
-    image.thumbnail((_SIDE, _SIDE), Image.Resampling.BICUBIC)
-    if max(image.size) < _SIDE:  # a small picture, shown large
-        factor = _SIDE / max(image.size)
-        size = [round(side * factor) for side in image.size]
-        image = image.resize(size, Image.Resampling.BICUBIC)
+    image = ImageOps.contain(image, (_SIDE, _SIDE), Image.Resampling.BICUBIC)
     stream = io.BytesIO()
     image.save(stream, 'JPEG', quality=88)
     maps, worst = [], 0.0

@@ -1,20 +1,60 @@
-"""Patch features as pictures: anchors, clusters, principal colours."""
+"""Patches as pictures: correlations, anchors, clusters, principal colours."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+import torchvision.transforms.functional as TF
 from PIL import Image
 from torch import Tensor
 
 __all__ = [
+    'affinity_map',
     'choose_anchors',
     'cluster_patches',
     'patch_features',
+    'patch_of',
     'patch_view',
     'principal_colours',
 ]
+
+
+def patch_of(point: tuple[float, float], grid: tuple[int, int]) -> int:
+    """Index of the patch token under a point.
+
+    Args:
+        point: (x, y) in [0, 1] of the picture that the grid covers.
+        grid: (h, w).
+    """
+    x, y = point
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise ValueError(f'anchor point must lie in [0, 1], got {point}.')
+    h, w = grid
+    return min(int(y * h), h - 1) * w + min(int(x * w), w - 1)
+
+
+def affinity_map(
+    context: Sequence[Tensor],
+    grid: tuple[int, int],
+    point: tuple[float, float],
+) -> Tensor:
+    """Cosine of one patch with all patches, the row the context loss sees.
+
+    Args:
+        context: Tensors (N, D) of one image; their cosines are averaged.
+        grid: (h, w) with h * w = N.
+        point: (x, y) of the anchor in [0, 1].
+
+    Returns:
+        (h, w) in [-1, 1].
+    """
+    anchor = patch_of(point, grid)
+    rows = []
+    for tokens in context:
+        unit = F.normalize(tokens.float(), dim=-1)
+        rows.append(unit @ unit[anchor])
+    return torch.stack(rows).mean(dim=0).reshape(grid)
 
 
 def patch_view(
@@ -41,10 +81,7 @@ def patch_view(
         max(1, round(side * scale / patch)) * patch for side in image.size
     )
     small = image.resize((width, height), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1) / 255
-    shape = -1, 1, 1
-    pixels = pixels - torch.tensor(mean).reshape(shape)
-    return (pixels / torch.tensor(std).reshape(shape))[None].float()
+    return TF.normalize(TF.to_tensor(small), list(mean), list(std))[None]
 
 
 def patch_features(context: Sequence[Tensor]) -> Tensor:
@@ -76,11 +113,8 @@ def cluster_patches(features: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """
     count = min(count, len(features))
     generator = torch.Generator().manual_seed(0)
-    best = max(
-        (_k_means(features, count, generator) for _ in range(8)),
-        key=lambda found: found[0],
-    )
-    _, labels, centres = best
+    starts = (_k_means(features, count, generator) for _ in range(8))
+    _, labels, centres = max(starts, key=lambda found: found[0])
     sizes = torch.bincount(labels, minlength=count)
     order = sizes.argsort(descending=True, stable=True)
     return order.argsort()[labels], centres[order]
@@ -103,8 +137,8 @@ def _k_means(
         means = F.normalize(members.T @ features, dim=-1)
         empty = members.sum(dim=0) == 0
         centres = torch.where(empty[:, None], centres, means)
-    fit = (features @ centres.T).amax(dim=1).mean()
-    return float(fit), (features @ centres.T).argmax(dim=1), centres
+    fit, labels = (features @ centres.T).max(dim=1)
+    return float(fit.mean()), labels, centres
 
 
 def choose_anchors(
@@ -124,16 +158,11 @@ def choose_anchors(
     """
     labels, centres = cluster_patches(features, count)
     h, w = grid
-    board = F.pad(labels.reshape(1, 1, h, w).float(), (1, 1, 1, 1), value=-1)
-    board = board[0, 0]
-    middle = board[1:-1, 1:-1]
-    shifts = (
-        board[:-2, 1:-1],
-        board[2:, 1:-1],
-        board[1:-1, :-2],
-        board[1:-1, 2:],
-    )
-    inside = torch.stack([s == middle for s in shifts]).all(dim=0).flatten()
+    board = F.pad(labels.reshape(h, w), (1, 1, 1, 1), value=-1)
+    inside = torch.ones(h, w, dtype=torch.bool)
+    for y, x in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        inside &= board[y : y + h, x : x + w] == labels.reshape(h, w)
+    inside = inside.flatten()
     points = []
     for index, centre in enumerate(centres):
         own = labels == index

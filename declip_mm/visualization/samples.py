@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from torchvision.utils import make_grid
 
 __all__ = ['DrawnSample', 'draw_samples']
 
 #: Two tables of twenty, so that names next to each other differ.
-_COLOURS = np.array(
+_COLOURS = (
     matplotlib.colormaps['tab20'].colors
     + matplotlib.colormaps['tab20b'].colors
 )
-#: How much masks and class maps cover.
-_ALPHA = 0.5
 #: Classes of a class map that get a line of the legend.
 _LEGEND = 8
 
@@ -72,28 +72,24 @@ def draw_samples(
             f'got {len(samples)} samples and columns={columns}; a sheet '
             'needs one or more of each.'
         )
-    cells = [
-        cell
-        for sample in samples
-        for cell in ((sample, False), (sample, True))
-        if not cell[1] or sample.crops is not None and len(sample.crops)
-    ]
+    cells: list[DrawnSample | np.ndarray] = []
+    for sample in samples:
+        cells.append(sample)
+        if sample.crops is not None and len(sample.crops):
+            cells.append(sample.crops)
     columns = min(columns, len(cells))
     rows = -(-len(cells) // columns)
-    figure = Figure(
-        figsize=(4.2 * columns, 3.6 * rows + 0.4),
-        dpi=100,
-        layout='compressed',
-    )
+    size = 4.2 * columns, 3.6 * rows + 0.4
+    figure = Figure(figsize=size, dpi=100, layout='compressed')
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         axis.axis('off')
-    for axis, (sample, crops) in zip(axes, cells):
-        if crops:
-            axis.imshow(_contact(sample.crops))
-            axis.set_title(f'{len(sample.crops)} crops', fontsize=8)
+    for axis, cell in zip(axes, cells):
+        if isinstance(cell, DrawnSample):
+            _draw(axis, cell, classes)
         else:
-            _draw(axis, sample, classes)
+            axis.imshow(_contact(cell))
+            axis.set_title(f'{len(cell)} crops', fontsize=8)
     figure.suptitle(title, fontsize=10)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
@@ -101,15 +97,16 @@ def draw_samples(
 
 def _draw(axis, sample: DrawnSample, classes: Sequence[str]) -> None:
     mixed = sample.image.astype(np.float32) / 255
+    masks: list[tuple[int, np.ndarray]] = []
+    if sample.masks is not None:
+        masks += zip(sample.kinds, sample.masks)
     if sample.class_map is not None:
         found = np.unique(sample.class_map)
         found = [k for k in found.tolist() if k not in sample.ignored]
-        for label in found:
-            _cover(mixed, sample.class_map == label, label)
+        masks += [(label, sample.class_map == label) for label in found]
         _legend(axis, sample.class_map, found, classes)
-    if sample.masks is not None:
-        for kind, mask in zip(sample.kinds, sample.masks):
-            _cover(mixed, mask, kind)
+    for kind, mask in masks:
+        mixed[mask] = (mixed[mask] + _colour(kind)) / 2
     axis.imshow(mixed)
     axis.set_title(sample.title, fontsize=8)
     for box, text, kind in zip(sample.boxes, sample.texts, sample.kinds):
@@ -119,34 +116,21 @@ def _draw(axis, sample: DrawnSample, classes: Sequence[str]) -> None:
             Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=colour)
         )
         if text:
-            axis.text(
-                x0,
-                y0,
-                text,
-                fontsize=5.5,
-                color='white',
-                va='top',
-                bbox=dict(facecolor=colour, edgecolor='none', pad=0.6),
-                clip_on=True,
-            )
+            style = dict(fontsize=5.5, color='white', va='top', clip_on=True)
+            ground = dict(facecolor=colour, edgecolor='none', pad=0.6)
+            axis.text(x0, y0, text, bbox=ground, **style)
 
 
-def _colour(kind: int) -> np.ndarray:
+def _colour(kind: int) -> tuple[float, float, float]:
     return _COLOURS[kind % len(_COLOURS)]
-
-
-def _cover(image: np.ndarray, mask: np.ndarray, kind: int) -> None:
-    image[mask] = (1 - _ALPHA) * image[mask] + _ALPHA * _colour(kind)
 
 
 def _legend(axis, labels, found: list[int], classes: Sequence[str]) -> None:
     """Names of the classes with most pixels."""
     found = sorted(found, key=lambda k: -np.count_nonzero(labels == k))
+    names = dict(enumerate(classes))
     handles = [
-        Patch(
-            color=_colour(k),
-            label=classes[k] if k < len(classes) else f'label {k}',
-        )
+        Patch(color=_colour(k), label=names.get(k, f'label {k}'))
         for k in found[:_LEGEND]
     ]
     if len(found) > _LEGEND:
@@ -159,11 +143,10 @@ def _legend(axis, labels, found: list[int], classes: Sequence[str]) -> None:
 def _contact(crops: np.ndarray) -> np.ndarray:
     """(k, c, c, 3) -> a square of crops with white lines between them."""
     count, side = crops.shape[:2]
-    columns = int(np.ceil(count**0.5))
-    rows, gap = -(-count // columns), max(1, side // 32)
-    step = side + gap
-    sheet = np.full((rows * step - gap, columns * step - gap, 3), 255)
-    for index, crop in enumerate(crops):
-        y, x = (step * part for part in divmod(index, columns))
-        sheet[y : y + side, x : x + side] = crop
-    return sheet
+    sheet = make_grid(
+        torch.from_numpy(crops).permute(0, 3, 1, 2),
+        nrow=int(np.ceil(count**0.5)),
+        padding=max(1, side // 32),
+        pad_value=255,
+    )
+    return sheet.permute(1, 2, 0).numpy()

@@ -66,30 +66,24 @@ def draw_sheet(
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for row, line in zip(rows, axes):
         height, width = row.truth.shape
+        whole = dict(extent=(0, width, height, 0))
+        heat = dict(cmap='inferno', alpha=0.8, interpolation='bilinear')
         mask = row.truth != 255
         known = [int(k) for k in np.unique(row.truth[mask])]
-        line[0].imshow(row.image, extent=(0, width, height, 0))
         x, y = row.anchor[0] * width, row.anchor[1] * height
+        line[0].imshow(row.image, **whole)
         line[0].plot(x, y, 'o', ms=8, mfc='red', mec='white')
         line[1].imshow(_paint(row.truth, known, mask))
-        for index, name in enumerate(backbones):
-            left, right = line[2 + 2 * index : 4 + 2 * index]
-            left.imshow(row.image, extent=(0, width, height, 0))
-            left.imshow(
-                row.affinity[name],
-                extent=(0, width, height, 0),
-                cmap='inferno',
-                alpha=0.8,
-                interpolation='bilinear',
-            )
+        for name, left, right in zip(backbones, line[2::2], line[3::2]):
+            left.imshow(row.image, **whole)
+            left.imshow(row.affinity[name], **whole, **heat)
             left.plot(x, y, 'o', ms=6, mfc='none', mec='white')
             right.imshow(_paint(row.labels[name], known, mask))
-        line[0].set_xlabel(
-            ', '.join(names[k] for k in known), fontsize=7, loc='left'
-        )
+        classes = [names[k] for k in known]
+        line[0].set_xlabel(', '.join(classes), fontsize=7, loc='left')
         handles = [
-            Patch(color=_COLOURS[i % len(_COLOURS)], label=names[k])
-            for i, k in enumerate(known)
+            Patch(color=_COLOURS[i % len(_COLOURS)], label=name)
+            for i, name in enumerate(classes)
         ]
         line[1].legend(handles=handles, fontsize=5, loc='upper right')
     heads = ['input, anchor', 'true classes']
@@ -98,8 +92,7 @@ def draw_sheet(
     for axis, head in zip(axes[0], heads):
         axis.set_title(head, fontsize=9)
     for axis in axes.flat:
-        axis.set_xticks([])
-        axis.set_yticks([])
+        axis.set(xticks=[], yticks=[])
     figure.suptitle(title, fontsize=11)
     figure.tight_layout()
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -56,13 +56,8 @@ def draw_sweep(curves: Curves, path: str, title: str = '') -> None:
             points = {
                 s: curve[s][key] for s in sorted(curve) if key in curve[s]
             }
-            axis.plot(
-                list(points),
-                list(points.values()),
-                marker=_MARKERS[index % len(_MARKERS)],
-                markersize=5,
-                label=label,
-            )
+            style = dict(marker=_MARKERS[index % len(_MARKERS)], markersize=5)
+            axis.plot([*points], [*points.values()], label=label, **style)
         axis.set_title(heading, fontsize=11)
         axis.set_xticks(sizes, sizes, fontsize=8, rotation=45)
         axis.xaxis.set_minor_locator(NullLocator())

@@ -12,7 +12,7 @@ from torch._utils import ExceptionWrapper
 
 import declip_mm
 from declip_mm.apis import DEBUG, OptionError, command, say_what_is_kept
-from declip_mm.apis.explain import explain
+from declip_mm.apis.command import explain
 
 PACKAGE = Path(declip_mm.__file__).parent
 

@@ -13,7 +13,7 @@ from mmengine.registry import DefaultScope, init_default_scope
 from PIL import Image
 
 from declip_mm.apis import DeCLIPDetInferencer, DeCLIPSegInferencer
-from declip_mm.apis.images import tell_failed
+from declip_mm.apis.results import tell_failed
 from declip_mm.checkpoint import FINGERPRINT_KEY, FingerprintError, publish
 from declip_mm.visualization import fonts
 

@@ -132,3 +132,24 @@ def test_other_launchers_need_a_gpu(monkeypatch, launcher):
     monkeypatch.setattr(launch, 'accelerator_available', lambda: False)
     with pytest.raises(apis.OptionError, match='needs a GPU'):
         apis.init_distributed(Config(dict()), launcher)
+
+
+def test_figures_are_kept_until_something_changes(tmp_path, monkeypatch):
+    runs, damaged = [], []
+    monkeypatch.setattr(launch, 'left_out_of_test', lambda: damaged)
+    monkeypatch.setattr(
+        launch, 'run_test', lambda cfg: runs.append(cfg.x) or dict(mIoU=cfg.x)
+    )
+
+    def measure(x):
+        path = tmp_path / 'deep' / 'point.json'
+        return launch.measure_or_keep(Config(dict(x=x)), path, size=7)
+
+    first, second = measure(1), measure(1)
+    assert 'kept' not in first and second == dict(first, kept=True)
+    assert (first['metrics'], first['size']) == (dict(mIoU=1.0), 7)
+    assert measure(2)['metrics'] == dict(mIoU=2.0)
+    # figures without damaged pictures are measured anew
+    damaged.append('a.jpg')
+    assert 'kept' not in measure(3) and 'kept' not in measure(3)
+    assert runs == [1, 2, 3, 3]

@@ -93,6 +93,14 @@ def test_names_follow_into_all_that_is_returned(segment, folder):
     assert names <= {'apple', 'pear'}
 
 
+def test_a_registered_data_set_brings_its_colours():
+    found = DeCLIPSegInferencer(
+        CONFIG, names='OVVOC20Dataset', show_progress=False
+    )
+    assert found.model.dataset_meta['palette'][0] == [128, 0, 0]
+    assert found.classes[0] == 'aeroplane'
+
+
 def test_300_names_make_maps_of_16_bits(segment, folder, tmp_path):
     names = [f'cat {i}' for i in range(300)]
     segment(str(folder / 'a.jpg'), names, threshold=1.0, out_dir=str(tmp_path))
@@ -184,7 +192,8 @@ def test_no_names_is_said_early(folder):
 
 
 def test_a_trained_model_needs_its_checkpoint():
-    cfg = Config(dict(model=dict(type='OVCATSegmentor')))
+    data = dict(dataset=dict(pipeline=[]))
+    cfg = Config(dict(model=dict(type='OVCATSegmentor'), test_dataloader=data))
     with pytest.raises(ValueError, match='trained as a whole'):
         DeCLIPSegInferencer(cfg)
 

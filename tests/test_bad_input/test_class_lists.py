@@ -5,11 +5,13 @@ names as one.
 from types import SimpleNamespace
 
 import pytest
-import torch
 from bad_input import Case, check
 from tiny import tiny_eva
 
+from declip_mm.engine import VocabularyHook
+from declip_mm.models import OpenVocabPredictor
 from declip_mm.models.text import DeCLIPTextEncoder, build_class_embeddings
+from declip_mm.models.text.vocabulary import Vocabulary
 
 ENCODER = dict(type='DeCLIPTextEncoder', model=tiny_eva())
 LONG = ' '.join(['very'] * 40)
@@ -55,37 +57,24 @@ def handed(kind, own, classes):
     def act(folder):
         loader = SimpleNamespace(dataset=Data(classes))
         if kind == 'predictor':
-            from declip_mm.engine import VocabularyHook as Hook
-            from declip_mm.models import OpenVocabPredictor
-
-            found = OpenVocabPredictor(ENCODER, own, prompts='name')
-            model = torch.nn.Module()
-            model.predictor = found
+            model = OpenVocabPredictor(ENCODER, own, prompts='name')
         elif kind == 'segmentor':
             from tiny_dense_seg import dense_segmentor
-
-            from declip_mm.segmentation import SegVocabularyHook as Hook
 
             model = dense_segmentor(own)
         elif kind == 'cat_seg':
             from tiny_cat_seg import segmentor as build
 
-            from declip_mm.segmentation.cat_seg import (
-                CATSegVocabularyHook as Hook,
-            )
-
             model = build(names=own)
         else:
             from det_model import build
 
-            from declip_mm.detection import DetVocabularyHook as Hook
-
             model = build()
-            model.names, model.set_with = [], ()
+            model.vocabulary = None
             if own is not None:
                 model.set_vocabulary(own)
         runner = SimpleNamespace(model=model, test_dataloader=loader)
-        Hook().before_test_epoch(runner)
+        VocabularyHook().before_test_epoch(runner)
 
     return act
 
@@ -133,9 +122,7 @@ def cat_seg_embedded(*names):
 
 
 def same_texts(folder):
-    from declip_mm.segmentation import build_vocabulary
-
-    return build_vocabulary(dict(a=['cat'], b=['Cat']))
+    return Vocabulary.of(dict(a=['cat'], b=['Cat']))
 
 
 TOKENS = [

@@ -6,7 +6,7 @@ import pytest
 from bad_input import Case, check
 from stand_in_hub import nobody, point_at, silent_host, stand_in_hub
 
-from declip_mm.apis.model_loading import fetch_weights
+from declip_mm.apis.fetching import fetch_weights
 from declip_mm.models import DeCLIPViT, download
 from declip_mm.models.text import DeCLIPTextEncoder
 
@@ -70,6 +70,21 @@ def offline(act):
     return at
 
 
+def forbidden(act):
+    """The one switch is off."""
+
+    def at(folder):
+        with stand_in_hub({SAFE: b'x'}) as server, patched() as patch:
+            point_at(patch, server.address, folder)
+            patch.setenv(download.SWITCH, '0')
+            try:
+                return act()
+            finally:
+                assert server.asked == []
+
+    return at
+
+
 def tag():
     return download.fetch_tag(
         dict(hf_hub='timm/eva/'), 'DeCLIPViT(EVA02-B-16)'
@@ -77,7 +92,7 @@ def tag():
 
 
 def text_tower():
-    encoder = DeCLIPTextEncoder(**EVA, allow_download=True)
+    encoder = DeCLIPTextEncoder(**EVA)
     return encoder.encode(['cat'])
 
 
@@ -95,6 +110,30 @@ LISTING = json.dumps(
 ).encode()
 FETCH = 'give the path of the file'
 
+
+def teacher():
+    from declip_mm.models import VFMTeacher
+
+    model = 'vit_small_patch16_224.dino'
+    return VFMTeacher(model, pretrained=True).init_weights()
+
+
+def switched(said):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(download.SWITCH, said)
+        return tag()
+
+
+#: Towers and teachers, which have one rule.
+FORBIDDEN = {
+    'image tower': lambda: DeCLIPViT(**EVA).init_weights(),
+    'text tower': text_tower,
+    'teacher': teacher,
+    'repository': repository,
+    'before a run': run_of(type='DeCLIPTextEncoder', **EVA),
+    'an address': lambda: download.fetch_url('https://a.invalid/b', 'me'),
+}
+
 ROWS = [
     ('nobody answers', unreachable(tag), 'Connection refused', FETCH),
     ('silence', silent(tag), 'no answer within 0.5', 'HF_HUB_ETAG_TIMEOUT'),
@@ -106,6 +145,10 @@ ROWS = [
     ('half a file', hub(tag, files={SAFE: b'x' * 99}, half=True),
      'broke off', FETCH),
     ('offline mode', offline(tag), 'HF_HUB_OFFLINE is set', 'HF_HOME'),
+    *((f'forbidden: {name}', forbidden(act), 'DECLIP_DOWNLOAD=0 forbids it',
+       FETCH) for name, act in FORBIDDEN.items()),
+    ('a switch that says neither', hub(lambda: switched('off')),
+     "DECLIP_DOWNLOAD='off'", 'allowed are 0'),
     ('text tower', unreachable(text_tower), 'DeCLIPTextEncoder(EVA02-B-16',
      FETCH),
     ('a teacher of timm', unreachable(lambda: download.fetch_from_hub(
@@ -114,7 +157,7 @@ ROWS = [
     ('before a run: backbone', unreachable(run_of(type='DeCLIPViT', **EVA)),
      'DeCLIPViT(EVA02-B-16, merged2b', FETCH),
     ('before a run: text tower', unreachable(run_of(type='DeCLIPTextEncoder',
-     allow_download=True, **EVA)), 'DeCLIPTextEncoder(EVA02-B-16', FETCH),
+     **EVA)), 'DeCLIPTextEncoder(EVA02-B-16', FETCH),
     ('before a run: teacher', unreachable(run_of(type='VFMTeacher',
      model='vit_base_patch14_dinov2', pretrained=True)),
      'vit_base_patch14_dinov2.lvd142m', FETCH),

@@ -10,6 +10,7 @@ from bad_input import Case, check
 from tiny import tiny_eva
 
 from declip_mm.models.text import parse_names
+from declip_mm.models.text.vocabulary import Vocabulary
 
 ENCODER = dict(type='DeCLIPTextEncoder', model=tiny_eva())
 
@@ -17,25 +18,16 @@ ENCODER = dict(type='DeCLIPTextEncoder', model=tiny_eva())
 def predictor(source):
     from declip_mm.models import OpenVocabPredictor
 
-    return OpenVocabPredictor(ENCODER, source, prompts='name').phrases
+    found = OpenVocabPredictor(ENCODER, source, prompts='name')
+    return found.vocabulary.phrases
 
 
-def segmentor(source):
-    from declip_mm.segmentation import build_vocabulary
-
-    found = build_vocabulary(source)
-    return dict(zip(found.classes, found.texts, strict=True))
+def vocabulary(source):
+    return Vocabulary.of(source).phrases
 
 
 def cat_seg(source):
-    from declip_mm.segmentation import build_vocabulary
-    from declip_mm.segmentation.cat_seg import build_queries
-
-    found = build_queries(build_vocabulary(source), synonyms='all')
-    texts = dict.fromkeys(found.classes, ())
-    for owner, words in zip(found.owner, found.queries, strict=True):
-        texts[found.classes[owner]] += words
-    return texts
+    return Vocabulary.of(source, synonyms='all').phrases
 
 
 @lru_cache(maxsize=1)
@@ -48,7 +40,7 @@ def tiny_f_vit():
 def detector(source):
     model = tiny_f_vit()
     model.set_vocabulary(source)
-    return dict(model.set_with[0])
+    return model.vocabulary.phrases
 
 
 def det_inferencer(source):
@@ -59,7 +51,7 @@ def det_inferencer(source):
     found.visualizer = SimpleNamespace()
     found.set_names(source)
     assert found.model.dataset_meta['classes'] == tuple(found.model.names)
-    return dict(found.model.set_with[0])
+    return found.model.vocabulary.phrases
 
 
 def seg_inferencer(source):
@@ -84,7 +76,7 @@ def tool(source):
 
 CONSUMERS = dict(
     predictor=predictor,
-    segmentor=segmentor,
+    vocabulary=vocabulary,
     cat_seg=cat_seg,
     detector=detector,
     det_inferencer=det_inferencer,
@@ -121,7 +113,11 @@ READ = [
     ('sentences', given('a cat. a remote control.'),
      plain('a cat', 'a remote control')),
     ('dot of a word', given('St. Bernard'), plain('St. Bernard')),
-    ('bars', given('cat|dog'), CAT_DOG),
+    ('synonyms', given('sofa|couch,dog'),
+     dict(sofa=('sofa|couch',), dog=('dog',))),
+    ('synonyms alone', given('cat | kitten'), dict(cat=('cat | kitten',))),
+    ('synonyms in a list', given(['cat|kitten', 'dog']),
+     dict(cat=('cat|kitten',), dog=('dog',))),
     ('lines', given('cat\ndog\n'), CAT_DOG),
     ('tabs', given('cat\tdog'), CAT_DOG),
     ('full-width comma', given('cat，dog'), CAT_DOG),
@@ -177,7 +173,7 @@ REFUSED = [
     ('dots in a list', given(['cat . dog']), "'cat . dog'",
      "['cat', 'dog']"),
     ('dots among commas', given('cat . dog,sky'), "'cat . dog'", 'cat,dog'),
-    ('bars in a list', given(['cat|dog', 'sky']), "'cat|dog'", 'cat,dog'),
+    ('a bar too many', given(['cat|', 'sky']), "'cat|'", 'synonym'),
     ('commas in a list', given(['cat,dog']), "'cat,dog'", "'cat', 'dog'"),
     ('lines in a list', given(['cat\ndog']), 'line breaks', "'cat', 'dog'"),
     ('brackets in a list', given(["['cat', 'dog']"]), 'brackets',
@@ -207,8 +203,6 @@ REFUSED = [
     ('a data set', given('CocoDataset'), "'CocoDataset'", 'Give its names'),
     ('no csv', given('names.csv'), 'names.csv', 'a name a line'),
     ('csv', in_file('cat,kitty\ndog,hound'), "n.txt: class name 'cat,kitty'",
-     "'cat; kitty'"),
-    ('bars in a file', in_file('cat|kitty\ndog'), "'cat|kitty'",
      "'cat; kitty'"),
     ('table', in_file('cat\t1\ndog\t2'), "'cat\\t1'", 'apart'),
     ('UTF-16', in_file('cat', encoding='utf-16'), 'UTF-16', 'UTF-8'),

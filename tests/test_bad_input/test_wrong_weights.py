@@ -112,7 +112,7 @@ def unchecked(path):
 
 def cat_seg():
     """Keys of a checkpoint of our CAT-Seg."""
-    state = {f'image_encoder.{k[9:]}': v for k, v in weights().items()}
+    state = {f'backbone.{k[9:]}': v for k, v in weights().items()}
     text = {k: v for k, v in full().items() if k.startswith('text.')}
     words = {f'text_encoder.tower.{k[5:]}': v for k, v in text.items()}
     return {**state, **words, 'decode_head.conv.weight': torch.ones(2)}

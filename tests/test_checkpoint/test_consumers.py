@@ -14,7 +14,7 @@ from declip_mm.checkpoint import (
 from declip_mm.checkpoint.consumers import BACKBONE, CAT_SEG, F_VIT
 
 KEYS = {
-    CAT_SEG: ('image_encoder.visual.trunk.a', 'text_encoder.tower.b'),
+    CAT_SEG: ('backbone.visual.trunk.a', 'text_encoder.tower.b'),
     F_VIT: ('backbone.visual.trunk.a', 'roi_head.b', 'rpn_head.c'),
     BACKBONE: ('backbone.visual.trunk.a', 'text.b'),
     None: ('visual.trunk.a', 'text.b'),
@@ -61,7 +61,7 @@ def f_vit():
 def cat_seg():
     from tiny_cat_seg import segmentor
 
-    return segmentor(names=None), 'image_encoder'
+    return segmentor(names=None), 'backbone'
 
 
 @pytest.mark.parametrize('build', [f_vit, cat_seg])

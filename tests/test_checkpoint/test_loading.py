@@ -11,6 +11,8 @@ from tiny import backbone_cfg, tiny_eva, tiny_openai
 from declip_mm.checkpoint import (
     FINGERPRINT_KEY,
     FingerprintError,
+    check_fit,
+    fill,
     read_checkpoint,
 )
 from declip_mm.checkpoint.keymaps import from_official_eva, to_official_eva
@@ -242,3 +244,77 @@ def test_files_without_weights(tmp_path, content):
     torch.save(content, path)
     with pytest.raises(ValueError, match='no tensor|no state dict'):
         read_checkpoint(str(path))
+
+
+def network(seed=0):
+    """Attention that load hooks take apart, deep inside, and a layer."""
+    from declip_mm.models.towers.openclip import SplitAttention
+
+    torch.manual_seed(seed)
+    fused = torch.nn.MultiheadAttention(4, 2, batch_first=True)
+    inner = torch.nn.Sequential(SplitAttention(fused))
+    parts = dict(tower=inner, head=torch.nn.Linear(3, 2))
+    return torch.nn.ModuleDict(parts), fused
+
+
+def fused_weights(seed=1):
+    model, fused = network(seed)
+    own = {f'tower.0.{k}': v for k, v in fused.state_dict().items()}
+    return model, {
+        **own,
+        'head.weight': torch.ones(2, 3),
+        'head.bias': torch.ones(2),
+    }
+
+
+def test_load_hooks_run_before_anything_is_compared():
+    model, _ = network()
+    source, weights = fused_weights()
+    before = list(weights)
+    fill(model, weights, 'a.pth', 'network')
+    assert list(weights) == before
+    tower = source['tower'].state_dict()
+    for key, value in model['tower'].state_dict().items():
+        assert torch.equal(value, tower[key]), key
+    assert (model['head'].weight == 1).all()
+
+
+@pytest.mark.parametrize(
+    'change, said',
+    [
+        (
+            lambda w: [w.pop('head.weight'), w.pop('head.bias')],
+            'a.pth does not fit this network. Missing: all 2 of head. '
+            'Unexpected: none. Shapes (file against model): none. Check',
+        ),
+        (
+            lambda w: [w.pop('head.bias'), w.pop('tower.0.in_proj_bias')],
+            'Missing: tower.0.q_proj.bias, tower.0.k_proj.bias, '
+            'tower.0.v_proj.bias, head.bias. Unexpected: none.',
+        ),
+        (
+            lambda w: w.update({'head.x': torch.ones(1)}),
+            'Missing: none. Unexpected: head.x, and.this.',
+        ),
+        (
+            lambda w: w.update({'tower.0.in_proj_weight': torch.ones(12, 5)}),
+            'tower.0.q_proj.weight (4, 5) against (4, 4), tower.0.k_proj',
+        ),
+        (
+            lambda w: w['tower.0.in_proj_weight'][5].fill_(float('nan')),
+            'NaN or infinite weights: tower.0.k_proj.weight.',
+        ),
+    ],
+)
+def test_nothing_is_filled_unless_all_is(change, said):
+    model, _ = network()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    weights = fused_weights()[1]
+    change(weights)
+    strange = ['and.this'] if 'head.x' in said else []
+    for act in (fill, check_fit):
+        with pytest.raises(ValueError) as error:
+            act(model, weights, 'a.pth', 'network', strange)
+        assert said in str(error.value)
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, before[key])

@@ -54,7 +54,7 @@ def test_sizes_agree(cfg):
 
 
 def test_text_and_image_towers_belong_together(cfg):
-    text, backbone = cfg.model.vocabulary.text_encoder, cfg.model.backbone
+    text, backbone = cfg.model.embedder.text_encoder, cfg.model.backbone
     assert text.model == backbone.model
     if backbone.pretrained:
         assert text.pretrained == backbone.pretrained
@@ -85,7 +85,7 @@ def shrink(cfg):
             'model.backbone.init_cfg': None,
             'model.backbone.frozen_stages': 3,
             'model.backbone.out_indices': (0, 1, 2, 2)[-levels:],
-            'model.vocabulary': dict(
+            'model.embedder': dict(
                 _delete_=True, text_encoder=text_encoder(), prompts='name'
             ),
             'model.neck.in_channels': [24] * levels,
@@ -105,7 +105,7 @@ def shrink(cfg):
 def test_trains_a_step_and_predicts(cfg):
     model = revert_sync_batchnorm(MODELS.build(shrink(cfg)))
     model.init_weights()
-    model.set_vocabulary(NAMES, BASE)
+    model.set_vocabulary(NAMES, base=BASE)
     masks = model.roi_head.with_mask
     data = model.data_preprocessor(samples(masks=masks), True)
     trainable = [p for p in model.parameters() if p.requires_grad]

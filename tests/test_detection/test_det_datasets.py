@@ -10,8 +10,8 @@ from mmdet.datasets import CocoDataset, LVISV1Dataset, Objects365V1Dataset
 from mmdet.registry import DATASETS
 
 from declip_mm.detection import OVCocoDataset, OVVOCDataset
-from declip_mm.detection.names import OV_COCO_NOVEL
 from declip_mm.models.text import class_phrases
+from declip_mm.models.text.benchmarks import OV_COCO_NOVEL
 
 
 def dataset(
@@ -182,8 +182,8 @@ def test_objects365_trailing_blank_and_order(tmp_path):
 
 def test_voc_names_read_as_words():
     meta = OVVOCDataset.METAINFO
-    assert meta['phrases']['tvmonitor'] == ['tv monitor']
-    assert set(meta['phrases']) <= set(meta['classes'])
+    assert meta['texts']['tvmonitor'] == ('tv monitor',)
+    assert set(meta['texts']) <= set(meta['classes'])
 
 
 def test_lvis_keys_survive(tmp_path):

@@ -47,6 +47,21 @@ def test_a_checkpoint_measures(project):
     assert all(np.isfinite(found[key]) for key in keys)
 
 
+def test_a_half_checkpoint_is_not_measured(project, tmp_path):
+    """mmengine would log what is missing, and measure a random neck."""
+    config, checkpoint = project
+    content = torch.load(checkpoint, weights_only=False)
+    state = content['state_dict']
+    lost = [k for k in state if k.startswith('neck.')]
+    for key in lost:
+        del state[key]
+    torch.save(content, tmp_path / 'half.pth')
+    cfg = apis.load_config(config)
+    cfg.load_from = str(tmp_path / 'half.pth')
+    with pytest.raises(ValueError, match=f'all {len(lost)} of neck'):
+        apis.run_test(cfg)
+
+
 def test_checkpoint_says_what_it_is(project):
     content = torch.load(project[1], weights_only=False)
     meta = content['meta']
@@ -136,7 +151,8 @@ def test_demo_draws_and_writes(project, tmp_path, monkeypatch, capsys):
     assert (drawn != np.asarray(Image.open(picture))).any()
     written = json.loads((tmp_path / 'preds/1.json').read_text())
     assert len(written['scores']) == len(written['bboxes']) > 0
-    assert any(name in capsys.readouterr().out for name in NAMES)
+    printed = capsys.readouterr().out
+    assert any(name in printed for name in NAMES)
 
 
 def test_demo_refuses_what_is_not_there(project, tmp_path, monkeypatch):

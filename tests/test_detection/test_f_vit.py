@@ -134,7 +134,7 @@ def test_names_can_be_swapped_after_loading():
     with torch.no_grad():
         first, _ = other.eval().test_step(samples())
     assert first.pred_instances.labels.max() > 2
-    other.set_vocabulary(NAMES, BASE)
+    other.set_vocabulary(NAMES, base=BASE)
     weight = other.roi_head.fusion_weight().tolist()
     assert weight == pytest.approx([0.1, 0.1, 0.8, 0.1])
     torch.manual_seed(0)
@@ -144,13 +144,13 @@ def test_names_can_be_swapped_after_loading():
 
 def test_without_names_the_error_says_what_to_do():
     model = MODELS.build(f_vit_cfg())
-    with pytest.raises(RuntimeError, match='DetVocabularyHook'):
+    with pytest.raises(RuntimeError, match='VocabularyHook'):
         train_once(model)
 
 
 def test_base_classes_must_be_among_the_names():
     with pytest.raises(ValueError, match='cart'):
-        build().set_vocabulary(NAMES, ['cart'])
+        build().set_vocabulary(NAMES, base=['cart'])
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_the_roi_head_fuses_its_two_classifiers():
         feats = head.bbox_roi_extractor(x[:4], rois)
         det = head.bbox_head(feats)[0].softmax(-1)
         pooled = head.vlm_roi_extractor((x.vlm,), rois).flatten(1)
-        text = model.vocabulary.matrix(NAMES)
+        text = model.embedder.class_rows(model.vocabulary)
         cosines = torch.nn.functional.normalize(pooled) @ text.t()
         vlm = (45 * cosines).softmax(-1)
         found = head._bbox_forward(x, rois)['cls_score'].exp()

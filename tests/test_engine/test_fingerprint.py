@@ -46,7 +46,7 @@ def test_resolution_text_tower_and_architecture_are_said(clips, tmp_path):
     checkpoint = saved(state)
     said = checkpoint['meta'][FINGERPRINT_KEY]
     assert (said['resolution'], said['license']) == (96, 'CC0-1.0')
-    encoder = state.model.predictor.encoder
+    encoder = state.model.embedder.encoder
     assert said['text_tower'] == encoder.fingerprint
     # the checkpoint of a model without a name builds its backbone again
     path = str(tmp_path / 'a.pth')

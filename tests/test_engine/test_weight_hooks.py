@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.registry import HOOKS, MODELS
-from tiny import backbone_cfg, distiller_cfg
+from tiny import backbone_cfg, distiller_cfg, tiny_eva
 
 from declip_mm.checkpoint import FingerprintError
 
@@ -101,24 +101,22 @@ def loader(names):
 
 
 def test_vocabulary_comes_from_the_data_set():
-    seen = []
-    head = SimpleNamespace(names=[], phrases={})
-
-    def set_vocabulary(names):
-        seen.append(names)
-        head.names, head.phrases = names, dict.fromkeys(names)
-
-    head.set_vocabulary = set_vocabulary
+    encoder = dict(type='DeCLIPTextEncoder', model=tiny_eva())
+    predictor = dict(type='OpenVocabPredictor', text_encoder=encoder)
+    model = MODELS.build(distiller_cfg(predictor=predictor))
     runner = SimpleNamespace(
-        model=SimpleNamespace(predictor=head),
+        model=model,
         val_dataloader=loader(['a', 'b']),
         test_dataloader=loader(['c']),
     )
     hook = HOOKS.build(dict(type='VocabularyHook'))
+    hook.before_train(runner)  # distillation needs no names
+    assert model.vocabulary is None
     hook.before_val_epoch(runner)
+    assert model.vocabulary.classes == ('a', 'b')
     hook.before_test_epoch(runner)
-    assert seen == [['a', 'b'], ['c']]
-    set_vocabulary(['c', 'd'])  # given by hand
+    assert model.predictor.vocabulary.classes == ('c',)
+    model.set_vocabulary(['c', 'd'])  # given by hand
     with pytest.raises(ValueError, match="only in the model: 'd'"):
         hook.before_test_epoch(runner)
     runner.test_dataloader = loader(())

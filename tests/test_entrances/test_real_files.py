@@ -120,7 +120,7 @@ def test_ov_coco_trains_and_is_measured(real):
     found = figures(folder)
     assert {'coco/base_ap50', 'coco/novel_ap50'} <= set(found)
     content = json.loads((REAL / TRAIN).read_text())
-    from declip_mm.detection.names import OV_COCO_CLASSES
+    from declip_mm.models.text.benchmarks import OV_COCO_CLASSES
 
     ids = {
         c['id'] for c in content['categories'] if c['name'] in OV_COCO_CLASSES

@@ -45,6 +45,11 @@ def test_gradcheck(affinity):
     )
 
 
+def test_a_plain_block_is_not_aggregated_here():
+    with pytest.raises(ValueError, match="'vanilla' is not decoupled.*'qq'"):
+        decoupled_attention(*torch.randn(3, 1, 1, 2, 4), 'vanilla', 1.0)
+
+
 def test_context_names_follow_the_affinity():
     names = {key: ''.join(a.context) for key, a in AFFINITIES.items()}
     assert names == dict(

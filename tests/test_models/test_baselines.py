@@ -85,7 +85,7 @@ def test_nouns_of_the_batch_and_drawn_others():
     _, samples = noun_batch()
     targets = teacher(None, samples)
     assert targets.matrix.shape == (5, 12)
-    full = teacher._embeddings(torch.device('cpu'))
+    full = teacher.embedder.class_rows(teacher.vocabulary)
     own = targets.matrix[targets.labels]
     assert torch.equal(own, full[torch.tensor([0, 4, 0, 2, 4])])
     assert torch.equal(teacher(None, samples).matrix, targets.matrix)
@@ -132,8 +132,8 @@ def test_noun_hook():
     hook = HOOKS.build(dict(type='NounHook'))
     model = noun_model()
     hook.before_train(Runner(model, NOUNS))
-    assert model.content_teacher.names == NOUNS
-    with pytest.raises(ValueError, match='has no nouns'):
+    assert [*model.content_teacher.vocabulary.classes] == NOUNS
+    with pytest.raises(ValueError, match='there are no class names'):
         hook.before_train(Runner(model, ()))
     with pytest.raises(ValueError, match='is a CLIPCropTeacher'):
         hook.before_train(Runner(build(), NOUNS))

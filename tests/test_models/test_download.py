@@ -3,13 +3,14 @@
 import logging
 import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from stand_in_hub import nobody, point_at, silent_host, stand_in_hub
 
-from declip_mm.apis.model_loading import fetch_weights
+from declip_mm.apis.fetching import fetch_weights
 from declip_mm.models import download
 from declip_mm.models.download import (
     DownloadError,
@@ -28,7 +29,7 @@ def test_a_tag_and_its_cache(tmp_path, monkeypatch):
     with stand_in_hub({SAFE: b'weights'}) as hub:
         point_at(monkeypatch, hub.address, tmp_path)
         path = fetch_tag(TAG, 'ViT-B-16')
-        assert open(path, 'rb').read() == b'weights'
+        assert Path(path).read_bytes() == b'weights'
         hub.asked.clear()
         assert fetch_tag(TAG, 'ViT-B-16') == path
         assert hub.asked == []  # what is here is taken without asking
@@ -154,7 +155,7 @@ def test_an_address(tmp_path):
     with stand_in_hub({'a.pth': b'content'}) as hub:
         url = f'{hub.address}/some/a.pth'
         path = fetch_url(url, 'somebody', str(tmp_path))
-        assert open(path, 'rb').read() == b'content'
+        assert Path(path).read_bytes() == b'content'
     assert fetch_url(url, 'somebody', str(tmp_path)) == path
     with pytest.raises(DownloadError, match='b.pth.*Connection refused'):
         fetch_url(f'{hub.address}/b.pth', 'somebody', str(tmp_path))
@@ -212,19 +213,14 @@ def test_a_run_asks_for_what_it_needs(monkeypatch):
     """A checkpoint brings what trains, the text tower comes from its tag."""
     asked = []
     monkeypatch.setattr(
-        'declip_mm.apis.model_loading.fetch_tag',
+        'declip_mm.apis.fetching.fetch_tag',
         lambda _, who: asked.append(who),
     )
     eva = dict(model='EVA02-B-16', pretrained='merged2b_s8b_b131k')
     model = dict(
         backbone=dict(type='declip_mm.DeCLIPViT', **eva),
         neck=[dict(type='DeCLIPViT', model='EVA02-B-16', pretrained='a/b.pt')],
-        predictor=dict(
-            text_encoder=dict(
-                type='DeCLIPTextEncoder', allow_download=True, **eva
-            )
-        ),
-        other=dict(text_encoder=dict(type='DeCLIPTextEncoder', **eva)),
+        predictor=dict(text_encoder=dict(type='DeCLIPTextEncoder', **eva)),
     )
     told = '(EVA02-B-16, merged2b_s8b_b131k)'
     fetch_weights(model)
@@ -232,6 +228,38 @@ def test_a_run_asks_for_what_it_needs(monkeypatch):
     asked.clear()
     fetch_weights(model, filled=True)
     assert asked == [f'DeCLIPTextEncoder{told}']
+
+
+def test_the_cache_is_read_where_fetching_is_forbidden(tmp_path, monkeypatch):
+    with stand_in_hub({SAFE: b'weights'}) as hub:
+        point_at(monkeypatch, hub.address, tmp_path)
+        path = fetch_tag(TAG, 'ViT-B-16')
+        hub.asked.clear()
+        monkeypatch.setenv(download.SWITCH, '0')
+        assert fetch_tag(TAG, 'ViT-B-16') == path
+        with pytest.raises(DownloadError, match='DECLIP_DOWNLOAD=0 forbids'):
+            fetch_from_hub('someone/clip', ['other.bin'], 'ViT-B-16')
+        assert hub.asked == []
+        monkeypatch.setenv(download.SWITCH, '1')
+        with pytest.raises(DownloadError, match='answers 404'):
+            fetch_from_hub('someone/clip', ['other.bin'], 'ViT-B-16')
+        assert hub.asked
+
+
+@pytest.mark.parametrize('old', [True, False])
+def test_the_former_option_of_one_part_is_read_no_more(old, monkeypatch):
+    from declip_mm import deprecation
+    from declip_mm.models.text import DeCLIPTextEncoder
+
+    lines = []
+    monkeypatch.setattr(deprecation, '_said', set())
+    monkeypatch.setattr(
+        deprecation, 'print_log', lambda text, **_: lines.append(text)
+    )
+    encoder = DeCLIPTextEncoder('ViT-B-16', 'openai', allow_download=old)
+    assert encoder.tag
+    assert f'allow_download={old} is read no more' in lines[0]
+    assert 'DECLIP_DOWNLOAD=0' in lines[0]
 
 
 def test_nothing_else_in_the_package_downloads_weights(repo_root):
@@ -247,9 +275,9 @@ def test_nothing_else_in_the_package_downloads_weights(repo_root):
 
 
 def test_a_text_tower_beside_a_file_of_embeddings_is_not_fetched():
-    from declip_mm.apis.model_loading import fetch_weights
+    from declip_mm.apis.fetching import fetch_weights
 
-    tag = dict(model='ViT-B-16', pretrained='openai', allow_download=True)
+    tag = dict(model='ViT-B-16', pretrained='openai')
     encoder = dict(type='DeCLIPTextEncoder', **tag)
     predictor = dict(type='OpenVocabPredictor', text_encoder=encoder)
     assert fetch_weights(dict(predictor, embeddings='rows.npz')) == []

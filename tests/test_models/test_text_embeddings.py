@@ -1,5 +1,8 @@
 """Class embeddings: how they are made, kept and verified."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ from declip_mm.models.text import (
     expand,
     expected_fingerprint,
 )
+from declip_mm.models.text.fingerprint import phrases_digest
 
 NAMES = ['dog', 'traffic_light', 'couch']
 SCALES = np.array([[1], [2], [1]], dtype=np.float32)
@@ -189,3 +193,14 @@ def test_no_background_row(encoder):
     made = build_class_embeddings(encoder, NAMES, 'name')
     with pytest.raises(ValueError, match='no background row'):
         made.with_background()
+
+
+def test_rows_of_a_text_with_a_bar_are_not_those_of_its_synonyms():
+    def literal(phrases):
+        return hashlib.sha256(json.dumps([*phrases.items()]).encode())
+
+    # files that were made when 'b|c' was one text are made anew, no others
+    plain, synonyms = dict(a=('b', 'c')), dict(a=('b|c',))
+    assert phrases_digest(plain) == literal(plain).hexdigest()
+    assert phrases_digest(synonyms) != literal(synonyms).hexdigest()
+    assert phrases_digest(synonyms) != phrases_digest(plain)

@@ -99,8 +99,6 @@ def test_random_state_of_torch_is_left_alone(tmp_path):
 
 
 def test_constructor_refuses_what_cannot_work(tmp_path):
-    with pytest.raises(ValueError, match='allow_download=True'):
-        DeCLIPTextEncoder('ViT-B-16', 'openai')
     with pytest.raises(ValueError, match='Tags: .*openai'):
         DeCLIPTextEncoder('ViT-B-16', 'opnai')
     with pytest.raises(FileNotFoundError, match=r'none\.pt does not exist'):
@@ -116,7 +114,7 @@ def test_constructor_refuses_what_cannot_work(tmp_path):
 
 
 def test_tag_decides_activation_without_download():
-    encoder = DeCLIPTextEncoder('ViT-B-16', 'openai', allow_download=True)
+    encoder = DeCLIPTextEncoder('ViT-B-16', 'openai')
     assert encoder.quick_gelu
     assert not DeCLIPTextEncoder('EVA02-B-16').quick_gelu
 

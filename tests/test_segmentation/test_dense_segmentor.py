@@ -24,7 +24,7 @@ def by_hand(model, image, size, scale=40.0):
     with torch.no_grad():
         content = model.backbone.forward_dense(image[None]).content
         unit = F.normalize(content, dim=1)
-        texts = model.texts.matrix(unit[0])
+        texts = model.embedder.text_rows(model.vocabulary)
         cosine = torch.einsum('bchw,qc->bqhw', unit, texts)
         for wanted in (image.shape[-2:], size):
             cosine = F.interpolate(cosine, wanted, mode='bilinear')

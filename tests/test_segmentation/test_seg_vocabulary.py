@@ -1,7 +1,5 @@
 """Names of classes: where they come from, and what follows them."""
 
-import json
-
 import pytest
 import torch
 from bad_input import logged
@@ -9,35 +7,18 @@ from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 from tiny_dense_seg import dense_segmentor, labels_of, picture, samples_of
 
-from declip_mm.segmentation import build_vocabulary
-from declip_mm.segmentation.hooks import SegVocabularyHook
-
-
-def test_names_from_everywhere(tmp_path):
-    text = tmp_path / 'names.txt'
-    text.write_text('# two classes\ncat\nperson; man; woman\n')
-    table = tmp_path / 'names.json'
-    table.write_text(json.dumps({'cat': ['cat'], 'person': ['man', 'woman']}))
-    wanted = ('cat', 'person')
-    for source in (
-        ['cat', 'person'],
-        'cat,person',
-        str(text),
-        str(table),
-        {'cat': ['cat'], 'person': ['man']},
-        dict(classes=wanted, palette=[[1, 2, 3], [4, 5, 6]]),
-    ):
-        assert build_vocabulary(source).classes == wanted
-    found = build_vocabulary(str(text))
-    assert found.queries == ('cat', 'person', 'man', 'woman')
-    assert found.owner == (0, 1, 1, 1)
+from declip_mm.engine import VocabularyHook
+from declip_mm.models.text.vocabulary import Vocabulary
 
 
 def test_names_of_a_registered_data_set():
-    found = build_vocabulary('OVVOC21Dataset')
-    assert found.palette[1] == (128, 0, 0)
+    model = dense_segmentor('OVVOC21Dataset')
+    assert model.dataset_meta['palette'][1] == [128, 0, 0]
+    found = model.vocabulary
     assert len(found.classes) == 21 and len(found.queries) == 46
-    assert build_vocabulary('ADE20KDataset').classes[7] == 'bed'
+    found = model.set_vocabulary('ADE20KDataset')
+    assert found.classes[7] == 'bed'
+    assert model.set_vocabulary('cat').classes == ('cat',)
 
 
 def test_one_word_is_a_vocabulary():
@@ -51,29 +32,17 @@ def test_one_word_is_a_vocabulary():
     assert set(labels_of(model, [picture()])[0].unique().tolist()) <= {0, 1}
 
 
-@pytest.mark.parametrize(
-    'source, options, message',
-    [
-        ([], {}, 'no class names'),
-        (['cat', ' '], {}, 'empty'),
-        (['cat', 'dog', 'Cat'], {}, 'read the same'),
-        ('cat,,dog', {}, 'empty'),
-        (['cat'], dict(texts=dict(dog=['dog'])), 'no class names'),
-        (['cat'], dict(texts=dict(cat=[])), 'no phrase'),
-        (['cat'], dict(palette=[[0, 0, 0]] * 2), '2 colours for 1'),
-        (['background'], dict(background='stuff'), 'already'),
-        (dict(classes=()), {}, 'no class names'),
-    ],
-)
-def test_what_is_no_vocabulary(source, options, message):
-    with pytest.raises(ValueError, match=message):
-        build_vocabulary(source, **options)
+def test_a_palette_has_a_colour_for_each():
+    with pytest.raises(ValueError, match='2 colours for 1'):
+        dense_segmentor(dict(source=['cat'], palette=[[0, 0, 0]] * 2))
 
 
 def test_colours_are_the_same_every_time_and_differ():
-    found = build_vocabulary([f'thing {i}' for i in range(60)])
-    assert found == build_vocabulary([f'thing {i}' for i in range(60)])
-    assert len(set(found.palette)) == 60
+    model = dense_segmentor([f'thing {i}' for i in range(60)])
+    palette = model.dataset_meta['palette']
+    model.set_vocabulary([f'thing {i}' for i in range(60)])
+    assert model.dataset_meta['palette'] == palette
+    assert len(set(map(tuple, palette))) == 60
 
 
 def test_results_follow_a_new_vocabulary_after_build_and_after_load():
@@ -108,26 +77,22 @@ def test_order_of_names_is_order_of_labels():
     assert torch.equal(labels_of(model, [image])[0], 2 - first)
 
 
-def test_shared_texts_are_embedded_once():
-    model = dense_segmentor({'a': ['cat', 'dog'], 'b': ['Dog', 'sky']})
-    assert len(model.texts.predictor.names) == 3
-    matrix = model.texts.matrix(torch.zeros(12))
-    assert torch.equal(matrix[1], matrix[2]) and len(matrix) == 4
-
-
-def test_prompts_change_embeddings():
+def test_prompts_change_results():
     model = dense_segmentor(['cat', 'dog'])
-    like = torch.zeros(12)
-    before = model.texts.matrix(like)
+
+    def rows():
+        return model.embedder.text_rows(model.vocabulary)
+
+    before = rows()
     model.set_vocabulary(['cat', 'dog'], prompts='a photo of a {}.')
-    after = model.texts.matrix(like)
+    after = rows()
     assert not torch.allclose(before, after)
     model.set_vocabulary(['cat', 'dog'])
-    assert torch.equal(model.texts.matrix(like), after)
+    assert torch.equal(rows(), after)
 
 
 def test_no_names_is_an_error_that_says_what_to_do():
-    with pytest.raises(ValueError, match='SegVocabularyHook'):
+    with pytest.raises(ValueError, match='VocabularyHook'):
         labels_of(dense_segmentor(None), [picture()])
 
 
@@ -141,8 +106,6 @@ def test_texts_of_another_clip_are_refused():
                 text_encoder=dict(type='DeCLIPTextEncoder', model='ViT-B-16'),
             )
         )
-    with pytest.raises(ValueError, match='another CLIP'):
-        dense_segmentor().texts.matrix(torch.zeros(13))
 
 
 class Loop:
@@ -158,39 +121,58 @@ class Loop:
 
 
 def test_hook_hands_over_names_texts_and_colours():
-    model, hook = dense_segmentor(None), SegVocabularyHook()
+    model, hook = dense_segmentor(None), VocabularyHook()
     meta = DATASETS.get('OVVOC20Dataset').METAINFO
     hook.before_test_epoch(Loop(model, meta))
     assert model.vocabulary.classes == meta['classes']
     assert model.vocabulary.texts[10] == ('dining table',)
-    assert model.vocabulary.palette[0] == (128, 0, 0)
+    assert model.dataset_meta['palette'][0] == [128, 0, 0]
     hook.before_val_epoch(Loop(model, dict(classes=['cat'])))
     assert model.vocabulary.classes == ('cat',)
 
 
 def test_hook_keeps_own_texts_and_refuses_other_names():
     model = dense_segmentor({'cat': ['cat', 'kitten'], 'dog': ['dog']})
-    hook = SegVocabularyHook()
+    hook = VocabularyHook()
     hook.before_test_epoch(Loop(model, dict(classes=['cat', 'dog'])))
     assert model.vocabulary.texts[0] == ('cat', 'kitten')
     with pytest.raises(ValueError, match="position 0 the model has 'cat'"):
         hook.before_test_epoch(Loop(model, dict(classes=['dog', 'cat'])))
 
 
-def test_a_second_hook_replaces_what_the_first_gave():
+def test_own_names_learn_their_base_classes_and_keep_their_colours():
     model = dense_segmentor(None)
-    SegVocabularyHook().before_test_epoch(Loop(model, dict(classes=['cat'])))
-    meta = dict(classes=['dog', 'sky'])
-    SegVocabularyHook().before_test_epoch(Loop(model, meta))
+    colours = [[1, 2, 3], [4, 5, 6]]
+    model.set_vocabulary(['Cat; kitten', 'dog'], palette=colours)
+    meta = dict(classes=['cat', 'dog'], base_classes=['cat'])
+    VocabularyHook().before_test_epoch(Loop(model, meta))
+    assert model.vocabulary.base == ('Cat',)
+    assert model.vocabulary.texts[0] == ('Cat', 'kitten')
+    assert model.dataset_meta['palette'] == colours
+    model.set_vocabulary(['dog', 'cat'])
+    assert model.dataset_meta['palette'] != colours
+
+
+def test_a_palette_that_does_not_fit_changes_nothing():
+    model = dense_segmentor(['cat', 'dog'])
+    before = model.vocabulary, model.dataset_meta, model.embedder.prompts
+    with pytest.raises(ValueError, match='has 1 colours for 2'):
+        model.set_vocabulary(['a', 'b'], palette=[(0, 0, 0)], prompts='simple')
+    after = model.vocabulary, model.dataset_meta, model.embedder.prompts
+    assert after == before
+
+
+def test_the_next_data_set_replaces_what_the_first_gave():
+    model, hook = dense_segmentor(None), VocabularyHook()
+    hook.before_test_epoch(Loop(model, dict(classes=['cat'])))
+    hook.before_test_epoch(Loop(model, dict(classes=['dog', 'sky'])))
     assert model.vocabulary.classes == ('dog', 'sky')
 
 
 def test_shared_texts_are_warned_of_by_name():
     with logged() as lines:
-        build_vocabulary(dict(a=['cat', 'dog'], b=['Dog', 'sky']))
+        dense_segmentor(dict(a=['cat', 'dog'], b=['Dog', 'sky']))
     assert "'dog' for ['a', 'b']" in lines[0]
-    with pytest.raises(ValueError, match='the same texts'):
-        build_vocabulary(dict(a=['cat', 'dog'], b=['Dog', 'cat']))
 
 
 def test_classes_file_with_several_texts_a_class(tmp_path):
@@ -209,10 +191,5 @@ def test_classes_file_with_several_texts_a_class(tmp_path):
         )
     )
     assert data.metainfo['classes'] == ('person', 'sky')
-    found = build_vocabulary(data)
+    found = Vocabulary.of(data)
     assert found.texts == (('person', 'man'), ('sky',))
-
-
-def test_a_vocabulary_is_a_source():
-    made = build_vocabulary('person; man,dog', palette=[[1, 2, 3], [4, 5, 6]])
-    assert build_vocabulary(made) == made

@@ -86,7 +86,7 @@ def test_publish_and_export(tool, tmp_path):
     assert str(public) in said
     out = tmp_path / 'backbone.pth'
     assert 'affinity: qq' in tool('export_backbone', public, out)
-    with pytest.raises(SystemExit, match="no key under 'student.'"):
+    with pytest.raises(SystemExit, match="no key under prefix 'student.'"):
         tool('export_backbone', path, out, '--prefix', 'student.')
     pictures = tmp_path / 'pictures'
     pictures.mkdir()

@@ -9,6 +9,8 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import load_from_local
 from tool_modules import TOOLS, load_tool
 
+from declip_mm.apis import launch
+
 CONFIGS = TOOLS.parent / 'configs'
 
 
@@ -24,7 +26,7 @@ def _own_loaders():
     CheckpointLoader.register_scheme('', load_from_local, force=True)
 
 
-def stop(*_):
+def stop(*_, **__):
     raise Stop
 
 
@@ -33,7 +35,7 @@ def stop(*_):
 )
 def test_detector_tools(name, tmp_path, monkeypatch):
     tool = load_tool(f'{name}.py')
-    monkeypatch.setattr(tool.apis, 'build_runner', stop)
+    monkeypatch.setattr(launch, 'build_runner', stop)
     torch.save({}, tmp_path / 'w.pth')
     args = SimpleNamespace(
         config=str(CONFIGS / 'miniature/f_vit_coco.py'),
@@ -49,7 +51,7 @@ def test_detector_tools(name, tmp_path, monkeypatch):
 
 def test_segmentation_benchmarks(tmp_path, monkeypatch):
     tool = load_tool('dense_seg_benchmarks.py')
-    monkeypatch.setattr(tool.apis, 'run_test', stop)
+    monkeypatch.setattr(launch, 'run_test', stop)
     method = CONFIGS / 'dense_seg/methods/clearclip_openai-b16.py'
     rest = ['none', '--sets', 'voc20', '--work-dir', str(tmp_path)]
     with pytest.raises(Stop):

@@ -18,38 +18,32 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from mmengine.utils import track_iter_progress
+from tqdm import tqdm
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
-from declip_mm.apis.browsing import browse, build_split
+from declip_mm.apis.browsing import browse, build_split, splits_of
 from declip_mm.visualization import draw_samples
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = apis.tool_parser(__doc__)
-    parser.add_argument('config')
+    apis.add_shared(parser, 'config', '--cfg-options')
     parser.add_argument(
         '--split',
         choices=('train', 'val', 'test'),
         help='default: the first of test, train and val that the config has',
     )
-    for name, default in (('count', 12), ('per-sheet', 12), ('columns', 4)):
-        parser.add_argument(
-            f'--{name}',
-            type=apis.at_least(1),
-            default=default,
-            help=f'default: {default}',
-        )
-    parser.add_argument(
-        '--start', type=apis.at_least(0), default=0, help='default: 0'
-    )
+    for name, default, least in (
+        ('count', 12, 1),
+        ('per-sheet', 12, 1),
+        ('columns', 4, 1),
+        ('start', 0, 0),
+    ):
+        said = dict(default=default, help='default: %(default)s')
+        parser.add_argument(f'--{name}', type=apis.at_least(least), **said)
     parser.add_argument('--out', type=Path, default='work_dirs/browse')
-    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     return parser.parse_args(argv)
 
 
@@ -57,20 +51,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     cfg = apis.load_config(args.config, args.cfg_options)
-    split = args.split or next(
-        (
-            part
-            for part in ('test', 'train', 'val')
-            if cfg.get(f'{part}_dataloader')
-        ),
-        'test',
-    )
+    split = args.split or next(iter(splits_of(cfg)), 'test')
     apis.writable_folder(args.out)
     dataset = build_split(cfg, split)
     samples = browse(dataset, args.count, args.start)
     classes = list((dataset.metainfo or {}).get('classes') or ())
     total = min(args.count, len(dataset) - args.start)
-    samples, sheets = track_iter_progress((samples, total)), 0
+    samples, sheets = tqdm(samples, total=total), 0
     while part := list(islice(samples, args.per_sheet)):
         path = args.out / f'{split}_{sheets:03d}.png'
         title = f'{Path(args.config).name}, {split}, {len(dataset)} pictures'

@@ -11,38 +11,28 @@ a process of its own: memory that an earlier one left to the allocator would
 hide part of what a later one takes.
 """
 
-from __future__ import annotations
-
 import logging
 import resource
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import torch
 from mmengine.logging import MMLogger
 from mmengine.structures import PixelData
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 import declip_mm.segmentation  # noqa: F401  (registers the models)
-from declip_mm.apis import (
-    ConfigOptions,
-    at_least,
-    check_device,
-    check_kind,
-    command,
-    load_config,
-    tool_parser,
-)
+from declip_mm import apis
 
 
 def resident() -> int:
@@ -51,98 +41,89 @@ def resident() -> int:
     return int(fields[1]) * resource.getpagesize()
 
 
-class Peak:
-    """Highest memory within a block, above that at its begin, in bytes."""
+def highest(done: Event) -> int:
+    """The most that are in memory until ``done``."""
+    most = 0
+    while not done.wait(0.005):
+        most = max(most, resident())
+    return most
 
-    def __init__(self, device: torch.device) -> None:
-        self.cuda = device.type == 'cuda'
 
-    def __enter__(self) -> Peak:
-        self.start = time.time()
-        if self.cuda:
-            torch.cuda.reset_peak_memory_stats()
-            self.first = torch.cuda.memory_allocated()
-            return self
-        self.first = self.most = resident()
-        self.running = True
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.thread.start()
-        return self
+@contextmanager
+def peak(device: torch.device) -> Iterator[dict]:
+    """Highest memory within a block, above that at its begin, and its time.
 
-    def _watch(self) -> None:
-        while self.running:
-            self.most = max(self.most, resident())
-            time.sleep(0.005)
-
-    def __exit__(self, *_: object) -> None:
-        if self.cuda:
-            self.most = torch.cuda.max_memory_allocated()
-        else:
-            self.running = False
-            self.thread.join()
-        self.bytes = self.most - self.first
-        self.seconds = time.time() - self.start
+    Yields:
+        What ``bytes`` and ``seconds`` are written to.
+    """
+    found, start = {}, time.time()
+    if device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats()
+        first = torch.cuda.memory_allocated()
+        yield found
+        most = torch.cuda.max_memory_allocated()
+    else:
+        first, done = resident(), Event()
+        with ThreadPoolExecutor(1) as pool:
+            watch = pool.submit(highest, done)
+            try:
+                yield found
+            finally:
+                done.set()
+        most = watch.result()
+    found.update(bytes=most - first, seconds=time.time() - start)
 
 
 def build(path: str, options: dict, device: torch.device):
-    config = load_config(path)
+    config = apis.load_config(path)
     config.merge_from_dict(options)
     cfg = config.model
-    for encoder in (cfg.image_encoder, cfg.text_encoder):
+    for encoder in (cfg.backbone, cfg.text_encoder):
         encoder.pop('init_cfg', None)
     return MODELS.build(cfg).to(device)
 
 
-def samples(count: int, side: int, names: int, device: torch.device) -> list:
-    labels = torch.randint(0, names, (1, side, side), device=device)
-    return [
-        SegDataSample(
-            gt_sem_seg=PixelData(data=labels),
-            metainfo=dict(ori_shape=(side, side)),
-        )
-        for _ in range(count)
-    ]
-
-
-def measure(model, names: int, side: int, train: bool) -> Peak:
+def measure(model, names: int, side: int, train: bool) -> dict:
     """One prediction, or one step forward and backward."""
     device = next(model.parameters()).device
     model.set_vocabulary([f'name {i}' for i in range(names)])
     images = torch.randn(1, 3, side, side, device=device)
-    data = samples(1, side, names, device)
+    labels = torch.randint(0, names, (1, side, side), device=device)
+    sample = SegDataSample(
+        gt_sem_seg=PixelData(data=labels),
+        metainfo=dict(ori_shape=(side, side)),
+    )
     model.train(train)
     if not train:
-        with Peak(device) as peak, torch.inference_mode():
-            (found,) = model(images, data, mode='predict')
-        assert found.pred_sem_seg.data.shape == (1, side, side)
-        return peak
-    with Peak(device) as peak:
-        model(images, data, mode='loss')['loss_seg'].backward()
+        with peak(device) as found, torch.inference_mode():
+            model(images, [sample], mode='predict')
+        assert sample.pred_sem_seg.data.shape == (1, side, side)
+        return found
+    with peak(device) as found:
+        model(images, [sample], mode='loss')['loss_seg'].backward()
     weights = [p for p in model.parameters() if p.requires_grad]
     assert all(p.grad is not None for p in weights)
     model.zero_grad(set_to_none=True)
-    return peak
+    return found
 
 
-@command
+@apis.command
 def main() -> None:
-    parser = tool_parser(__doc__)
-    parser.add_argument('config')
-    parser.add_argument('--names', type=at_least(1), nargs='+', default=[171])
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config')
+    apis.add_shared(parser, '--cfg-options', default={})
+    apis.add_shared(parser, '--device', default='cpu')
+    size = apis.at_least(1)
+    parser.add_argument('--names', type=size, nargs='+', default=[171])
     parser.add_argument(
-        '--side', type=at_least(16), help='640, or 384 with --train'
+        '--side', type=apis.at_least(16), help='640, or 384 with --train'
     )
     parser.add_argument('--train', action='store_true')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument(
-        '--crop-batch', type=at_least(1), help='views at a time'
-    )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=ConfigOptions, default={}
-    )
+    parser.add_argument('--crop-batch', type=size, help='views at a time')
     args = parser.parse_args()
-    check_device(args.device)
-    check_kind(load_config(args.config), args.config, ('OVCATSegmentor',))
+    apis.check_device(args.device)
+    cfg = apis.load_config(args.config)
+    apis.check_kind(cfg, args.config, ('OVCATSegmentor',))
     if args.device == 'cpu' and len(args.names) > 1:
         again = [sys.executable, *sys.argv, '--names']
         runs = [subprocess.run([*again, str(n)]) for n in args.names]
@@ -157,10 +138,10 @@ def main() -> None:
     print(f'{args.config}: {kind} at {side} px on {args.device}')
     print(f'weights {weights / 2**30:.2f} GiB')
     for names in args.names:
-        peak = measure(model, names, side, args.train)
+        found = measure(model, names, side, args.train)
         print(
-            f'{names} names: {peak.bytes / 2**30:.2f} GiB above the model, '
-            f'{peak.seconds:.1f} s',
+            f'{names} names: {found["bytes"] / 2**30:.2f} GiB above the '
+            f'model, {found["seconds"]:.1f} s',
             flush=True,
         )
 

@@ -7,7 +7,6 @@ largest absolute value; exits with 1 where any error exceeds the tolerance.
 Recordings of CAT-Seg's head need mmseg, the others the core alone.
 """
 
-import argparse
 import sys
 from math import isnan
 from pathlib import Path
@@ -20,11 +19,15 @@ for folder in (HERE, HERE.parents[1]):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from golden_arrays import Errors
-from golden_towers import check_distill, check_forward, distilled_affinity
+from golden_towers import (
+    Errors,
+    check_distill,
+    check_forward,
+    distilled_affinity,
+)
 
 import declip_mm  # noqa: F401  (registers the models)
-from declip_mm.apis import command
+from declip_mm.apis import command, tool_parser
 
 
 def check(data: dict[str, np.ndarray], name: str) -> Errors:
@@ -57,7 +60,7 @@ def read(path: str) -> dict[str, np.ndarray]:
 
 @command
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tool_parser(__doc__)
     parser.add_argument('files', nargs='+', metavar='FILE.npz')
     parser.add_argument('--tolerance', type=float, default=1e-5)
     options = parser.parse_args(arguments)

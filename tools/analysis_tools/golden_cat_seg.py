@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from golden_arrays import Errors, part, relative_error
+from golden_towers import Errors, part, relative_error, tensors
 
 from declip_mm.segmentation.cat_seg import CATSegHead
 from declip_mm.segmentation.cat_seg.cost import PRUNED
@@ -21,7 +21,7 @@ def check_aggregator(data: dict[str, np.ndarray], name: str) -> Errors:
             the grid.
         name: File name, which says how classes were pooled.
     """
-    arrays = {k: torch.from_numpy(v) for k, v in data.items()}
+    arrays = tensors(data)
     weights = official_head_keys(part(arrays, 'weight/'))
     content = arrays['img_feats']
     head = CATSegHead(

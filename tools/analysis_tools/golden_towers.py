@@ -6,54 +6,60 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from golden_arrays import Errors, part, relative_error
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from safetensors.torch import save_file
 from torch import Tensor
 
+from declip_mm.checkpoint.facts import tower_facts
 from declip_mm.checkpoint.keymaps import to_official_eva
+from declip_mm.checkpoint.layouts import read_parts
 from declip_mm.models.regions import box_features, mask_features
 
+Errors = dict[str, float]
+#: First matrix of an MLP, as EVA and OpenAI call it.
+HIDDEN = ('.mlp.w1.weight', '.mlp.c_fc.weight')
 
-def eva_config(weights: dict[str, np.ndarray], heads: int) -> dict:
-    """Read an EVA-02 tower's dimensions off its official weights."""
-    width, _, patch, _ = weights['visual.patch_embed.proj.weight'].shape
-    grid = round((weights['visual.pos_embed'].shape[1] - 1) ** 0.5)
-    hidden = len(weights['visual.blocks.0.mlp.w1.weight'])
-    depth = sum(k.endswith('.norm1.weight') for k in weights)
-    return dict(
-        embed_dim=len(weights['visual.head.weight']),
-        vision_cfg=dict(
+
+def relative_error(found: Tensor, wanted: np.ndarray) -> float:
+    """Largest difference over the largest absolute value wanted."""
+    wanted = torch.from_numpy(wanted)
+    if found.shape != wanted.shape:
+        raise ValueError(f'shape {found.shape}, recorded {wanted.shape}')
+    return ((found - wanted).abs().max() / wanted.abs().max()).item()
+
+
+def part(data: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {
+        k.removeprefix(prefix): v
+        for k, v in data.items()
+        if k.startswith(prefix)
+    }
+
+
+def tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
+    return {k: torch.from_numpy(v) for k, v in arrays.items()}
+
+
+def tower_config(weights: dict[str, np.ndarray], heads: int) -> dict:
+    """open_clip's config of a tower, its dimensions those of its weights."""
+    parts = read_parts(tensors(weights))
+    facts = tower_facts(parts)
+    width, patch = facts['width'], facts['patch_size']
+    hidden = [v for k, v in weights.items() if k.endswith(HIDDEN)][0]
+    sizes = dict(patch_size=patch, mlp_ratio=len(hidden) / width)
+    if parts.trunk == 'eva':
+        sizes.update(depth=facts['num_layers'], num_heads=heads)
+        vision = dict(
             timm_model_name='eva02_base_patch16_clip_224',
-            image_size=grid * patch,
-            timm_kwargs=dict(
-                patch_size=patch,
-                embed_dim=width,
-                depth=depth,
-                num_heads=heads,
-                mlp_ratio=hidden / width,
-            ),
-        ),
-    )
-
-
-def openai_config(weights: dict[str, np.ndarray], heads: int) -> dict:
-    """Read an OpenAI-type tower's dimensions off its weights."""
-    width, _, patch, _ = weights['visual.conv1.weight'].shape
-    grid = round((len(weights['visual.positional_embedding']) - 1) ** 0.5)
-    hidden = len(weights['visual.transformer.resblocks.0.mlp.c_fc.weight'])
+            timm_kwargs=dict(sizes, embed_dim=width),
+        )
+    else:
+        sizes.update(layers=facts['num_layers'], head_width=width // heads)
+        vision = dict(sizes, width=width)
+    vision['image_size'] = facts['native_size']
     return dict(
-        embed_dim=weights['visual.proj'].shape[1],
-        vision_cfg=dict(
-            image_size=grid * patch,
-            patch_size=patch,
-            width=width,
-            head_width=width // heads,
-            layers=sum(k.endswith('.ln_1.weight') for k in weights),
-            mlp_ratio=hidden / width,
-        ),
-        quick_gelu=False,
+        embed_dim=facts['out_dim'], vision_cfg=vision, quick_gelu=False
     )
 
 
@@ -63,7 +69,7 @@ def build_backbone(
     """Write the weights to a file and load it as a user would."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / 'golden.safetensors')
-        save_file({k: torch.from_numpy(v) for k, v in weights.items()}, path)
+        save_file(tensors(weights), path)
         backbone = MODELS.build(
             dict(type='DeCLIPViT', model=config, pretrained=path, **options)
         )
@@ -76,17 +82,15 @@ def check_forward(data: dict[str, np.ndarray], openai: bool) -> Errors:
     """Dense maps, context and region features of one tower."""
     weights = part(data, 'weight/')
     heads = data['out/context_qq'].shape[1]
-    config = (openai_config if openai else eva_config)(weights, heads)
+    config = tower_config(weights, heads)
     image = torch.from_numpy(data['image'])
     errors: Errors = {}
     dense = {}
     for key in [k for k in data if k.startswith('out/content_')]:
         affinity = key.rpartition('_')[2]
+        scale = 'rsqrt' if openai else 1.0
         backbone = build_backbone(
-            weights,
-            config,
-            affinity=affinity,
-            scale='rsqrt' if openai else 1.0,
+            weights, config, affinity=affinity, scale=scale
         )
         dense[affinity] = backbone.forward_dense(image)
         content = dense[affinity].content
@@ -108,17 +112,12 @@ def check_forward(data: dict[str, np.ndarray], openai: bool) -> Errors:
 def check_regions(data: dict[str, np.ndarray], content: Tensor) -> Errors:
     boxes = torch.from_numpy(data['boxes'])
     masks = torch.from_numpy(data['masks'])
-    errors = {}
+    owner = torch.from_numpy(data['mask_image_index'])
+    errors, images = {}, range(len(content))
     for key, index, pool, regions in (
         ('out/roi_qq', boxes[:, 0].long(), box_features, boxes[:, 1:]),
-        (
-            'out/maskpool_qq',
-            torch.from_numpy(data['mask_image_index']),
-            mask_features,
-            masks,
-        ),
+        ('out/maskpool_qq', owner, mask_features, masks),
     ):
-        images = range(len(content))
         found = pool(content, [regions[index == i] for i in images])
         order = torch.cat([(index == i).nonzero()[:, 0] for i in images])
         unsorted = torch.empty_like(found)
@@ -132,16 +131,14 @@ def check_distill(data: dict[str, np.ndarray], affinity: str) -> Errors:
     student, teacher = part(data, 'student/'), part(data, 'teacher/')
     width = len(student['visual.norm.weight'])
     heads = width // student['visual.rope.freqs_cos'].shape[-1]
-    config = eva_config(student, heads)
+    config = tower_config(student, heads)
     options = dict(affinity=affinity, scale=1.0)
+    backbone = dict(type='DeCLIPViT', model=config, **options)
     model = MODELS.build(
         dict(
             type='DecoupledDistiller',
-            backbone=dict(type='DeCLIPViT', model=config, **options),
-            content_teacher=dict(
-                type='CLIPCropTeacher',
-                backbone=dict(type='DeCLIPViT', model=config, **options),
-            ),
+            backbone=backbone,
+            content_teacher=dict(type='CLIPCropTeacher', backbone=backbone),
             content_weight=1.0,
             context_weight=0.1,
             mask_padding=False,
@@ -172,8 +169,7 @@ def check_distill(data: dict[str, np.ndarray], affinity: str) -> Errors:
             if parameter.grad is None:
                 raise ValueError(f'{key} received no gradient')
             errors[key] = relative_error(parameter.grad, data[key])
-    lost = [k for k in part(data, 'grad/') if f'grad/{k}' not in errors]
-    if lost:
+    if lost := {k for k in data if k.startswith('grad/')} - set(errors):
         raise ValueError(f'recorded gradients without counterpart: {lost}')
     return errors
 

@@ -13,16 +13,14 @@ object patches, the figure the mean over pictures with its 95 % interval.
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 import torch
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS
+from tqdm import tqdm
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
 from declip_mm.evaluation import patch_objects, proxy_shares
@@ -42,22 +40,19 @@ MEASURES = {
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = apis.tool_parser(__doc__)
-    parser.add_argument('config', help='config with a test_dataloader')
-    parser.add_argument(
-        'checkpoints', nargs='+', metavar='[LABEL=]CHECKPOINT|none|original'
-    )
-    parser.add_argument(
-        '--config-of', action='append', default=[], metavar='LABEL=CONFIG'
+    apis.add_shared(
+        parser,
+        'config',
+        'checkpoints',
+        '--config-of',
+        '--limit',
+        '--cfg-options',
     )
     parser.add_argument(
         '--k', type=apis.at_least(1), default=5, help='default: 5'
     )
-    parser.add_argument(
-        '--limit', type=apis.at_least(1), help='only the first pictures'
-    )
     parser.add_argument('--out', default='work_dirs/proxy_tokens.json')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
+    apis.add_shared(parser, '--device', default='cpu')
     return parser.parse_args(args)
 
 
@@ -87,23 +82,15 @@ def measure(backbone, dataset, cfg, args, label: str) -> torch.Tensor:
         preprocess.adopt(backbone)  # each has pixel statistics
     except ValueError as error:
         raise apis.OptionError(f'{label}: {error}') from error
-    found, start = [], time.time()
-    for index in range(len(dataset)):
-        item = dataset[index]
-        inputs = {key: [value] for key, value in item['inputs'].items()}
-        data = preprocess(
-            dict(inputs=inputs, data_samples=[item['data_samples']])
-        )
+    found = []
+    for index in tqdm(range(len(dataset)), label):
+        data = preprocess(pseudo_collate([dataset[index]]))
         image = data['inputs']['image'].to(args.device)
         layers = attention_by_layer(backbone, image)
         masks = data['data_samples'][0].masks.cpu()
         values = picture_values(layers, masks, args.k)
         if values is not None:
             found.append(values)
-        if (index + 1) % 50 == 0 or index + 1 == len(dataset):
-            seconds = time.time() - start
-            print(f'{label}: {index + 1}/{len(dataset)} ({seconds:.0f} s)')
-            sys.stdout.flush()
     if not found:
         raise apis.OptionError('no picture has a patch that shows an object')
     return torch.stack(found)
@@ -130,14 +117,11 @@ def tables(rows: list[dict], k: int) -> str:
     header = ['backbone', *(f'layer {i + 1}' for i in range(depth))]
     text = []
     for key, what in MEASURES.items():
-        lines = [
-            [row['name']]
-            + [
-                f'{layer[key]["mean"]:.1f} ± {layer[key]["ci95"]:.1f}'
-                for layer in row['layers']
-            ]
-            for row in rows
-        ]
+        lines = []
+        for row in rows:
+            cells = [layer[key] for layer in row['layers']]
+            cells = [f'{c["mean"]:.1f} ± {c["ci95"]:.1f}' for c in cells]
+            lines.append([row['name'], *cells])
         if f'{key}_even' in rows[0]['layers'][0]:
             even = rows[0]['layers'][0][f'{key}_even']['mean']
             lines.append(['(even attention)', *[f'{even:.1f}'] * depth])

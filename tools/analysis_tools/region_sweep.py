@@ -17,23 +17,17 @@ is measured anew. Writes sweep.png, sweep.json and sweep.md.
 """
 
 import argparse
-import json
 import sys
-import time
-from functools import partial
+from itertools import product
 from pathlib import Path
 
 import torch
 from mmengine.dist import is_main_process
 from mmengine.registry import MODELS
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
-from declip_mm.checkpoint import atomically
 from declip_mm.evaluation.table import markdown_table
 from declip_mm.visualization import SWEEP_PANELS, draw_sweep, sweep_table
 
@@ -42,28 +36,19 @@ SIZES = (336, 448, 560, 672, 784, 896, 1024)
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = apis.tool_parser(__doc__)
-    parser.add_argument('config', help='config of region classification')
-    parser.add_argument(
-        'checkpoints', nargs='+', metavar='[LABEL=]CHECKPOINT|none|original'
+    apis.add_shared(
+        parser,
+        'config',
+        'checkpoints',
+        '--config-of',
+        '--limit',
+        '--cfg-options',
     )
     parser.add_argument(
         '--sizes', nargs='+', type=apis.at_least(1), default=SIZES
     )
     parser.add_argument('--out', default='work_dirs/region_sweep')
-    parser.add_argument(
-        '--config-of',
-        action='append',
-        default=[],
-        metavar='LABEL=CONFIG',
-        help='another config for one line (may be given several times)',
-    )
-    parser.add_argument(
-        '--limit',
-        type=apis.at_least(1),
-        help='only the first images of the data set',
-    )
     parser.add_argument('--title', default='')
-    parser.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm'], default='none'
     )
@@ -90,88 +75,55 @@ def line_config(args: argparse.Namespace, config: str, checkpoint: str):
     return cfg
 
 
-def patch_size(cfg) -> int:
+def sized(args: argparse.Namespace, label: str, line: tuple, wanted: int):
+    """Config of a point, and its size: whole patches of ``wanted``."""
+    cfg = line_config(args, *line)
     with torch.device('meta'):  # only the shapes are wanted
-        return MODELS.build(cfg.model.backbone).visual.patch_size
-
-
-def measure_point(cfg, size: int, path: Path, told: str, launcher: str):
-    """Metrics of one point: those kept from an earlier run, else new ones.
-
-    Returns:
-        Metrics, and the seconds they took; 0 if they were kept.
-    """
-    if path.is_file():
-        kept = json.loads(path.read_text('utf-8'))
-        if kept.get('identity') == told:
-            return kept['metrics'], 0.0
-    start = time.time()
-    cfg.work_dir = str(path.parent / path.stem)
-    apis.init_distributed(cfg, launcher)
-    metrics = {k: float(v) for k, v in apis.run_test(cfg).items()}
-    seconds = time.time() - start
-    # without damaged pictures; a mended one is measured anew
-    if is_main_process() and not apis.left_out_of_test():
-        content = dict(
-            identity=told, size=size, metrics=metrics, seconds=seconds
+        patch = MODELS.build(cfg.model.backbone).visual.patch_size
+    if wanted < patch:
+        raise apis.OptionError(
+            f'--sizes {wanted}: a picture of {label} has one patch of {patch} '
+            'pixels at least'
         )
-        with atomically(path) as part:
-            part.write_text(json.dumps(content, indent=1), 'utf-8')
-    return metrics, seconds
+    size = cfg.test_dataloader.dataset.image_size = wanted - wanted % patch
+    return cfg, size
 
 
 def sweep(args: argparse.Namespace) -> dict:
     """Label -> size -> metrics, with a line of progress a point."""
-    curves = {}
     lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
-    points = Path(args.out) / 'points'
-    apis.writable_folder(points)
+    folder = Path(args.out) / 'points'
+    apis.writable_folder(folder)
     apis.use_safe_storage()
-    total, done = len(lines) * len(args.sizes), 0
-    for label, (config, checkpoint) in lines.items():
-        curves[label] = {}
-        for wanted in args.sizes:
-            cfg = line_config(args, config, checkpoint)
-            patch = patch_size(cfg)
-            if wanted < patch:
-                raise apis.OptionError(
-                    f'--sizes {wanted}: a picture of {label} has one patch '
-                    f'of {patch} pixels at least'
-                )
-            size = wanted - wanted % patch
-            cfg.test_dataloader.dataset.image_size = size
-            safe = ''.join(c if c.isalnum() else '_' for c in label)
-            path = points / f'{safe}_{size}.json'
-            told = apis.figure_key(cfg)
-            with apis.say_what_is_kept(partial(kept, done, total, points)):
-                metrics, seconds = measure_point(
-                    cfg, size, path, told, args.launcher
-                )
-            curves[label][size] = metrics
-            done += 1
-            shown = ', '.join(
-                f'{title} {metrics[key]:.1f}'
-                for key, title in SWEEP_PANELS.items()
-                if key in metrics
-            )
-            took = f'{seconds:.0f} s' if seconds else 'kept'
-            print(f'[{done}/{total}] {label} at {size} px: {shown} ({took})')
-            sys.stdout.flush()
+    curves: dict = {label: {} for label in lines}
+    points = list(product(lines, args.sizes))
+    for done, (label, wanted) in enumerate(points):
+        cfg, size = sized(args, label, lines[label], wanted)
+        safe = ''.join(c if c.isalnum() else '_' for c in label)
+        path = folder / f'{safe}_{size}.json'
+        cfg.work_dir = str(path.with_suffix(''))
+        kept = (
+            f'{done} of {len(points)} points are kept in {folder}; the same '
+            'command goes on.'
+        )
+        with apis.say_what_is_kept(lambda kept=kept: kept):
+            found = apis.measure_or_keep(cfg, path, args.launcher, size=size)
+        metrics = curves[label][size] = found['metrics']
+        shown = ', '.join(
+            f'{title} {metrics[key]:.1f}'
+            for key, title in SWEEP_PANELS.items()
+            if key in metrics
+        )
+        took = 'kept' if 'kept' in found else f'{found["seconds"]:.0f} s'
+        place = f'[{done + 1}/{len(points)}] {label} at {size} px'
+        print(f'{place}: {shown} ({took})', flush=True)
     return curves
-
-
-def kept(done: int, total: int, points: Path) -> str:
-    return (
-        f'{done} of {total} points are kept in {points}; the same command '
-        'goes on.'
-    )
 
 
 def write(curves: dict, out: Path, title: str) -> None:
     draw_sweep(curves, str(out / 'sweep.png'), title)
     table = markdown_table(*sweep_table(curves))
-    with atomically(out / 'sweep.md') as part:
-        part.write_text(table + '\n', 'utf-8')
+    apis.write_text(out / 'sweep.md', table)
     apis.write_json(out / 'sweep.json', curves)
     print(f'{table}\n\n{out / "sweep.png"}')
 

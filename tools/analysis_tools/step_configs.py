@@ -22,18 +22,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import declip_mm  # noqa: F401  (registers everything)
-from declip_mm.apis import (
-    at_least,
-    check_kind,
-    command,
-    load_config,
-    writable_file,
-)
+from declip_mm import apis
 from declip_mm.apis.cached_config import plain_teacher
 
 
@@ -53,9 +45,7 @@ def noise(model: torch.nn.Module, size: int, crops: int) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
 
     def view(*shape: int) -> torch.Tensor:
-        return torch.randint(
-            0, 256, shape, dtype=torch.uint8, generator=generator
-        )
+        return torch.randint(256, shape, generator=generator).byte()
 
     native = model.backbone.visual.native_size
     inputs = dict(
@@ -129,44 +119,47 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def tell(found: dict[str, Any], out: str | None) -> None:
-    """Print figures as a line of json, and append it to a file."""
-    line = json.dumps(found)
-    print(line, flush=True)
-    if out:
-        with open(out, 'a', encoding='utf-8') as file:
-            file.write(f'{line}\n')
-
-
-@command
-def main(args: list | None = None) -> int:
-    parser = argparse.ArgumentParser(description='One step of a config')
-    parser.add_argument('config')
+def begin(
+    parser: argparse.ArgumentParser, argv: list | None, kind: str
+) -> tuple[argparse.Namespace, Config]:
+    """The options, and the config, which has to build a ``kind``."""
+    apis.add_shared(parser, 'config')
     parser.add_argument(
         '--size',
-        type=at_least(16),
-        help="student's image side in pixels (default: the config's)",
+        type=apis.at_least(16),
+        help="longer side in pixels (default: the config's)",
     )
-    parser.add_argument(
-        '--crops', type=at_least(1), default=4, help='of the picture'
-    )
-    parser.add_argument('--out', help='json file to append the figures to')
-    options = parser.parse_args(args)
+    parser.add_argument('--out', help='json lines file to append to')
+    args = parser.parse_args(argv)
     MMLogger.get_instance('step', log_level='ERROR')  # of every parameter
-    cfg = load_config(options.config)
-    check_kind(cfg, options.config, ('DecoupledDistiller',))
-    if options.out:
-        writable_file(options.out)
-    size = options.size or cfg.train_dataloader.dataset.views.image_size
-    found = dict(
-        config=options.config,
-        size=size,
-        crops=options.crops,
-        threads=torch.get_num_threads(),
-        **step(cfg, size, options.crops),
-    )
-    tell(found, options.out)
+    cfg = apis.load_config(args.config)
+    apis.check_kind(cfg, args.config, (kind,))
+    if args.out:
+        apis.writable_file(args.out)
+    return args, cfg
+
+
+def tell(args: argparse.Namespace, found: dict[str, Any]) -> int:
+    """Print figures as a line of json, and append it to a file."""
+    about = dict(config=args.config, threads=torch.get_num_threads())
+    line = json.dumps({**about, **found})
+    print(line, flush=True)
+    if args.out:
+        with open(args.out, 'a', encoding='utf-8') as file:
+            file.write(f'{line}\n')
     return 0
+
+
+@apis.command
+def main(argv: list | None = None) -> int:
+    parser = apis.tool_parser(__doc__)
+    parser.add_argument(
+        '--crops', type=apis.at_least(1), default=4, help='of the picture'
+    )
+    args, cfg = begin(parser, argv, 'DecoupledDistiller')
+    size = args.size or cfg.train_dataloader.dataset.views.image_size
+    found = step(cfg, size, args.crops)
+    return tell(args, dict(size=size, crops=args.crops, **found))
 
 
 if __name__ == '__main__':

@@ -9,7 +9,6 @@ one step on a picture of noise with two boxes, predicts, and prints losses,
 time and memory. A parameter that trains and gets no gradient is an error.
 """
 
-import argparse
 import sys
 import time
 from pathlib import Path
@@ -22,25 +21,18 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmdet.utils import register_all_modules
 from mmengine.config import Config, ConfigDict
-from mmengine.logging import MMLogger
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS
 from mmengine.structures import InstanceData
 
-CLONE = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(CLONE), str(Path(__file__).resolve().parent)]
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
 
-from step_configs import optimise, peak_gib, tell, without_weights
+from step_configs import begin, optimise, peak_gib, tell, without_weights
 
 import declip_mm.detection  # noqa: F401  (registers the models)
-from declip_mm.apis import (
-    at_least,
-    check_kind,
-    command,
-    load_config,
-    writable_file,
-)
-from declip_mm.detection.names import OV_COCO_BASE, OV_COCO_CLASSES
+from declip_mm import apis
+from declip_mm.models.text.benchmarks import OV_COCO_BASE, OV_COCO_CLASSES
 
 LVIS_BASE = 866
 
@@ -50,7 +42,7 @@ def build(cfg: Config) -> torch.nn.Module:
     model = ConfigDict(without_weights(cfg.model.to_dict()))
     model['backbone'].pop('init_cfg', None)
     # one prompt a name: how many there are changes neither shapes nor memory
-    model['vocabulary'].update(prompts='name', cache_dir=None)
+    model['embedder'].update(prompts='name', cache_dir=None)
     return revert_sync_batchnorm(MODELS.build(model))
 
 
@@ -65,13 +57,10 @@ def class_names(cfg: Config) -> tuple[list, list]:
 def noise(side: int, masks: bool) -> dict[str, Any]:
     """A picture of noise, two objects of the first two classes in it."""
     height, width = side * 3 // 4, side
-    sample = DetDataSample()
-    sample.set_metainfo(
-        dict(
-            img_id=0,
-            img_shape=(height, width),
-            ori_shape=(height, width),
-            scale_factor=(1.0, 1.0),
+    shape = (height, width)
+    sample = DetDataSample(
+        metainfo=dict(
+            img_id=0, img_shape=shape, ori_shape=shape, scale_factor=(1.0, 1.0)
         )
     )
     boxes = torch.tensor([[2.0, 2, 30, 30], [20, 10, 60, 45]]) / 64 * side
@@ -85,7 +74,7 @@ def noise(side: int, masks: bool) -> dict[str, Any]:
     sample.ignored_instances = InstanceData(
         bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long)
     )
-    picture = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
+    picture = torch.randint(256, (3, height, width)).byte()
     return dict(inputs=[picture], data_samples=[sample])
 
 
@@ -110,7 +99,7 @@ def measure(cfg: Config, side: int) -> dict[str, Any]:
     model = build(cfg)
     lap('build')
     names, base = class_names(cfg)
-    model.set_vocabulary(names, base)
+    model.set_vocabulary(names, base=base)
     lap('vocabulary')
     data = noise(side, 'mask_head' in cfg.model.roi_head)
     found['losses'] = optimise(model, cfg, data)
@@ -130,32 +119,12 @@ def measure(cfg: Config, side: int) -> dict[str, Any]:
     return found
 
 
-@command
-def main(args: list | None = None) -> int:
-    parser = argparse.ArgumentParser(description='One step of a detector')
-    parser.add_argument('config')
-    parser.add_argument(
-        '--size',
-        type=at_least(16),
-        help="longer side in pixels (default: the config's)",
-    )
-    parser.add_argument('--out', help='json lines file to append to')
-    options = parser.parse_args(args)
+@apis.command
+def main(argv: list | None = None) -> int:
+    args, cfg = begin(apis.tool_parser(__doc__), argv, 'FViT')
     register_all_modules()
-    MMLogger.get_instance('step', log_level='ERROR')  # of every parameter
-    cfg = load_config(options.config)
-    check_kind(cfg, options.config, ('FViT',))
-    if options.out:
-        writable_file(options.out)
-    size = options.size or cfg.model.data_preprocessor.pad_size_divisor
-    found = dict(
-        config=options.config,
-        size=size,
-        threads=torch.get_num_threads(),
-        **measure(cfg, size),
-    )
-    tell(found, options.out)
-    return 0
+    size = args.size or cfg.model.data_preprocessor.pad_size_divisor
+    return tell(args, dict(size=size, **measure(cfg, size)))
 
 
 if __name__ == '__main__':

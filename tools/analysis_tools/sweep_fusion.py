@@ -19,24 +19,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import numpy as np
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from declip_mm import apis
-from declip_mm.checkpoint import atomically
 from declip_mm.evaluation.table import markdown_table
+
+NAMES = ('alpha', 'beta', 'tau')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = apis.tool_parser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     dump = commands.add_parser('dump', help='run the network once')
-    dump.add_argument('config')
+    apis.add_shared(dump, 'config', '--cfg-options')
     dump.add_argument('checkpoint')
     dump.add_argument('out', help='*.npz')
     dump.add_argument(
@@ -45,12 +44,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     dump.add_argument(
         '--half', action='store_true', help='float16: half the size'
     )
-    dump.add_argument('--cfg-options', nargs='+', action=apis.ConfigOptions)
     sweep = commands.add_parser('sweep', help='measure settings')
     sweep.add_argument('scores', help='file of the dump')
-    sweep.add_argument('--alpha', type=float, nargs='+')
-    sweep.add_argument('--beta', type=float, nargs='+')
-    sweep.add_argument('--tau', type=float, nargs='+')
+    for name in NAMES:
+        sweep.add_argument(f'--{name}', type=float, nargs='+')
     sweep.add_argument('--ann-file', help='default: that of the dump')
     sweep.add_argument('--out', type=Path, default='work_dirs/sweep_fusion')
     return parser.parse_args(argv)
@@ -59,9 +56,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def truth_of(evaluator: object) -> str:
     """The annotation file of a config's metric, or of the first with one."""
     metrics = [evaluator] if isinstance(evaluator, dict) else evaluator or []
-    for metric in metrics:
-        if metric.get('ann_file'):
-            return os.path.abspath(metric['ann_file'])
+    for path in filter(None, (m.get('ann_file') for m in metrics)):
+        return os.path.abspath(path)
     raise apis.OptionError(
         'no metric of test_evaluator has an ann_file, against which a sweep '
         f'would measure; got {metrics}'
@@ -69,22 +65,18 @@ def truth_of(evaluator: object) -> str:
 
 
 def dump(args: argparse.Namespace) -> None:
-    from declip_mm.detection.hooks import take_names
     from declip_mm.detection.scores import collect_scores
+    from declip_mm.engine.vocabulary import hand_over_names
 
     if not args.out.endswith('.npz'):
         raise apis.OptionError(f'scores go into *.npz, got {args.out}')
     cfg = apis.load_config(args.config, args.cfg_options)
     apis.check_kind(cfg, args.config, ('FViT',))
     apis.writable_file(args.out)
-    cfg.load_from = apis.check_checkpoint(args.checkpoint)
     truth = truth_of(cfg.get('test_evaluator'))  # before the long pass
-    apis.switch_amp(cfg, False)
-    apis.use_safe_storage()
-    runner = apis.build_runner(cfg)
-    runner.load_or_resume()
+    runner = apis.loaded_runner(cfg, args.checkpoint)
     model, loader = runner.model.eval(), runner.test_loop.dataloader
-    take_names(model, loader.dataset)
+    hand_over_names(model, loader.dataset)
     total = len(loader.dataset)
     total = min(total, args.num_images) if args.num_images else total
     proposals = model.test_cfg.rpn.max_per_img
@@ -92,19 +84,20 @@ def dump(args: argparse.Namespace) -> None:
     size *= 2 if args.half else 4
     print(f'{total} images, at most {size / 2**30:.2f} GiB', flush=True)
     try:
-        scores = collect_scores(
-            model,
-            loader,
-            args.num_images,
-            args.half,
-            lambda done: print(f'\r{done}/{total}', end='', flush=True),
-        )
+        with tqdm(total=total) as bar:
+            scores = collect_scores(
+                model,
+                loader,
+                args.num_images,
+                args.half,
+                lambda done: bar.update(done - bar.n),
+            )
     except KeyboardInterrupt as stop:
         stop.kept = rescue(stop, args.out, truth)
         raise
     scores.about['ann_file'] = truth
     scores.save(args.out)
-    print(f'\n{len(scores.boxes)} proposals in {args.out}')
+    print(f'{len(scores.boxes)} proposals in {args.out}')
 
 
 def rescue(stop: KeyboardInterrupt, out: str, truth: str) -> str:
@@ -133,18 +126,13 @@ def heat_map(rows: list[dict], metric: str, path: Path) -> None:
                 cells[place] = row.get(metric, 0)
         axis.imshow(cells, vmin=low, vmax=high, cmap='viridis')
         for (i, j), value in np.ndenumerate(cells):
-            dark = value < (low + high) / 2
-            axis.text(
-                j,
-                i,
-                f'{value:.1f}',
-                ha='center',
-                va='center',
-                color='white' if dark else 'black',
-                fontsize=8,
-            )
-        axis.set_title(f'{metric.replace("_", " ")}, tau {tau:g}')
-        axis.set_xlabel('beta (novel)')
+            colour = 'white' if value < (low + high) / 2 else 'black'
+            text = dict(ha='center', va='center', fontsize=8, color=colour)
+            axis.text(j, i, f'{value:.1f}', **text)
+        axis.set(
+            title=f'{metric.replace("_", " ")}, tau {tau:g}',
+            xlabel='beta (novel)',
+        )
         axis.set_xticks(range(len(axes_of['beta'])), axes_of['beta'])
         axis.set_yticks(range(len(axes_of['alpha'])), axes_of['alpha'])
     axes[0][0].set_ylabel('alpha (base)')
@@ -163,15 +151,14 @@ def sweep(args: argparse.Namespace) -> None:
 
     scores = DumpedScores.load(args.scores)
     about = scores.about
-    names = ('alpha', 'beta', 'tau')
-    for name in ('alpha', 'beta', 'tau'):
+    for name in NAMES:
         wrong = [v for v in getattr(args, name) or () if not _allowed(name, v)]
         if wrong:
             raise apis.OptionError(
                 f'--{name} {wrong}: allowed are '
                 + ('numbers above 0' if name == 'tau' else '0 to 1')
             )
-    settings = grid(*(getattr(args, n) or [about[n]] for n in names))
+    settings = grid(*(getattr(args, n) or [about[n]] for n in NAMES))
     rows, start = [], time.time()
     apis.writable_folder(args.out)
     partial = args.out / 'sweep.partial.json'
@@ -183,14 +170,13 @@ def sweep(args: argparse.Namespace) -> None:
             rows.append(row)
             apis.write_json(partial, dict(rows=rows))
             print(f'[{len(rows)}/{len(settings)}] {row}', flush=True)
-    metrics = [k for k in max(rows, key=len) if k not in names]
+    metrics = [k for k in max(rows, key=len) if k not in NAMES]
     if not metrics:
         sys.exit('sweep_fusion.py: no detection at any setting')
     rows.sort(key=lambda r: -r.get(metrics[0], 0))
-    header = [*names, *metrics]
+    header = [*NAMES, *metrics]
     table = markdown_table(header, [[r.get(k) for k in header] for r in rows])
-    with atomically(args.out / 'sweep.md') as part:
-        part.write_text(table + '\n', 'utf-8')
+    apis.write_text(args.out / 'sweep.md', table)
     apis.write_json(args.out / 'sweep.json', dict(rows=rows))
     partial.unlink(missing_ok=True)
     heat_map(rows, metrics[0], args.out / 'sweep.png')

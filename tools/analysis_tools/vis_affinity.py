@@ -29,10 +29,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import declip_mm.miniature  # noqa: F401  (adds its VFM)
 from declip_mm import apis
@@ -43,20 +40,13 @@ from declip_mm.datasets.decoding import UnreadableImage, read_image
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = apis.tool_parser(__doc__)
-    parser.add_argument('config', help='config, or open_clip model name')
-    parser.add_argument(
-        'checkpoints', nargs='+', metavar='[LABEL=]WEIGHTS|none|original'
-    )
+    apis.add_shared(parser, 'config', help='config, or open_clip model name')
+    apis.add_shared(parser, 'checkpoints', '--config-of')
     parser.add_argument('--images', '--pictures', nargs='+', required=True)
-    parser.add_argument(
-        '--config-of', action='append', default=[], metavar='LABEL=CONFIG'
-    )
     parser.add_argument(
         '--affinity', help="instead of the config's (model names: qq, csa ...)"
     )
-    parser.add_argument(
-        '--scale', type=float, help="instead of the config's (rsqrt)"
-    )
+    apis.add_shared(parser, '--scale', help="instead of the config's (rsqrt)")
     parser.add_argument(
         '--vfm',
         help="timm name of a VFM, or 'miniature': the ViT-S of the "
@@ -71,11 +61,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--points', nargs='+', type=read_point, default=[])
     for name, count in (('--anchors', 4), ('--clusters', 6)):
+        what = 'default: %(default)s'
         parser.add_argument(
-            name,
-            type=apis.at_least(1),
-            default=count,
-            help='default: %(default)s',
+            name, type=apis.at_least(1), default=count, help=what
         )
     parser.add_argument('--layers', nargs='+', type=int, help='from 1')
     parser.add_argument(
@@ -85,7 +73,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='longest side (default: 560)',
     )
     parser.add_argument('--out', default='work_dirs/affinity')
-    parser.add_argument('--device', default='cpu')
+    apis.add_shared(parser, '--device', default='cpu')
     return parser.parse_args(args)
 
 
@@ -102,32 +90,33 @@ def read_point(text: str) -> tuple[float, float]:
     return x, y
 
 
-@torch.no_grad()
-def features_of(image: Image.Image, model, size: int, device: str):
-    """Unit features (N, D) of a backbone or VFM, and their grid."""
+def view_of(image: Image.Image, model, args):
+    """A picture as a backbone or VFM takes it, and its grid (h, w)."""
     is_backbone = hasattr(model, 'forward_dense')
     patch = model.visual.patch_size if is_backbone else model.stride
     view = vis.patch_view(
-        image, size, patch, model.pixel_mean, model.pixel_std
-    ).to(device)
-    if is_backbone:
-        found, context, _ = model.forward_dense(view)
+        image, args.size, patch, model.pixel_mean, model.pixel_std
+    )
+    return view.to(args.device), tuple(s // patch for s in view.shape[2:])
+
+
+@torch.no_grad()
+def features_of(image: Image.Image, model, args):
+    """Unit features (N, D) of a backbone or VFM, and their grid."""
+    view, grid = view_of(image, model, args)
+    if hasattr(model, 'forward_dense'):
+        context = model.forward_dense(view).context
     else:
-        found = model(view)
-        context = (found,)
+        context = (model(view),)
     tokens = [
         part[0].flatten(1).T if part.ndim == 4 else part[0] for part in context
     ]
-    return vis.patch_features(tokens).cpu(), tuple(found.shape[-2:])
+    return vis.patch_features(tokens).cpu(), grid
 
 
 def attention_of(image, model, anchors, label, args):
     """Heading -> (R, h, w) of one backbone, and whether row 0 is CLS."""
-    patch = model.visual.patch_size
-    view = vis.patch_view(
-        image, args.size, patch, model.pixel_mean, model.pixel_std
-    ).to(args.device)
-    grid = view.shape[2] // patch, view.shape[3] // patch
+    view, grid = view_of(image, model, args)
     # counted from the end, whatever stands before the patches
     rows = [vis.patch_of(a, grid) - grid[0] * grid[1] for a in anchors]
     layers = vis.attention_by_layer(model, view, [0, *rows])
@@ -149,6 +138,7 @@ def draw_attention(image, models: dict, anchors, args, stem: str) -> None:
     found = {
         label: attention_of(image, model, anchors, label, args)
         for label, model in models.items()
+        if hasattr(model, 'forward_dense')  # not of the VFM
     }
     top = vis.attention_top(
         [part for maps, _ in found.values() for part in maps.values()]
@@ -166,46 +156,32 @@ def draw_attention(image, models: dict, anchors, args, stem: str) -> None:
         )
 
 
-def one_picture(
-    stem: str, path: str, models: dict, vfm, args
-) -> vis.PageImage:
+def one_picture(stem: str, path: str, models: dict, args) -> vis.PageImage:
     """All sheets of a picture; what the page needs of it."""
     image = read_image(path)
     image.thumbnail((1024, 1024), Image.Resampling.BICUBIC)
     out = Path(args.out)
-    every = dict(models) if vfm is None else {**models, 'VFM': vfm}
-    found = {
-        label: features_of(image, model, args.size, args.device)
-        for label, model in every.items()
-    }
-    chooser = list(found)[-1]
-    anchors = args.points or vis.choose_anchors(*found[chooser], args.anchors)
+    found = {n: features_of(image, model, args) for n, model in models.items()}
+    *_, chooser = found.values()
+    anchors = args.points or vis.choose_anchors(*chooser, args.anchors)
     pixels = np.asarray(image)
-    correlations = {
-        label: [
-            (features @ features[vis.patch_of(a, grid)]).reshape(grid).numpy()
-            for a in anchors
-        ]
-        for label, (features, grid) in found.items()
-    }
+    cosines, colours, clusters = {}, {}, {}
+    for label, (features, grid) in found.items():
+        rows = features[[vis.patch_of(a, grid) for a in anchors]] @ features.T
+        cosines[label] = rows.reshape(-1, *grid).numpy()
+        colours[label] = vis.principal_colours(features, grid)
+        own, _ = vis.cluster_patches(features, args.clusters)
+        clusters[label] = own.reshape(grid).numpy()
     vis.draw_correlations(
-        str(out / f'{stem}_correlation.png'), pixels, anchors, correlations
+        str(out / f'{stem}_correlation.png'), pixels, anchors, cosines
     )
-    vis.draw_parts(
-        str(out / f'{stem}_parts.png'),
-        pixels,
-        {n: vis.principal_colours(f, g) for n, (f, g) in found.items()},
-        {
-            n: vis.cluster_patches(f, args.clusters)[0].reshape(g).numpy()
-            for n, (f, g) in found.items()
-        },
-    )
+    vis.draw_parts(str(out / f'{stem}_parts.png'), pixels, colours, clusters)
     draw_attention(image, models, anchors, args, stem)
     return vis.PageImage(Path(path).name, pixels, anchors[0], found)
 
 
-def load_models(args: argparse.Namespace) -> tuple[dict, object]:
-    """Label -> backbone, and the VFM or None."""
+def load_models(args: argparse.Namespace) -> dict:
+    """Label -> backbone, and ``VFM`` if there is one."""
     lines = apis.read_lines(args.config, args.checkpoints, args.config_of)
     given = dict(affinity=args.affinity, scale=args.scale)
     options = {k: v for k, v in given.items() if v is not None}
@@ -213,21 +189,19 @@ def load_models(args: argparse.Namespace) -> tuple[dict, object]:
         label: apis.load_backbone(*line, **options).to(args.device)
         for label, line in lines.items()
     }
-    vfm = None
     if args.vfm:
-        vfm = apis.load_vfm(
-            args.vfm, args.vfm_weights, args.vfm_layer, args.vfm_norm
-        ).to(args.device)
-    return models, vfm
+        vfm = args.vfm, args.vfm_weights, args.vfm_layer, args.vfm_norm
+        models['VFM'] = apis.load_vfm(*vfm).to(args.device)
+    return models
 
 
-def draw(pictures, models: dict, vfm, args: argparse.Namespace) -> int:
+def draw(pictures, models: dict, args: argparse.Namespace) -> int:
     """Exit code: 1 if a picture was skipped."""
     pages = []
     for number, (stem, path) in enumerate(pictures, 1):
         done = f'[{number}/{len(pictures)}] {path}'
         try:
-            pages.append(one_picture(stem, path, models, vfm, args))
+            pages.append(one_picture(stem, path, models, args))
         except UnreadableImage as error:
             done += f': skipped, {error}'
         print(done, flush=True)
@@ -247,8 +221,7 @@ def main(argv: list[str] | None = None) -> int:
     pictures = find_images(args.images)
     apis.check_device(args.device)
     apis.writable_folder(args.out)
-    models, vfm = load_models(args)
-    return draw(pictures, models, vfm, args)
+    return draw(pictures, load_models(args), args)
 
 
 if __name__ == '__main__':

@@ -19,10 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each
@@ -53,9 +50,9 @@ def target_size(width: int, height: int) -> tuple[int, int]:
     short = min(width, height)
     if short <= SHORT_SIDE:
         return width, height
-    if width >= height:
-        return round(width / height * SHORT_SIDE), SHORT_SIDE
-    return SHORT_SIDE, round(height / width * SHORT_SIDE)
+    return round(width / short * SHORT_SIDE), round(
+        height / short * SHORT_SIDE
+    )
 
 
 def convert_one(picture: Path, out: Path, table: np.ndarray) -> None:
@@ -74,9 +71,7 @@ def convert_one(picture: Path, out: Path, table: np.ndarray) -> None:
             os.symlink(picture.resolve(), target)
     else:
         image.resize(size, Image.Resampling.BILINEAR).save(target, quality=95)
-        rows = _nearest(labels.shape[0], size[1])
-        columns = _nearest(labels.shape[1], size[0])
-        labels = labels[rows][:, columns]
+        labels = labels[np.ix_(*map(_nearest, labels.shape, size[::-1]))]
     name = f'{picture.stem}.png'
     write_labels(str(out / 'annotations' / 'validation' / name), labels)
 
@@ -105,10 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     (args.out / 'images' / 'validation').mkdir(parents=True, exist_ok=True)
     table = label_table()
-    try:
-        convert_each(pictures, lambda p: convert_one(p, args.out, table))
-    except (OSError, ValueError) as error:
-        sys.exit(f'ade847.py: {error}')
+    convert_each(pictures, lambda p: convert_one(p, args.out, table))
     names = '\n'.join(name for _, name in read_ade847())
     (args.out / 'classes.txt').write_text(names + '\n')
     print(f'{len(pictures)} pictures in {args.out}')

@@ -16,15 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm.apis import command, tool_parser
-from declip_mm.datasets.converting import convert_each, read_byte_labels
+from declip_mm.datasets.converting import relabel
 
 SUFFIX, TRAIN_IDS = '_instanceTrainIds.png', '_labelTrainIds.png'
 #: COCO ids that no annotation has.
@@ -40,10 +36,8 @@ def train_id_table() -> np.ndarray:
 
 def official_table() -> np.ndarray:
     """(256,) label of the official maps -> label of COCO-Object."""
-    table = np.zeros(256, np.uint8)
-    things = [i for i in range(1, 91) if i not in _GAPS]
-    table[np.array(things) - 1] = np.arange(1, 81)
-    return table
+    table = stuff_table().astype(int) + 1
+    return np.where(table <= 80, table, 0).astype(np.uint8)
 
 
 def stuff_table() -> np.ndarray:
@@ -69,30 +63,25 @@ def convert(folder: Path, stuff: bool = False) -> int:
         ValueError: Some could not be converted.
     """
     trained = sorted(folder.glob(f'*{TRAIN_IDS}'))
-    official = sorted(
-        f
-        for f in folder.glob('*.png')
-        if not f.name.endswith((SUFFIX, TRAIN_IDS))
-    )
-    files, table, ending, target = (
-        official,
-        stuff_table() if stuff else official_table(),
-        '.png',
-        TRAIN_IDS if stuff else SUFFIX,
-    )
-    if len(trained) >= len(official) and not stuff:
-        files, table, ending = trained, train_id_table(), TRAIN_IDS
+    made = (SUFFIX, TRAIN_IDS)
+    official = [p for p in folder.glob('*.png') if not p.name.endswith(made)]
+    files, ending, target = sorted(official), '.png', SUFFIX
+    if stuff:
+        table, target = stuff_table(), TRAIN_IDS
+    elif len(trained) < len(official):
+        table = official_table()
+    else:
+        files, ending, table = trained, TRAIN_IDS, train_id_table()
     if not files:
         raise FileNotFoundError(
             f'{folder} has {len(trained)} *{TRAIN_IDS} and no other *.png: '
             'unpack stuffthingmaps_trainval2017.zip of COCO-Stuff there.'
         )
 
-    def convert_one(file: Path) -> None:
-        out = file.with_name(file.name[: -len(ending)] + target)
-        Image.fromarray(table[read_byte_labels(file)]).save(out)
+    def out(file: Path) -> Path:
+        return file.with_name(file.name.removesuffix(ending) + target)
 
-    convert_each(files, convert_one)
+    relabel(files, table, out)
     return len(files)
 
 
@@ -106,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     count = convert(args.root / 'annotations' / args.split, args.stuff)
-    print(f'\n{count} maps of {args.split}')
+    print(f'{count} maps of {args.split}')
 
 
 if __name__ == '__main__':

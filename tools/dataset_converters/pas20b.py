@@ -11,15 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm.apis import command, tool_parser
-from declip_mm.datasets.converting import convert_each, read_byte_labels
+from declip_mm.datasets.converting import relabel
 
 
 def pas20b_table() -> np.ndarray:
@@ -47,13 +43,7 @@ def convert(root: Path) -> int:
             'devkit.'
         )
     target.mkdir(exist_ok=True)
-    table = pas20b_table()
-
-    def convert_one(file: Path) -> None:
-        found = table[read_byte_labels(file)]
-        Image.fromarray(found).save(target / file.name)
-
-    convert_each(files, convert_one)
+    relabel(files, pas20b_table(), lambda file: target / file.name)
     return len(files)
 
 
@@ -61,9 +51,7 @@ def convert(root: Path) -> int:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = tool_parser(__doc__)
     parser.add_argument('root', type=Path, help='VOC2012 of the devkit')
-    args = parser.parse_args(argv)
-    count = convert(args.root)
-    print(f'\n{count} maps')
+    print(f'{convert(parser.parse_args(argv).root)} maps')
 
 
 if __name__ == '__main__':

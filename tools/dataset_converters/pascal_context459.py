@@ -18,10 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each
@@ -29,10 +26,7 @@ from declip_mm.evaluation.label_files import write_labels
 from declip_mm.segmentation.datasets.pairs import read_split
 
 #: Where the names of the pictures may be, first found first taken.
-LISTS = (
-    'ImageSets/SegmentationContext/val.txt',
-    'ImageSets/Main/val.txt',
-)
+LISTS = [f'ImageSets/{n}/val.txt' for n in ('SegmentationContext', 'Main')]
 
 
 def read_label_names(path: Path) -> list[str]:
@@ -70,13 +64,12 @@ def find_names(voc: Path, given: str | None) -> list[str]:
     Raises:
         FileNotFoundError: No list is there.
     """
-    for name in [given] if given else LISTS:
-        path = voc / name
-        if path.is_file():
-            return read_split(str(path))
+    lists = [given] if given else LISTS
+    for name in lists:
+        if (voc / name).is_file():
+            return read_split(str(voc / name))
     raise FileNotFoundError(
-        f'{voc} has none of {[given] if given else list(LISTS)}; give the '
-        'list of pictures by --list.'
+        f'{voc} has none of {lists}; give the list of pictures by --list.'
     )
 
 
@@ -136,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--list', help='list of pictures, relative to VOC')
     args = parser.parse_args(argv)
     count = convert(args.voc, args.source, args.out, args.list)
-    print(f'\n{count} pictures in {args.out}')
+    print(f'{count} pictures in {args.out}')
 
 
 if __name__ == '__main__':

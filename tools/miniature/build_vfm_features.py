@@ -3,8 +3,7 @@
 import sys
 from pathlib import Path
 
-# works from a clone that was never installed
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm.miniature.features import main
 

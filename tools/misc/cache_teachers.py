@@ -20,8 +20,8 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 
 from declip_mm.apis import (
-    ConfigOptions,
     OptionError,
+    add_shared,
     at_least,
     check_kind,
     command,
@@ -36,7 +36,8 @@ from declip_mm.checkpoint import atomically
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
-    parser.add_argument('config', help='a pre-finetuning config')
+    add_shared(parser, 'config', '--cfg-options')
+    add_shared(parser, '--device', default='cpu')
     parser.add_argument('--crops', help='.npy file for the crop teacher')
     parser.add_argument('--vfm', help='.npy file for the VFM')
     parser.add_argument(
@@ -47,13 +48,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--batch', type=at_least(1), default=2)
     parser.add_argument(
-        '--device', default='cpu', help='of the teachers (default: cpu)'
-    )
-    parser.add_argument(
         '--size-only', action='store_true', help='print the sizes and stop'
     )
     parser.add_argument('--write-config', metavar='FILE.py')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions)
     args = parser.parse_args(argv)
     if not (args.crops or args.vfm):
         parser.error('nothing to do: give --crops FILE, --vfm FILE or both')

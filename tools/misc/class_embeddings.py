@@ -21,11 +21,11 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from mmengine.registry import DATASETS
 
-from declip_mm.apis import check_device, command, tool_parser, writable_file
+from declip_mm import apis
 from declip_mm.models.text import (
     PROMPT_SETS,
     ClassEmbeddings,
@@ -43,7 +43,7 @@ from declip_mm.models.text.importing import (
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = tool_parser(__doc__)
+    parser = apis.tool_parser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     for name, about in (
         ('dump', 'encode class names and write an .npz'),
@@ -51,14 +51,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         ('import', 'write an .npz of embeddings that others computed'),
     ):
         command = commands.add_parser(name, help=about)
-        command.add_argument('file', help='.npz file')
-        if name == 'import':
-            command.add_argument(
-                '--from',
-                dest='source',
-                required=True,
-                help='.npy, .pt or .pth: a row a class, or name -> vector',
-            )
+        add = command.add_argument
+        add('file', help='.npz file')
         source = command.add_mutually_exclusive_group(required=name == 'dump')
         source.add_argument(
             '--names',
@@ -70,32 +64,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             help='registered data set whose METAINFO has the classes, such '
             'as mmdet.CocoDataset',
         )
-        command.add_argument(
+        add(
             '--model',
             required=name != 'verify',
             help='open_clip model name or .json config',
         )
-        command.add_argument('--background', help='phrase of a background row')
+        add('--background', help='phrase of a background row')
         if name == 'import':
+            what = '.npy, .pt or .pth: a row a class, or name -> vector'
+            add('--from', dest='source', required=True, help=what)
             continue
-        command.add_argument(
-            '--pretrained', help='weight file or open_clip tag'
-        )
-        command.add_argument(
-            '--allow-download',
-            action='store_true',
-            help='fetch the weights of a tag',
-        )
-        command.add_argument(
+        add('--pretrained', help='weight file or open_clip tag')
+        # tags are fetched without being asked to
+        add('--allow-download', action='store_true', help=argparse.SUPPRESS)
+        add(
             '--prompts',
             default='vild',
             help=f'one of {", ".join(PROMPT_SETS)}, or a .txt file with a '
             'template a line (default: %(default)s)',
         )
-        command.add_argument(
-            '--synonyms', help='.json file: name -> list of further phrases'
-        )
-        command.add_argument('--device', default='cpu')
+        add('--synonyms', help='.json file: name -> list of further phrases')
+        apis.add_shared(command, '--device', default='cpu')
     return parser.parse_args(argv)
 
 
@@ -133,11 +122,7 @@ def recipe(args: argparse.Namespace) -> dict:
                 f'{args.synonyms} must hold a dict, name -> list of phrases, '
                 f'got {type(synonyms).__name__}.'
             )
-    return {
-        'prompts': prompts,
-        'synonyms': synonyms,
-        'background': args.background,
-    }
+    return dict(prompts=prompts, synonyms=synonyms, background=args.background)
 
 
 def show_progress(done: int, total: int) -> None:
@@ -163,19 +148,14 @@ def verify(args: argparse.Namespace) -> None:
         expected = encoder.fingerprint
         if names is not None:
             expected = expected_fingerprint(encoder, names, **recipe(args))
-    found = ClassEmbeddings.load(
-        args.file, expected, None if names is None else list(names)
-    )
+    found = ClassEmbeddings.load(args.file, expected, names and list(names))
     if declared and args.model is not None:
         found.verify_declared(args.model, args.file)
     describe(found, args.file)
-    model = 'model name (as declared)' if declared else 'model'
-    compared = [
-        what
-        for what, given in (('names', names), (model, args.model))
-        if given is not None
-    ]
-    print(f'verified: {", ".join(["file", *compared])}')
+    compared = ', names' * (names is not None)
+    if args.model is not None:
+        compared += ', model' + ' name (as declared)' * declared
+    print(f'verified: file{compared}')
 
 
 def import_file(args: argparse.Namespace) -> None:
@@ -212,9 +192,10 @@ def build_encoder(args: argparse.Namespace) -> DeCLIPTextEncoder:
             f'--model {args.model} has random weights, to which names mean '
             'nothing: give --pretrained, a weight file or open_clip tag.'
         )
-    return DeCLIPTextEncoder(
-        args.model, args.pretrained, allow_download=args.allow_download
-    ).to(args.device)
+    old = dict(allow_download=True) if args.allow_download else {}
+    return DeCLIPTextEncoder(args.model, args.pretrained, **old).to(
+        args.device
+    )
 
 
 def describe(found: ClassEmbeddings, path: str) -> None:
@@ -229,12 +210,12 @@ def describe(found: ClassEmbeddings, path: str) -> None:
     )
 
 
-@command
+@apis.command
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    check_device(getattr(args, 'device', None))  # importing needs none
+    apis.check_device(getattr(args, 'device', None))  # importing needs none
     if args.command != 'verify':
-        writable_file(args.file)
+        apis.writable_file(args.file)
     commands = {'dump': dump, 'verify': verify, 'import': import_file}
     commands[args.command](args)
     return 0

@@ -3,33 +3,21 @@
 python tools/misc/print_config.py CONFIG [--cfg-options KEY=VALUE ...]
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
 
 
 @apis.command
 def main() -> None:
-    parser = argparse.ArgumentParser(description='Print the whole config')
-    parser.add_argument('config', help='config file')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--cfg-options', '--allow-new-options')
     parser.add_argument(
         '--save-path', help='write to this .py, .yml or .json file instead'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=apis.ConfigOptions,
-        metavar='KEY=VALUE',
-        help='change the config: a.b=1 c="[1,2]" d="[(a,b),(c,d)]"',
-    )
-    parser.add_argument('--allow-new-options', action='store_true')
     args = parser.parse_args()
     cfg = apis.load_config(
         args.config,

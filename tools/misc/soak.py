@@ -10,77 +10,55 @@ bit: weights, unmixed student and optimiser. Runs are forked from this
 process, which has imported everything; they are processes of their own.
 """
 
-import argparse
-import importlib.util
-import json
+import multiprocessing
 import os
 import random
+import runpy
 import signal
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import torch
 
-from declip_mm.apis import at_least, command, load_config, writable_folder
+from declip_mm import apis
 from declip_mm.checkpoint import check_whole, read_content
 
+TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
 POLL = 0.002
 
 
-def load_trainer():
-    """tools/train.py as a module."""
-    path = CLONE / 'tools' / 'train.py'
-    spec = importlib.util.spec_from_file_location('soak_train', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def train(config: str, folder: Path) -> None:
+    """tools/train.py, in a process of its own; its output into a log."""
+    log = os.open(folder / 'soak.log', os.O_CREAT | os.O_RDWR | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.argv = ['train.py', config, '--work-dir', str(folder), '--resume']
+    runpy.run_path(str(TRAIN), run_name='__main__')
 
 
-def start(trainer, config: str, folder: Path) -> int:
-    """Fork a training run; returns its process id."""
+def start(config: str, folder: Path) -> BaseProcess:
     folder.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        log = os.open(
-            folder / 'soak.log', os.O_CREAT | os.O_RDWR | os.O_APPEND
-        )
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        place = ['--work-dir', str(folder), '--resume']
-        sys.argv = ['train.py', config, *place]
-        trainer.main()
-        code = 0
-    except SystemExit as stop:
-        print(stop)
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        os._exit(code)
+    fork = multiprocessing.get_context('fork')
+    run = fork.Process(target=train, args=(config, folder))
+    run.start()
+    return run
 
 
-def ended(pid: int) -> bool:
+def ended(run: BaseProcess, wait: float | None = POLL) -> bool:
     """Whether the run is over; a run that failed ends the soak."""
-    done, status = os.waitpid(pid, os.WNOHANG)
-    if done and status:
-        raise SystemExit(f'soak.py: a run failed with status {status}')
-    return bool(done)
+    run.join(wait)
+    if run.exitcode:
+        sys.exit(f'soak.py: a run failed with status {run.exitcode}')
+    return run.exitcode == 0
 
 
-def writing(folder: Path, pid: int) -> bool:
+def writing(folder: Path, run: BaseProcess) -> bool:
     """Whether this run has a checkpoint half-way to its name."""
-    return any(folder.glob(f'.epoch_*.{pid}.part'))
+    return any(folder.glob(f'.epoch_*.{run.pid}.part'))
 
 
 def newest(folder: Path) -> int:
@@ -89,22 +67,21 @@ def newest(folder: Path) -> int:
     return max(found, default=0)
 
 
-def kill_once(pid: int, folder: Path, after: float, aim: bool) -> str:
+def kill_once(run: BaseProcess, folder: Path, after: float, aim: bool) -> str:
     """Kill a run after some seconds, or at the next write from then on.
 
     Returns:
         ``'writing'`` or ``'elsewhere'``, or ``''`` if it was through before.
     """
     moment = time.monotonic() + after
-    while time.monotonic() < moment or (aim and not writing(folder, pid)):
-        if ended(pid):
+    while time.monotonic() < moment or (aim and not writing(folder, run)):
+        if ended(run):
             return ''
-        time.sleep(POLL)
-    os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    if not os.WIFSIGNALED(status):
+    run.kill()
+    run.join()
+    if run.exitcode != -signal.SIGKILL:
         return ''
-    return 'writing' if writing(folder, pid) else 'elsewhere'
+    return 'writing' if writing(folder, run) else 'elsewhere'
 
 
 def survive(folder: Path, before: int) -> int:
@@ -113,7 +90,7 @@ def survive(folder: Path, before: int) -> int:
         check_whole(str(path))
     now = newest(folder)
     if now < before:
-        raise SystemExit(f'soak.py: epoch {before} was lost, {now} is left')
+        sys.exit(f'soak.py: epoch {before} was lost, {now} is left')
     return now
 
 
@@ -124,19 +101,13 @@ def differences(one: object, two: object, path: str = '') -> list[str]:
         return [] if same else [path]
     if type(one) is not type(two):
         return [path]
-    if isinstance(one, dict):
-        if one.keys() != two.keys():
-            return [f'{path} (keys)']
-        pairs = [(f'{path}.{k}', one[k], two[k]) for k in one]
-    elif isinstance(one, (list, tuple)):
-        if len(one) != len(two):
-            return [f'{path} (length)']
-        pairs = [
-            (f'{path}.{i}', a, b) for i, (a, b) in enumerate(zip(one, two))
-        ]
-    else:
+    if isinstance(one, (list, tuple)):
+        one, two = (dict(enumerate(part)) for part in (one, two))
+    if not isinstance(one, dict):
         return [] if one == two else [path]
-    return [d for name, a, b in pairs for d in differences(a, b, name)]
+    if one.keys() != two.keys():
+        return [f'{path} (keys)']
+    return [d for k in one for d in differences(one[k], two[k], f'{path}.{k}')]
 
 
 def compare(whole: Path, killed: Path) -> int:
@@ -146,7 +117,7 @@ def compare(whole: Path, killed: Path) -> int:
     parts = [k for k in one if k not in ('meta', 'message_hub')]
     found = [d for k in parts for d in differences(one[k], two[k], k)]
     if found:
-        raise SystemExit(f'soak.py: {len(found)} differ: {found[:5]}')
+        sys.exit(f'soak.py: {len(found)} differ: {found[:5]}')
     return sum(
         len(one[k]) for k in ('state_dict', 'student_state_dict') if k in one
     )
@@ -154,28 +125,22 @@ def compare(whole: Path, killed: Path) -> int:
 
 def soak(config: str, folder: Path, kills: int, seed: int) -> dict:
     """The whole procedure; returns its figures."""
-    draw, trainer = random.Random(seed), load_trainer()
-    whole = folder / 'whole'
+    draw, whole = random.Random(seed), folder / 'whole'
     began = time.monotonic()
-    pid = start(trainer, config, whole)
-    while not ended(pid):
-        time.sleep(0.05)
+    ended(start(config, whole), None)
     length = time.monotonic() - began
     figures = dict(kills=0, writing=0, runs=0, seconds_of_a_run=length)
     figures.update(epochs=newest(whole), moments=[], tensors=0)
     while figures['kills'] < kills:
         killed, before = folder / f'killed_{figures["runs"]}', 0
-        done = False
-        while not done and figures['kills'] < kills:
+        while figures['kills'] < kills:
             # What is left of the run, start-up included.
             left = 1 - 0.8 * before / figures['epochs']
             after = draw.uniform(0, 1.5 * length * left)
             aim = draw.random() < 0.5
             began = time.monotonic()
-            pid = start(trainer, config, killed)
-            where = kill_once(pid, killed, after, aim)
-            done = not where
-            if done:  # sooner than thought: the machine has other work, too
+            where = kill_once(start(config, killed), killed, after, aim)
+            if not where:  # sooner than thought: the machine has other work
                 length = (length + (time.monotonic() - began) / left) / 2
                 break
             before = survive(killed, before)
@@ -186,32 +151,28 @@ def soak(config: str, folder: Path, kills: int, seed: int) -> dict:
                 f'kill {figures["kills"]}: {where}, epoch {before} is kept',
                 flush=True,
             )
-        if not done:
-            pid = start(trainer, config, killed)
-            while not ended(pid):
-                time.sleep(0.05)
+        else:
+            ended(start(config, killed), None)
         figures['runs'] += 1
         figures['tensors'] = compare(whole, killed)
     return figures
 
 
-@command
+@apis.command
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config')
     parser.add_argument('--work-dir', required=True, type=Path)
-    parser.add_argument('--kills', type=at_least(1), default=20)
+    parser.add_argument('--kills', type=apis.at_least(1), default=20)
     parser.add_argument('--seed', type=int, default=0)
-    options = parser.parse_args()
-    load_config(options.config)
-    writable_folder(options.work_dir)
-    if any(options.work_dir.iterdir()):
-        sys.exit(f'soak.py: {options.work_dir} is not empty; name another')
+    args = parser.parse_args()
+    apis.load_config(args.config)
+    apis.writable_folder(args.work_dir)
+    if any(args.work_dir.iterdir()):
+        sys.exit(f'soak.py: {args.work_dir} is not empty; name another')
     torch.set_num_threads(1)
-    figures = soak(
-        options.config, options.work_dir, options.kills, options.seed
-    )
-    (options.work_dir / 'soak.json').write_text(json.dumps(figures, indent=1))
+    figures = soak(args.config, args.work_dir, args.kills, args.seed)
+    apis.write_json(args.work_dir / 'soak.json', figures)
     print(
         f'{figures["kills"]} kills ({figures["writing"]} while a checkpoint '
         f'was written) over {figures["runs"]} runs of {figures["epochs"]} '

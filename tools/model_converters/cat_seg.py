@@ -13,15 +13,12 @@ import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from mmseg.registry import MODELS
 
 from declip_mm import apis
-from declip_mm.checkpoint import TRUST, save_weights
+from declip_mm.checkpoint import save_weights
 from declip_mm.segmentation.cat_seg import load_released
 from declip_mm.version import __version__
 
@@ -29,20 +26,12 @@ WEIGHTS = ('.pt', '.pth', '.bin', '.safetensors')
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config', help='config of the model')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--license', '--trust-pickle')
     parser.add_argument('source', help='released file')
     parser.add_argument('out', help='.pth or .safetensors to write')
     parser.add_argument('--text', help='file with the text tower')
-    parser.add_argument(
-        '--license', '--licence', help='of the weights, recorded'
-    )
     parser.add_argument('--towers-only', action='store_true')
-    parser.add_argument(
-        '--trust-pickle',
-        metavar=TRUST,
-        help='run code in the file; only for files of people you trust',
-    )
     return parser.parse_args(args)
 
 
@@ -51,7 +40,7 @@ def build(path: str):
     config = apis.load_config(path)
     apis.check_kind(config, path, ('OVCATSegmentor',))
     cfg = config.model
-    for encoder in (cfg.image_encoder, cfg.text_encoder):
+    for encoder in (cfg.backbone, cfg.text_encoder):
         encoder.pop('init_cfg', None)
         # A tag also tells the activation; a file, which need not be here,
         # tells nothing that is wanted.
@@ -77,7 +66,7 @@ def main(args: list[str] | None = None) -> None:
                 '--towers-only'
             )
         )
-    image = model.image_encoder
+    image = model.backbone
     fingerprint = dict(
         image.fingerprint,
         declared=['affinity', 'scale'],

@@ -12,32 +12,23 @@ import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command
-from declip_mm.checkpoint import LAYOUTS, TRUST, convert
+from declip_mm.apis import add_shared, command, tool_parser
+from declip_mm.checkpoint import LAYOUTS, convert
 from declip_mm.models.attention import AFFINITIES
 
 
-def scale(text: str) -> float | str:
-    """A number, or ``rsqrt``."""
-    return text if text == 'rsqrt' else float(text)
-
-
-def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+@command
+def main() -> None:
+    parser = tool_parser(__doc__)
     parser.add_argument('source', metavar='IN', help='weight file')
     parser.add_argument('out', metavar='OUT', help='.pth or .safetensors')
     parser.add_argument('--layout', choices=list(LAYOUTS), default='declip_mm')
     parser.add_argument('--affinity', choices=sorted(AFFINITIES))
-    parser.add_argument('--scale', type=scale, help="a number or 'rsqrt'")
+    add_shared(parser, '--scale', '--license', '--trust-pickle')
     parser.add_argument(
         '--model', help="open_clip's name (default: told by the sizes)"
-    )
-    parser.add_argument(
-        '--license', '--licence', help='of the weights, recorded'
     )
     parser.add_argument(
         '--parts',
@@ -56,24 +47,13 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help='activation of an OpenAI-type CLIP, where the file does not say',
     )
-    parser.add_argument(
-        '--trust-pickle',
-        metavar=TRUST,
-        help='run code in the file; only for files of people you trust',
-    )
-    return parser.parse_args(args)
-
-
-@command
-def main() -> None:
-    options = vars(parse_args())
-    source, out = options.pop('source'), options.pop('out')
-    fingerprint = convert(source, out, options.pop('layout'), **options)
-    print(f'wrote {out}')
+    args = parser.parse_args()
+    fingerprint = convert(**vars(args))
+    print(f'wrote {args.out}')
     for name, value in fingerprint.items():
         declared = name in fingerprint.get('declared', ())
         print(f'  {name}: {value}{" (declared)" * declared}')
-    if options['quick_gelu'] is None and _unknown(fingerprint):
+    if args.quick_gelu is None and _unknown(fingerprint):
         print(
             'convert.py: nothing tells whether this CLIP wants GELU or '
             'QuickGELU (OpenAI, DFN, MetaCLIP); record it with --quick-gelu '

@@ -5,25 +5,22 @@
 The file drops into detectors and segmentors through ``init_cfg``.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command
-from declip_mm.checkpoint import TRUST, export_backbone
+from declip_mm.apis import add_shared, command, tool_parser
+from declip_mm.checkpoint import export_backbone
 
 
 @command
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tool_parser(__doc__)
     parser.add_argument('checkpoint')
     parser.add_argument('out', help='.pth or .safetensors')
     parser.add_argument('--prefix', default='backbone.')
-    parser.add_argument('--trust-pickle', metavar=TRUST)
+    add_shared(parser, '--trust-pickle')
     options = parser.parse_args()
     fingerprint = export_backbone(**vars(options))
     print(f'wrote {options.out}')

@@ -9,21 +9,16 @@ which validates the port without any training. The config's backbone says the
 affinity, which goes into the fingerprint as declared.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    # works from a clone that was never installed
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 import torch
 from mmengine.registry import MODELS, init_default_scope
 
 from declip_mm import apis
-from declip_mm.checkpoint import TRUST, read_checkpoint, save_weights
-from declip_mm.checkpoint.loading import check_fit
+from declip_mm.checkpoint import check_fit, read_checkpoint, save_weights
 
 
 def convert(
@@ -37,14 +32,13 @@ def convert(
     init_default_scope('mmdet')
     with torch.device('meta'):  # names and shapes alone
         model = MODELS.build(cfg.model)
-    expected = model.state_dict()
     weights, _ = read_checkpoint(source, trust_pickle)
     found, dropped = from_mmdet2(weights, source)
-    for key, value in expected.items():
+    for key, value in model.state_dict().items():
         # counters that no result depends on, and old norms did not keep
         if key.endswith('num_batches_tracked'):
             found.setdefault(key, torch.zeros(value.shape, dtype=value.dtype))
-    check_fit(found, [], expected, source, 'detector')
+    check_fit(model, found, source, 'detector')
     fingerprint = dict(
         model.backbone.fingerprint,
         declared=['affinity', 'scale'],
@@ -57,15 +51,10 @@ def convert(
 
 @apis.command
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config')
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--trust-pickle')
     parser.add_argument('checkpoint', help='*.pth of mmdet 2')
     parser.add_argument('out')
-    parser.add_argument(
-        '--trust-pickle',
-        metavar=TRUST,
-        help='run code in the file; only for files from people you trust',
-    )
     args = parser.parse_args()
     dropped = convert(
         args.config, args.checkpoint, args.out, args.trust_pickle

@@ -3,16 +3,13 @@
 python tools/model_converters/inspect_checkpoint.py FILE [FILE ...]
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command
-from declip_mm.checkpoint import TRUST, describe
+from declip_mm.apis import add_shared, command, tool_parser
+from declip_mm.checkpoint import describe
 
 
 def lines(found: dict) -> list[str]:
@@ -41,11 +38,9 @@ def lines(found: dict) -> list[str]:
                 f'  {name:12} {part["tensors"]} tensors, {millions:.2f} M '
                 'parameters'
             )
-    for label, names in (
-        ('NaN or inf', found['not_finite']),
-        ('of no part', found['strange']),
-    ):
-        if names:
+    strange = {'NaN or inf': 'not_finite', 'of no part': 'strange'}
+    for label, key in strange.items():
+        if names := found[key]:
             more = ' ...' * (len(names) > 6)
             out.append(f'  {label:12} {", ".join(names[:6])}{more}')
     for name, value in found['hints'].items():
@@ -64,20 +59,16 @@ def lines(found: dict) -> list[str]:
 
 @command
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tool_parser(__doc__)
     parser.add_argument('files', nargs='+', metavar='FILE')
-    parser.add_argument(
-        '--trust-pickle',
-        metavar=TRUST,
-        help='run code in the file; only for files of people you trust',
-    )
+    add_shared(parser, '--trust-pickle')
     options = parser.parse_args()
-    failed = False
+    failed = 0
     for path in options.files:
         try:
-            print('\n'.join(lines(describe(path, options.trust_pickle))))
+            print(*lines(describe(path, options.trust_pickle)), sep='\n')
         except (ValueError, OSError) as error:
-            failed = True
+            failed = 1
             print(f'inspect_checkpoint.py: {error}', file=sys.stderr)
     sys.exit(failed)
 

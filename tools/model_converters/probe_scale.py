@@ -9,64 +9,49 @@ with. No labels are needed, but a few hundred pictures; the verdict says where
 the gap is too small to tell. A CLIP that was never distilled has no answer.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import at_least, command
+from declip_mm.apis import add_shared, at_least, command, tool_parser
 from declip_mm.apis.probe import judge, probe
 from declip_mm.datasets.listing import check_folder, list_folder
 
 
-def scale(text: str) -> float | str:
-    """A number, or ``rsqrt``."""
-    return text if text == 'rsqrt' else float(text)
-
-
-def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+@command
+def main() -> None:
+    parser = tool_parser(__doc__)
+    number = at_least(1)
     parser.add_argument('file', help='weight file of any known layout')
     parser.add_argument('images', help='folder of images')
-    parser.add_argument(
-        '--most', type=at_least(1), default=200, help='pictures'
-    )
+    parser.add_argument('--most', type=number, default=200, help='pictures')
     parser.add_argument(
         '--affinity', nargs='+', default=['qq', 'kk', 'vv', 'csa']
     )
-    parser.add_argument(
-        '--scale', nargs='+', type=scale, default=[1.0, 'rsqrt']
-    )
+    add_shared(parser, '--scale', nargs='+', default=[1.0, 'rsqrt'])
     parser.add_argument('--model', help='open_clip name or .json')
     parser.add_argument(
-        '--size',
-        type=at_least(1),
-        help='side of the view (default: twice native)',
+        '--size', type=number, help='side of the view (default: twice native)'
     )
-    return parser.parse_args(args)
-
-
-@command
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     root = check_folder(args.images, 'folder of pictures')
     names = list_folder(root)
     step = max(1, len(names) // args.most)
     some = [root / n for n in names[::step][: args.most]]
+    several = dict(affinities=args.affinity, scales=args.scale)
     found = probe(
         args.file,
         some,
-        args.affinity,
-        args.scale,
-        args.size,
+        **several,
+        image_size=args.size,
         model=args.model,
     )
-    options = dict(scale=args.scale, affinity=args.affinity)
-    several = [name for name, given in options.items() if given[1:]]
-    verdicts = [judge(found, name) for name in several]
+    verdicts = [
+        judge(found, name)
+        for name in ('scale', 'affinity')
+        if len(getattr(args, name)) > 1
+    ]
     print(f'{len(some)} pictures, 9 cells each; cosine of cell and crop,')
     print("and how often the cell's own crop is the nearest of the picture's")
     for candidate in found:
@@ -75,7 +60,3 @@ def main() -> None:
             f'{100 * candidate.found.mean():5.1f} %'
         )
     print(*verdicts, sep='\n')
-
-
-if __name__ == '__main__':
-    main()

@@ -6,21 +6,18 @@ Optimiser, histories and the unmixed student stay behind; the fingerprint goes
 along. OUT.pth becomes OUT-<8 digits>.pth.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[2]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command
-from declip_mm.checkpoint import TRUST, publish
+from declip_mm.apis import add_shared, command, tool_parser
+from declip_mm.checkpoint import publish
 
 
 @command
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tool_parser(__doc__)
     parser.add_argument('checkpoint')
     parser.add_argument('out', metavar='OUT', help='.pth or .safetensors')
     parser.add_argument(
@@ -28,7 +25,7 @@ def main() -> None:
         action='store_true',
         help='let a file through that does not say what it is',
     )
-    parser.add_argument('--trust-pickle', metavar=TRUST)
+    add_shared(parser, '--trust-pickle')
     options = parser.parse_args()
     path = publish(**vars(options))
     print(f'wrote {path}')

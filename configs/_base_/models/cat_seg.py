@@ -8,8 +8,8 @@ model = dict(
         pad_val=0,
         seg_pad_val=255,
     ),
-    image_encoder=dict(type='DeCLIPViT'),
-    text_encoder=dict(type='TrainableTextEncoder', allow_download=True),
+    backbone=dict(type='DeCLIPViT'),
+    text_encoder=dict(type='TrainableTextEncoder'),
     decode_head=dict(
         type='CATSegHead',
         loss_decode=dict(type='OVBCELoss', ignore_as_negative=True),

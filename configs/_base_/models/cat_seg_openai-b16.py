@@ -1,7 +1,7 @@
 # CAT-Seg on OpenAI's CLIP B/16.
 _base_ = './cat_seg.py'
 model = dict(
-    image_encoder=dict(
+    backbone=dict(
         model='ViT-B-16-quickgelu', affinity='maskclip_cls', scale='rsqrt'
     ),
     text_encoder=dict(model='ViT-B-16-quickgelu', split_attention=True),

@@ -1,7 +1,7 @@
 # CAT-Seg on OpenAI's CLIP L/14 at 336 px.
 _base_ = './cat_seg.py'
 model = dict(
-    image_encoder=dict(
+    backbone=dict(
         model='ViT-L-14-336-quickgelu', affinity='maskclip_cls', scale='rsqrt'
     ),
     text_encoder=dict(model='ViT-L-14-336-quickgelu', split_attention=True),

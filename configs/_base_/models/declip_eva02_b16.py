@@ -16,9 +16,7 @@ model = dict(
     ),
     predictor=dict(
         type='OpenVocabPredictor',
-        text_encoder=dict(
-            type='DeCLIPTextEncoder', allow_download=True, **clip
-        ),
+        text_encoder=dict(type='DeCLIPTextEncoder', **clip),
         prompts='vild',
         regions=('box', 'mask'),
     ),

@@ -7,7 +7,7 @@ model = dict(
         type='DenseSegPreprocessor', short_side=448, long_side=2048
     ),
     backbone=dict(type='DeCLIPViT', affinity='csa', scale='rsqrt', **clip),
-    text_encoder=dict(type='DeCLIPTextEncoder', allow_download=True, **clip),
+    text_encoder=dict(type='DeCLIPTextEncoder', **clip),
     prompts='openai',
     test_cfg=dict(
         window=336,

@@ -27,10 +27,8 @@ model = dict(
         pad_size_divisor=640,
         foreign_pixels='published F-ViT models normalise as ImageNet',
     ),
-    vocabulary=dict(
-        text_encoder=dict(
-            type='DeCLIPTextEncoder', allow_download=True, **clip
-        ),
+    embedder=dict(
+        text_encoder=dict(type='DeCLIPTextEncoder', **clip),
         prompts='vild',
         background='background',
         cache_dir='work_dirs/class_embeddings',

@@ -4,7 +4,7 @@ clip = dict(model='EVA02-L-14-336', pretrained='merged2b_s6b_b61k')
 box_strides = [3.5, 7, 14, 28]
 model = dict(
     data_preprocessor=dict(pad_size_divisor=896),
-    vocabulary=dict(text_encoder=clip),
+    embedder=dict(text_encoder=clip),
     backbone=dict(out_indices=(6, 10, 14, 23), frozen_stages=24, **clip),
     neck=dict(in_channels=[1024, 1024, 1024, 1024]),
     rpn_head=dict(anchor_generator=dict(strides=[3.5, 7, 14, 28, 56])),

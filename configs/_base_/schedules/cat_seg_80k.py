@@ -7,7 +7,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
         custom_keys={
-            'image_encoder': dict(lr_mult=0.01),
+            'backbone': dict(lr_mult=0.01),
             'text_encoder': dict(lr_mult=0.01),
         },
     ),
@@ -18,9 +18,9 @@ param_scheduler = [
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=80000, val_interval=5000)
 custom_hooks = [
-    dict(type='CATSegVocabularyHook'),
+    dict(type='VocabularyHook'),
     dict(type='ZeroShotGateHook', floor=3.0),
-    dict(type='FingerprintHook', module='image_encoder'),
+    dict(type='FingerprintHook'),
 ]
 # 4 GPUs x 1 image
 auto_scale_lr = dict(enable=False, base_batch_size=4)

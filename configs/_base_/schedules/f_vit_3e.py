@@ -16,7 +16,7 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=3, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 custom_hooks = [
-    dict(type='DetVocabularyHook'),
+    dict(type='VocabularyHook'),
     dict(type='FingerprintHook', recipe='f_vit'),
     dict(type='CheckInvalidLossHook', interval=50),
 ]

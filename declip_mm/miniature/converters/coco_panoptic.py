@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from ...apis import at_least, command, tool_parser
+from ...apis import add_shared, command, tool_parser
 from ..world import build_world
 
 #: Spreads small numbers over the three bytes of a segment id; odd, hence
@@ -48,9 +48,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='class name that the background gets as stuff (default: no '
         'class, its pixels belong to no segment)',
     )
-    parser.add_argument(
-        '--limit', type=at_least(1), help='only the first pictures'
-    )
+    add_shared(parser, '--limit')
     return parser.parse_args(args)
 
 

@@ -28,7 +28,7 @@ from mmseg.registry import DATASETS
 
 import declip_mm.segmentation  # noqa: F401  (registers the sets)
 
-from ...apis import at_least, command, tool_parser
+from ...apis import add_shared, command, tool_parser
 from ..paths import ROOT
 from ..world import build_world
 from .pictures import fresh, write_pictures
@@ -156,9 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = tool_parser(__doc__)
     parser.add_argument('out', type=Path)
     parser.add_argument('--split', default='val_known')
-    parser.add_argument(
-        '--limit', type=at_least(1), default=8, help='pictures'
-    )
+    add_shared(parser, '--limit', default=8)
     parser.add_argument('--world', type=Path, help='default: the cached one')
     args = parser.parse_args(argv)
     world = args.world or build_world()

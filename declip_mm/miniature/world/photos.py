@@ -61,15 +61,17 @@ def _unpack(deb: Path, folder: Path, wanted: list[str]) -> None:
     """Write the wanted pictures only."""
     members = {f'./{STAMPS}/{file}': folder / file for file in wanted}
     command = ['dpkg-deb', '--fsys-tarfile', str(deb)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        with tarfile.open(fileobj=process.stdout, mode='r|') as archive:
-            for member in archive:
-                if path := members.pop(member.name, None):
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    # a cut-off picture would pass for a finished one
-                    part = path.with_name(f'{path.name}.part')
-                    part.write_bytes(archive.extractfile(member).read())
-                    os.replace(part, path)
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as process,
+        tarfile.open(fileobj=process.stdout, mode='r|') as archive,
+    ):
+        for member in archive:
+            if path := members.pop(member.name, None):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # a cut-off picture would pass for a finished one
+                part = path.with_name(f'{path.name}.part')
+                part.write_bytes(archive.extractfile(member).read())
+                os.replace(part, path)
     if members:
         raise RuntimeError(
             f'{deb} lacks {sorted(members)[:3]}; it is not {PACKAGE}'

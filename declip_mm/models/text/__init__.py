@@ -6,6 +6,8 @@ from .build import (
     cached_class_embeddings,
     expected_fingerprint,
 )
+from .comparing import each_once, name_difference
+from .embedder import TextEmbedder
 from .embeddings import ClassEmbeddings
 from .encoder import DeCLIPTextEncoder
 from .name_lists import (
@@ -19,13 +21,12 @@ from .name_lists import (
 from .names import (
     class_phrases,
     clean_name,
-    each_once,
-    name_difference,
     name_key,
     tidy,
 )
 from .prompts import PROMPT_SETS, PromptSet, expand, get_prompts
 from .tokenizer import TextTokenizer, TokenBatch, tokens_alike
+from .vocabulary import Source, Vocabulary
 
 __all__ = [
     'BACKGROUND',
@@ -34,8 +35,11 @@ __all__ = [
     'ClassEmbeddings',
     'DeCLIPTextEncoder',
     'PromptSet',
+    'Source',
+    'TextEmbedder',
     'TextTokenizer',
     'TokenBatch',
+    'Vocabulary',
     'build_class_embeddings',
     'cached_class_embeddings',
     'class_phrases',

@@ -16,7 +16,7 @@ from mmengine.registry import MODELS
 from .embeddings import ClassEmbeddings
 from .encoder import DeCLIPTextEncoder
 from .fingerprint import text_fingerprint
-from .names import Names, class_phrases
+from .names import Names, class_phrases, synonyms_of
 from .prompts import Prompts, expand, get_prompts
 from .tokenizer import tokens_alike
 
@@ -61,8 +61,9 @@ def build_class_embeddings(
 ) -> ClassEmbeddings:
     """Embed class names as ViLD (Gu et al., ICLR 2022) does.
 
-    Every prompt of every phrase of a class is embedded and L2-normalised;
-    the class embedding is their L2-normalised mean.
+    Every prompt of every phrase of a class, and of every synonym in it
+    (``'sofa|couch'``), is embedded and L2-normalised; the class embedding is
+    their L2-normalised mean.
 
     Args:
         encoder: Text encoder or its config.
@@ -81,12 +82,12 @@ def build_class_embeddings(
     rows = [*phrases.items()]
     if background is not None:
         rows += class_phrases([background]).items()
-    texts, owners = [], []
+    texts, owners, sizes = [], [], []
     for name, own in rows:
-        for phrase in own:
-            expanded = expand(phrase, prompts)
-            texts += expanded
-            owners += [name] * len(expanded)
+        words = [word for phrase in own for word in synonyms_of(phrase)]
+        texts += [text for word in words for text in expand(word, prompts)]
+        sizes.append(len(words) * len(prompts.templates))
+        owners += [name] * sizes[-1]
     tokens = encoder.tokenize(texts)
     encoder.refuse_alike(tokens_alike(owners, tokens), tokens)
     if tokens.overlong:
@@ -94,7 +95,6 @@ def build_class_embeddings(
         encoder.warn_overlong(list(cut), 'class names in their prompts')
     encoder.warn_unknown(tokens.unknown)
     units = encoder.encode_tokens(tokens, progress).cpu()
-    sizes = [len(own) * len(prompts.templates) for _, own in rows]
     means = [unit.double().mean(dim=0) for unit in units.split(sizes)]
     matrix = F.normalize(torch.stack(means), dim=-1).float()
     return ClassEmbeddings(

@@ -80,7 +80,7 @@ class ClassEmbeddings:
         path = Path(path)
         if path.suffix != '.npz':
             raise ValueError(f'class embeddings go into .npz, got {path}.')
-        arrays = {
+        arrays: dict[str, Any] = {
             'names': np.array(self.names, dtype=np.str_),
             'matrix': self.matrix.float().cpu().numpy(),
             'fingerprint': np.array(json.dumps(self.fingerprint)),

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ...assets import resolve_asset
 from ...checkpoint import load_text_tower
-from ..download import fetch_tag
+from ...deprecation import dropped_arguments
+from ..download import RULE, fetch_tag
 from ..towers.config import (
     ModelConfig,
     read_model_config,
@@ -45,25 +46,27 @@ class DeCLIPTextEncoder(nn.Module):
     Args:
         model: open_clip model name, ``.json`` path or config dict with
             ``text_cfg`` and, for a cut vocabulary, ``token_ids``.
-        pretrained: File with the CLIP's weights, or open_clip tag. None
-            leaves random weights, and says so.
+        pretrained: File with the CLIP's weights, or open_clip tag, which
+            may be downloaded on first use. None leaves random weights, and
+            says so.
         quick_gelu: Activation. None takes what the model, the tag or the
             file says; otherwise it has to agree with them.
-        allow_download: Whether a tag may be fetched on first use.
         chunk_size: Texts per forward pass.
 
     Raises:
-        ValueError: Unknown model or tag, a tag without ``allow_download``, a
-            text tower that is not open_clip's own.
+        ValueError: Unknown model or tag, a text tower that is not
+            open_clip's own.
     """
 
+    _anchor: Tensor
+
+    @dropped_arguments(allow_download=RULE)
     def __init__(
         self,
         model: ModelConfig = 'EVA02-B-16',
         pretrained: str | None = None,
         *,
         quick_gelu: bool | None = None,
-        allow_download: bool = False,
         chunk_size: int = 256,
     ) -> None:
         super().__init__()
@@ -78,7 +81,11 @@ class DeCLIPTextEncoder(nn.Module):
         pretrained = pretrained and resolve_asset(pretrained)
         self.pretrained, self.tag = pretrained, {}
         if pretrained is not None and not os.path.isfile(pretrained):
-            self.tag = self._known_tag(model, pretrained, allow_download)
+            if pretrained.endswith(('.pt', '.pth', '.bin', '.safetensors')):
+                raise FileNotFoundError(
+                    f'weight file {pretrained} does not exist. Check the path.'
+                )
+            self.tag = tag_settings(model, pretrained)
         activation = settle_activation(model, pretrained, quick_gelu)
         self.quick_gelu = bool(activation.quick_gelu)
         # EVA-02 and SigLIP pair with plain GELU, whatever their file.
@@ -91,21 +98,6 @@ class DeCLIPTextEncoder(nn.Module):
         self.tokenize = text_tokenizer(self.text_cfg, self.token_ids)
         # Follows the model to its device; the tower follows it.
         self.register_buffer('_anchor', torch.empty(0), persistent=False)
-
-    @staticmethod
-    def _known_tag(model: ModelConfig, tag: str, allow: bool) -> dict:
-        if tag.endswith(('.pt', '.pth', '.bin', '.safetensors')):
-            raise FileNotFoundError(
-                f'weight file {tag} does not exist. Check the path.'
-            )
-        settings = tag_settings(model, tag)
-        if not allow:
-            raise ValueError(
-                f'pretrained={tag!r} is an open_clip tag, whose weights may '
-                'have to be downloaded. Set allow_download=True, or give the '
-                'path of a file that is already here.'
-            )
-        return settings
 
     @cached_property
     def _hidden(self) -> tuple:

@@ -8,12 +8,14 @@ from typing import Any
 import torch.nn as nn
 
 from ...checkpoint import FingerprintError
-from .names import Phrases, name_difference
+from .comparing import name_difference
+from .names import Phrases, synonyms_of
 from .prompts import PromptSet
 
 __all__ = [
     'compare_text_fingerprints',
     'names_digest',
+    'phrases_digest',
     'state_digest',
     'text_fingerprint',
 ]
@@ -37,6 +39,19 @@ def _digest(content: Any) -> str:
 def names_digest(names: Sequence[str]) -> str:
     """SHA-256 of class names in their order."""
     return _digest(list(names))
+
+
+def phrases_digest(phrases: Phrases) -> str:
+    """SHA-256 of what is embedded for each class.
+
+    Synonyms count as a list: files are older than ``'sofa|couch'`` for them.
+    """
+
+    def read(text: str) -> str | tuple[str, ...]:
+        words = synonyms_of(text)
+        return words if len(words) > 1 else text
+
+    return _digest([(n, [*map(read, own)]) for n, own in phrases.items()])
 
 
 def state_digest(module: nn.Module) -> str:
@@ -72,7 +87,7 @@ def text_fingerprint(
         prompts_label=prompts.label,
         names=names_digest(list(phrases)),
         num_names=len(phrases),
-        phrases=_digest(list(phrases.items())),
+        phrases=phrases_digest(phrases),
         num_phrases=sum(map(len, phrases.values())),
         background=background,
     )

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import logging
 import os.path
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from .names import (
     Phrases,
     class_phrases,
     separated,
+    synonyms_of,
     unquoted,
 )
 
@@ -105,8 +107,9 @@ def read_names(source: str) -> Names:
             ``.json`` file (a list of names; a dict name -> phrases; a COCO
             file, whose ``categories`` are taken in the order of their ids; a
             dict with ``classes``), or a list: ``'cat,dog,fire hydrant'``.
-            ``"['cat', 'dog']"``, ``'cat . dog'``, ``'cat|dog'`` and line
-            breaks are understood, too, and said.
+            ``"['cat', 'dog']"``, ``'cat . dog'`` and line breaks are
+            understood, too, and said. ``'sofa|couch,dog'`` are two classes,
+            the first of two synonyms.
 
     Returns:
         List of names, in which ``'person; man'`` is one class of two phrases,
@@ -231,6 +234,7 @@ def _listed(text: str, where: str) -> Names:
         raise _ambiguous(body, where)
     found = separated(body)
     if found is None:
+        _say_synonyms(body, where)
         if re.fullmatch(r'(\w+\.)?\w+Dataset', body):
             raise ValueError(
                 f'{body!r} is no class name and no data set that is '
@@ -240,6 +244,17 @@ def _listed(text: str, where: str) -> Names:
     called, names = found
     _say(f'{where}: {len(names)} names between {called}: {names[:5]}')
     return names
+
+
+def _say_synonyms(text: str, where: str) -> None:
+    """Who writes 'cat|dog' may mean two classes."""
+    words = synonyms_of(text)
+    if len(words) > 1:
+        _say(
+            f'{where}: {text!r} is one class, of the synonyms '
+            f'{list(words)[:5]}; two classes are {",".join(words[:2])!r}.',
+            logging.WARNING,
+        )
 
 
 def _ambiguous(text: str, where: str) -> ValueError:
@@ -358,5 +373,5 @@ def _names_of_coco(categories: list, path: str) -> list[str]:
     return [c['name'] for c in sorted(categories, key=lambda c: c['id'])]
 
 
-def _say(text: str) -> None:
-    print_log(text, logger='current')
+def _say(text: str, level: int = logging.INFO) -> None:
+    print_log(text, logger='current', level=level)

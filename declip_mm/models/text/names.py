@@ -21,16 +21,16 @@ __all__ = [
     'Phrases',
     'class_phrases',
     'clean_name',
-    'each_once',
-    'name_difference',
     'name_key',
     'separated',
+    'synonyms_of',
     'tidy',
     'unquoted',
 ]
 
 #: Class names, or class name -> the phrases that stand for it. An entry of a
-#: sequence may hold several phrases: ``'person; man'`` or a list of them.
+#: sequence may hold several phrases: ``'person; man'`` or a list of them. A
+#: phrase may be several synonyms, ``'sofa|couch'``.
 Names = Sequence[str | Sequence[str]] | Mapping[str, Sequence[str]]
 
 #: Class name -> its phrases, in class order.
@@ -38,6 +38,10 @@ Phrases = dict[str, tuple[str, ...]]
 
 #: Between the phrases of one class, in an entry of a list or file.
 BETWEEN_PHRASES = ';'
+
+#: Between synonyms, which are one text: the mean of their embeddings. (Not
+#: the bars of a special token, ``<|endoftext|>``.)
+_BETWEEN_SYNONYMS = re.compile(r'\s*(?<!<)\|(?!>)\s*')
 
 #: Zero-width space, word joiner, byte order mark, soft hyphen. The joiners
 #: of emoji and of some scripts stay.
@@ -50,7 +54,6 @@ _DOTS = "' . '"
 _SEPARATORS = (
     ('line breaks', re.compile(r'\s*[\r\n]+\s*')),
     ('tabs', re.compile(r'\s*\t\s*')),
-    ("'|'", re.compile(r'\s*(?<!<)\|(?!>)\s*')),
     (_DOTS, re.compile(r'\s+\.(?:\s+|$)|(?<=[a-z]{3})\.\s+')),
     ('full-width commas', re.compile('\\s*[\uff0c\u3001]\\s*')),
 )
@@ -94,6 +97,11 @@ def name_key(name: str) -> str:
     return clean_name(''.join(narrow))
 
 
+def synonyms_of(text: str) -> tuple[str, ...]:
+    """``'sofa|couch'`` -> ``('sofa', 'couch')``; most texts are one."""
+    return tuple(_BETWEEN_SYNONYMS.split(text))
+
+
 def separated(text: str) -> tuple[str, list[str]] | None:
     """How other tools' separators part a text, if any is in it.
 
@@ -118,8 +126,9 @@ def class_phrases(
     Args:
         names: Class names in class order; an entry ``'person; man'`` or
             ``['person', 'man']`` is one class of two phrases, called by the
-            first. A mapping gives the phrases of each class instead of its
-            name (``{'wall-other-merged': ['wall']}``).
+            first, and ``'sofa|couch'`` one of a phrase of two synonyms,
+            called by the first of them. A mapping gives the phrases of each
+            class instead of its name (``{'wall-other-merged': ['wall']}``).
         synonyms: Further phrases of some classes, beside those above.
 
     Returns:
@@ -170,7 +179,13 @@ def _entries(names: Any) -> list[tuple[str, list[str]]]:
         )
     entries = [_phrases_of(entry) for entry in names]
     entries = _without_numbers(entries)
-    return [(own[0] if own else '', own) for own in entries]
+    return [(_name_in(own), own) for own in entries]
+
+
+def _name_in(phrases: list) -> Any:
+    """What a class of these phrases is called."""
+    first = phrases[0] if phrases else ''
+    return synonyms_of(first)[0] if isinstance(first, str) else first
 
 
 def _as_tuple(text: Any) -> str:
@@ -212,17 +227,18 @@ def _without_numbers(entries: list[list]) -> list[list]:
     firsts = [own[0] if own else '' for own in entries]
     if not all(isinstance(name, str) for name in firsts):
         return entries
-    ids = [_WORDNET.match(name) for name in firsts]
-    found = ids if all(ids) else [_NUMBERED.match(name) for name in firsts]
-    if not firsts or not all(found):
+    ids = [m for m in map(_WORDNET.match, firsts) if m]
+    wordnet = len(ids) == len(firsts)
+    found = ids if wordnet else [m for m in map(_NUMBERED.match, firsts) if m]
+    if not firsts or len(found) < len(firsts):
         return entries
     rest = [n[m.end() :] for n, m in zip(firsts, found, strict=True)]
-    numbers = [] if found is ids else [int(m[1]) for m in found]
-    marked = found is ids or all(m[2].strip() for m in found)
+    numbers = [] if wordnet else [int(m[1]) for m in found]
+    marked = wordnet or all(m[2].strip() for m in found)
     count = len(numbers)
     runs = any(numbers == [*range(i, i + count)] for i in (0, 1))
     differ = len(set(map(name_key, rest))) == len(rest)
-    if differ and (runs or found is ids) and (marked or count > 1):
+    if differ and (runs or wordnet) and (marked or count > 1):
         _say(f'class names: the numbers before them are left out: {rest[:3]}')
         return [[n, *own[1:]] for n, own in zip(rest, entries, strict=True)]
     if count > 1 and marked and not runs:
@@ -291,6 +307,11 @@ def _check_phrases(name: str, phrases: list, classes: int) -> None:
             f'{bad}. Every phrase must be a non-empty string.'
         )
     for text in phrases:
+        if not all(map(clean_name, synonyms_of(text))):
+            raise ValueError(
+                f"class {name!r}: a synonym in {text!r} is empty. '|' stands "
+                'between synonyms and nowhere else.'
+            )
         found = _hidden_list(text)
         if found is not None:
             called, parts = found
@@ -337,52 +358,3 @@ def _hidden_list(text: str) -> tuple[str, list[str]] | None:
 
 def _say(text: str, level: int = logging.INFO) -> None:
     print_log(text, logger='current', level=level)
-
-
-def name_difference(
-    theirs: Sequence[str], ours: Sequence[str], they: str, we: str
-) -> str:
-    """In words, how two lists of names differ; empty if they do not.
-
-    Args:
-        theirs, ours: Class names.
-        they, we: Whose they are: ``'the file'``.
-    """
-    theirs, ours = list(theirs), list(ours)
-    lacking = [name for name in ours if name not in set(theirs)]
-    extra = [name for name in theirs if name not in set(ours)]
-    if lacking or extra or len(theirs) != len(ours):
-        return (
-            f'{they} has {len(theirs)}, {we} has {len(ours)}; only in '
-            f'{they}: {_first(extra)}; only in {we}: {_first(lacking)}'
-        )
-    pairs = enumerate(zip(theirs, ours, strict=True))
-    index = next((i for i, (a, b) in pairs if a != b), None)
-    if index is None:
-        return ''
-    return (
-        f'same {len(ours)} names in another order; at position {index} '
-        f'{they} has {theirs[index]!r}, {we} has {ours[index]!r}'
-    )
-
-
-def _first(names: list[str], limit: int = 8) -> str:
-    rest = len(names) - limit
-    shown = ', '.join(repr(name) for name in names[:limit]) or 'none'
-    return shown + (f' and {rest} more' if rest > 0 else '')
-
-
-def each_once(texts: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Texts that differ to a text tower, and the place of each among them.
-
-    Args:
-        texts: Of all classes; several classes may share one.
-
-    Returns:
-        The first of those that read the same, and for each text its position
-        there.
-    """
-    keys = [name_key(text) for text in texts]
-    unique = dict(zip(reversed(keys), reversed(texts)))
-    place = {key: row for row, key in enumerate(unique)}
-    return list(unique.values()), [place[key] for key in keys]

@@ -63,7 +63,7 @@ class TextTokenizer:
         if token_ids is not None:
             self._table = self._compact_table(list(token_ids))
 
-    def _compact_table(self, token_ids: list[int]) -> dict:
+    def _compact_table(self, token_ids: list[int]) -> dict[int, int]:
         ends = [self._bpe.sot_token_id, self._bpe.eot_token_id]
         body = token_ids[2:]
         reasons = []
@@ -82,12 +82,12 @@ class TextTokenizer:
             )
         return {old: new for new, old in enumerate(body, start=2)}
 
-    def _unknown_words(self, text: str) -> list[str]:
+    def _unknown_words(self, text: str, table: dict[int, int]) -> list[str]:
         words = self._bpe.pat.findall(self._bpe.clean_fn(text))
         return [
             word
             for word in words
-            if any(i not in self._table for i in self._bpe.encode(word))
+            if any(i not in table for i in self._bpe.encode(word))
         ]
 
     def __call__(self, texts: Sequence[str]) -> TokenBatch:
@@ -101,7 +101,8 @@ class TextTokenizer:
             tokens = [ends[0], *self._bpe.encode(text), ends[1]]
             if self._table is not None:
                 if any(i not in self._table for i in tokens):
-                    unknown.update(dict.fromkeys(self._unknown_words(text)))
+                    words = self._unknown_words(text, self._table)
+                    unknown.update(dict.fromkeys(words))
                 tokens = [self._table.get(i, _UNKNOWN) for i in tokens]
             if len(tokens) > limit:
                 overlong.append(index)

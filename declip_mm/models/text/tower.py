@@ -91,7 +91,7 @@ def architecture_digest(
     ).hexdigest()
 
 
-def run(tower: nn.Module, ids: Tensor, longest: int) -> Tensor:
+def run(tower: Any, ids: Tensor, longest: int) -> Tensor:
     """Text features, without computing padding where that is exact.
 
     Args:

@@ -79,7 +79,7 @@ def _build_timm_tower(
             f'quick_gelu=True does not apply to {name!r}, which has {own}. '
             'Leave quick_gelu at None.'
         )
-    options = dict(
+    options: dict[str, Any] = dict(
         out_dim=config['embed_dim'],
         image_size=vision.get('image_size', 224),
         timm_kwargs=vision.get('timm_kwargs'),

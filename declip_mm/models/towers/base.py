@@ -2,6 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch.nn as nn
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
@@ -39,7 +40,8 @@ class Tower(nn.Module, metaclass=ABCMeta):
             fingerprint.
     """
 
-    trunk: nn.Module
+    # Any: to a type checker an nn.Module does not tell its attributes
+    trunk: Any
     patch_size: int
     native_size: int
     width: int
@@ -54,7 +56,7 @@ class Tower(nn.Module, metaclass=ABCMeta):
 
     @property
     @abstractmethod
-    def blocks(self) -> Sequence[nn.Module]:
+    def blocks(self) -> Sequence[Any]:
         """Transformer blocks, first to last."""
 
     @abstractmethod

@@ -32,7 +32,7 @@ class EVATower(Tower):
         timm_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        trunk = timm.create_model(
+        trunk: Any = timm.create_model(
             name,
             pretrained=False,
             num_classes=out_dim,
@@ -51,11 +51,11 @@ class EVATower(Tower):
         self.activation = 'swiglu'
 
     @staticmethod
-    def _check(name: str, trunk: nn.Module) -> None:
+    def _check(name: str, trunk: Any) -> None:
         reasons = []
         if not isinstance(trunk, Eva):
             reasons.append(f'it is a {type(trunk).__name__}, not an Eva')
-        elif trunk.blocks[0].attn.q_proj is None:
+        elif getattr(trunk.blocks[0].attn, 'q_proj', None) is None:
             reasons.append('its q, k and v projections are fused')
         elif trunk.cls_token is None or trunk.reg_token is not None:
             reasons.append('it has no class token, or has registers')
@@ -68,7 +68,7 @@ class EVATower(Tower):
             )
 
     @property
-    def blocks(self) -> Sequence[nn.Module]:
+    def blocks(self) -> Sequence[Any]:
         return self.trunk.blocks
 
     def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:

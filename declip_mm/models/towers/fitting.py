@@ -1,10 +1,13 @@
 """Which trunks can be decoupled, and why the others cannot."""
 
 import re
+from typing import TypeVar
 
 import timm
 
 __all__ = ['FITTING', 'tower_type']
+
+T = TypeVar('T')
 
 #: Ends every refusal.
 FITTING = (
@@ -27,7 +30,7 @@ _REASONS: dict[str, str] = dict(
 )
 
 
-def tower_type(name: str, towers: dict[str, type]) -> type:
+def tower_type(name: str, towers: dict[str, type[T]]) -> type[T]:
     """The adapter for a timm trunk.
 
     Args:

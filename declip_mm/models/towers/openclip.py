@@ -1,6 +1,7 @@
 """OpenAI-type ViTs of open_clip: OpenAI, OpenCLIP, MetaCLIP, DFN."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -38,7 +39,7 @@ class SplitAttention(nn.Module):
         self.load_state_dict(attention.state_dict())
 
     @staticmethod
-    def _split_fused(state_dict: dict, prefix: str, *_) -> None:
+    def _split_fused(state_dict: dict, prefix: str, *_: Any) -> None:
         for part in ('weight', 'bias'):
             fused = state_dict.pop(f'{prefix}in_proj_{part}', None)
             if fused is not None:
@@ -47,13 +48,14 @@ class SplitAttention(nn.Module):
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, D) -> q, k, v, each (B, A, T, d)."""
-        return tuple(
+        q, k, v = (
             layer(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for layer in (self.q_proj, self.k_proj, self.v_proj)
         )
+        return q, k, v
 
     def forward(
-        self, query: Tensor, *_, need_weights: bool = False, **__
+        self, query: Tensor, *_: Any, need_weights: bool = False, **__: Any
     ) -> tuple[Tensor, None]:
         """Self-attention with the return type of the replaced module."""
         values = scaled_dot_product_attention(*self.project(query))
@@ -102,7 +104,7 @@ class OpenCLIPTower(Tower):
             )
 
     @property
-    def blocks(self) -> Sequence[nn.Module]:
+    def blocks(self) -> Sequence[Any]:
         return self.trunk.transformer.resblocks
 
     def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:

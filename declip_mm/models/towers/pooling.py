@@ -5,16 +5,68 @@ from typing import Any
 
 import timm
 import torch.nn as nn
+from timm.layers import AttentionPoolLatent
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from .base import Tower
-from .pooling_head import PoolingHead
 from .position import embed_with_timm
 
 __all__ = ['PETower', 'PoolingTower', 'SigLIPTower']
+
+
+class PoolingHead(nn.Module):
+    """timm's attention pooling with k and v as layers of their own.
+
+    timm fuses the two; one of them does not train where the affinity leaves
+    it out, and as rows of a fused matrix weight decay would still move it.
+
+    Args:
+        pool: The layer to replace; its weights are kept.
+    """
+
+    def __init__(self, pool: AttentionPoolLatent) -> None:
+        super().__init__()
+        self.num_heads = pool.num_heads
+        self.latent = pool.latent
+        self.q = pool.q
+        width = pool.kv.in_features
+        self.k, self.v = nn.Linear(width, width), nn.Linear(width, width)
+        for part in ('weight', 'bias'):
+            rows = getattr(pool.kv, part).detach().chunk(2)
+            for layer, own in zip((self.k, self.v), rows):
+                getattr(layer, part).data = own.clone()
+        self.q_norm, self.k_norm = pool.q_norm, pool.k_norm
+        self.proj, self.norm, self.mlp = pool.proj, pool.norm, pool.mlp
+
+    @staticmethod
+    def fits(pool: Any) -> bool:
+        """Whether the pooling is of the kind that is known here."""
+        return (
+            isinstance(pool, AttentionPoolLatent)
+            and isinstance(pool.q, nn.Linear)
+            and pool.mlp is not None
+            and pool.pos_embed is None
+            and pool.latent_len == 1
+            and pool.out_features == pool.kv.in_features
+        )
+
+    def split(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, A, T, d)."""
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The probe looks at all tokens: (B, T, D) -> (B, D)."""
+        probe = self.latent.expand(len(x), -1, -1)
+        values = scaled_dot_product_attention(
+            self.q_norm(self.split(self.q(probe))),
+            self.k_norm(self.split(self.k(x))),
+            self.split(self.v(x)),
+        )
+        y = self.proj(values.transpose(1, 2).flatten(2))
+        return (y + self.mlp(self.norm(y)))[:, 0]
 
 
 class PoolingTower(Tower):
@@ -37,7 +89,7 @@ class PoolingTower(Tower):
 
     pools = True
     pixel_mean = pixel_std = (0.5, 0.5, 0.5)
-    trunk_type: type
+    trunk_type: type[nn.Module]
 
     def __init__(
         self,
@@ -48,7 +100,7 @@ class PoolingTower(Tower):
         timm_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        trunk = timm.create_model(
+        trunk: Any = timm.create_model(
             name,
             pretrained=False,
             num_classes=out_dim if projection else 0,
@@ -72,7 +124,7 @@ class PoolingTower(Tower):
         self.activation = 'gelu_tanh' if tanh else 'gelu'
 
     def _check(
-        self, name: str, trunk: nn.Module, out_dim: int, projection: bool
+        self, name: str, trunk: Any, out_dim: int, projection: bool
     ) -> None:
         reason = None
         if not isinstance(trunk, self.trunk_type):
@@ -95,7 +147,7 @@ class PoolingTower(Tower):
             )
 
     @property
-    def blocks(self) -> Sequence[nn.Module]:
+    def blocks(self) -> Sequence[Any]:
         return self.trunk.blocks
 
     @property

@@ -1,7 +1,8 @@
 """Position embeddings for any patch grid."""
 
+from typing import Any
+
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -9,7 +10,7 @@ __all__ = ['embed_with_timm', 'resize_position_embedding']
 
 
 def embed_with_timm(
-    trunk: nn.Module, image: Tensor
+    trunk: Any, image: Tensor
 ) -> tuple[Tensor, tuple[int, int]]:
     """Patches, CLS where there is one, positions, norm before the blocks.
 

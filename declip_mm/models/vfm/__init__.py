@@ -31,8 +31,7 @@ def open_source(
         layer, final_norm: As in :class:`TimmSource`.
         timm_kwargs: Further arguments of ``timm.create_model``.
     """
-    of_mmpretrain = isinstance(model, dict) or model.startswith(_MMPRETRAIN)
-    if not of_mmpretrain:
+    if isinstance(model, str) and not model.startswith(_MMPRETRAIN):
         return TimmSource(model, layer, final_norm, timm_kwargs or {})
     if timm_kwargs:
         raise ValueError(

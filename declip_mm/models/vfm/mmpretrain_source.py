@@ -141,7 +141,7 @@ def _read_named(package: Any, name: str) -> tuple:
 
 def _ask_for_map(config: dict[str, Any], kind: type, name: str) -> None:
     """ViTs choose between class token, tokens and map by ``out_type``."""
-    if 'out_type' not in inspect.signature(kind.__init__).parameters:
+    if 'out_type' not in inspect.signature(kind).parameters:
         return
     given = config.setdefault('out_type', 'featmap')
     if given != 'featmap':

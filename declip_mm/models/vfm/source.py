@@ -1,10 +1,12 @@
 """What the VFM teacher needs of a network."""
 
 from abc import ABCMeta, abstractmethod
+from typing import Any
 
-import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
+
+from ...checkpoint import fill
 
 __all__ = ['VFMSource']
 
@@ -22,7 +24,8 @@ class VFMSource(metaclass=ABCMeta):
         pixel_mean, pixel_std: Of RGB in 0 to 1.
     """
 
-    trunk: nn.Module
+    # Any: to a type checker an nn.Module does not tell its attributes
+    trunk: Any
     name: str
     layer: int
     stride: int
@@ -69,27 +72,15 @@ class VFMSource(metaclass=ABCMeta):
         tower = self.own_layout(dict(weights))
         wanted = dict(self.trunk.state_dict())
         unused = tuple(self.classifier())
-        missing = [
-            k for k in wanted if k not in tower and not k.startswith(unused)
-        ]
-        extra = [
-            k for k in tower if k not in wanted and not k.startswith(unused)
-        ]
-        misshapen = [
-            f'{k} {tuple(tower[k].shape)} against {tuple(wanted[k].shape)}'
-            for k in wanted
-            if k in tower and tower[k].shape != wanted[k].shape
-        ]
-        if missing or extra or misshapen:
-            raise ValueError(
-                f'{origin} does not fit {self.name}. Missing: '
-                f'{missing[:6] or "none"}. Unexpected: {extra[:6] or "none"}. '
-                f'Shapes (file against model): {misshapen[:6] or "none"}. '
-                'Check the model name against the file.'
-            )
-        kept = {k: v for k, v in tower.items() if k in wanted}
-        self.trunk.load_state_dict({**wanted, **kept})
+        # the classifier of the file is left out, that of the trunk stays
+        kept = {k: v for k, v in wanted.items() if k.startswith(unused)}
+        kept.update(
+            (k, v)
+            for k, v in tower.items()
+            if k in wanted or not k.startswith(unused)
+        )
+        fill(self.trunk, kept, origin, f'network ({self.name})')
 
-    def classifier(self) -> list[str]:
+    def classifier(self) -> tuple[str, ...]:
         """Prefixes of what follows the dense features and stays unused."""
-        return ['head.']
+        return ('head.',)

@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 import timm
-import torch.nn as nn
 from torch import Tensor
 
 from ..download import fetch_from_hub, fetch_url
@@ -17,7 +16,11 @@ __all__ = ['TimmSource', 'fetch_timm']
 _STRIDE = 16
 
 #: What lets a network take any picture size, most specific first.
-_ANY_SIZE = (dict(dynamic_img_size=True), dict(strict_img_size=False), {})
+_ANY_SIZE: tuple[dict[str, bool], ...] = (
+    dict(dynamic_img_size=True),
+    dict(strict_img_size=False),
+    {},
+)
 
 #: How timm calls weights on the hub, best first.
 _HUB_NAMES = ('model.safetensors', 'pytorch_model.bin')
@@ -67,7 +70,7 @@ class TimmSource(VFMSource):
         self.pixel_mean = tuple(config['mean'])
         self.pixel_std = tuple(config['std'])
 
-    def _create(self) -> nn.Module:
+    def _create(self) -> Any:
         if not timm.is_model(self.name.split('.')[0]):
             close = ', '.join(timm.list_models(f'*{self.name[:8]}*')[:5])
             raise ValueError(
@@ -188,7 +191,7 @@ def fetch_timm(name: str) -> str:
         names = (own,) if own else _HUB_NAMES
         return fetch_from_hub(repository, names, wanted_by, revision or None)
     if config is not None and config.url:
-        return fetch_url(config.url, wanted_by)
+        return fetch_url(str(config.url), wanted_by)
     raise ValueError(
         f'timm has no published weights of {name!r}; set pretrained to a '
         'file, or take a name with a tag: timm.list_pretrained() has them.'

@@ -4,7 +4,7 @@ Q queries (texts), T classes; H W size of the result.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -27,7 +27,8 @@ _COPIES = 6
 _ROWS = 64
 
 
-class BestQuery(NamedTuple):
+@dataclass(frozen=True)
+class BestQuery:
     """Per pixel the query that wins, and how sure that is.
 
     Attributes:

@@ -3,7 +3,7 @@
 C joint dimension, h w patch grid, H W picture, K classes, R regions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -13,22 +13,17 @@ from torch import Tensor, nn
 from ..declip_vit import DeCLIPViT
 from ..pixels import match_pixels, normalise
 from ..regions import box_features, mask_features
-from ..text import (
-    DeCLIPTextEncoder,
-    build_class_embeddings,
-    each_once,
-    parse_names,
-)
+from ..text import DeCLIPTextEncoder
+from ..text.embedder import TextEmbedder
+from ..text.prompts import Prompts
+from ..text.vocabulary import Source, Vocabulary
 from .arg_max import best_query, labels_of
 from .inputs import ImageLike, as_tensor, checked_boxes, checked_masks
-from .resizing import resize_image, short_side_size
+from .resizing import check_sides, resize_image, short_side_size
 from .text_tower import find_text_tower
-from .windows import ImageFeatures, encode_windows
+from .windows import ImageFeatures, check_windows, encode_windows
 
 __all__ = ['DenseEncoder', 'RegionNames', 'Segmented']
-
-#: ``['cat', 'dog']``, ``'cat,dog'``, a file, or class -> its texts.
-Names = str | Sequence[str] | Mapping[str, Sequence[str]]
 
 #: Training side of a CLIP that says none, in native sides.
 _NATIVE_SIDES = 2
@@ -59,14 +54,6 @@ class RegionNames(NamedTuple):
 
     labels: Tensor
     scores: Tensor
-    names: tuple[str, ...]
-
-
-class _Queries(NamedTuple):
-    """Texts of classes: (Q, C) unit rows, (Q,) owners, names."""
-
-    matrix: Tensor
-    owner: Tensor
     names: tuple[str, ...]
 
 
@@ -118,7 +105,7 @@ class DenseEncoder:
         long_side: int = 2048,
         window: int | None = None,
         stride: int | None = None,
-        prompts: str | Sequence[str] | None = None,
+        prompts: Prompts | None = None,
         logit_scale: float = 40.0,
         device: str | torch.device | None = None,
         dtype: torch.dtype = torch.float32,
@@ -126,21 +113,22 @@ class DenseEncoder:
         memory: int = 256,
         **options: Any,
     ) -> None:
-        backbone = weights
         if not isinstance(weights, nn.Module):
-            backbone = DeCLIPViT.from_pretrained(weights, **options)
+            origin = str(weights)
+            backbone: DeCLIPViT = DeCLIPViT.from_pretrained(weights, **options)
         elif (weights.pretrained or weights.init_cfg) and not weights._is_init:
             raise ValueError(
                 'the backbone has not been filled: call its init_weights() '
                 'before, or give the weight file instead.'
             )
-        _check_sizes(short_side, long_side, window, stride)
+        else:
+            backbone, origin = weights, type(weights).__name__
+        check_sides(short_side, long_side)
+        check_windows(window, stride)
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         self.device, self.dtype = torch.device(device), dtype
-        origin = type(backbone).__name__ if weights is backbone else weights
-        self.text_encoder = find_text_tower(text, backbone, str(origin))
-        self.text_encoder.to(self.device)
+        encoder = find_text_tower(text, backbone, origin).to(self.device)
         self.backbone = backbone.eval().to(self.device, dtype)
         native = backbone.visual.native_size
         self.short_side = short_side or backbone.file_says.get(
@@ -149,10 +137,11 @@ class DenseEncoder:
         self.long_side = long_side
         self.window, self.stride = window, stride or (window or 0) // 3 or 1
         source = backbone.file_says.get('text_source') or {}
-        self.prompts = prompts or source.get('prompts', 'openai')
+        self.embedder = TextEmbedder(
+            encoder, prompts=prompts or source.get('prompts', 'openai')
+        )
         self.logit_scale = logit_scale
         self.batch, self.memory = batch, memory
-        self._asked: tuple[Any, _Queries] | None = None
         self._mean, self._std = (
             torch.tensor(match_pixels(name, None, backbone))
             .view(3, 1, 1)
@@ -181,8 +170,11 @@ class DenseEncoder:
         Returns:
             (C, h, w) float32 on the encoder's device, or a list of such.
         """
-        if isinstance(image, (list, tuple)):
-            return [self.encode_image(one, normalize) for one in image]
+        if isinstance(image, Sequence):
+            return [self._encode(one, normalize) for one in image]
+        return self._encode(image, normalize)
+
+    def _encode(self, image: ImageLike, normalize: bool) -> Tensor:
         prepared = self._prepare(image)
         patch = self.backbone.visual.patch_size
         height, width = prepared.shape[-2:]
@@ -197,38 +189,25 @@ class DenseEncoder:
     def _prepare(self, image: ImageLike) -> Tensor:
         """(3, h, w) float32, resized and normalised as the backbone wants."""
         pixels = as_tensor(image).to(self.device)
-        size = short_side_size(
-            *pixels.shape[-2:], self.short_side, self.long_side
-        )
+        height, width = pixels.shape[-2:]
+        size = short_side_size(height, width, self.short_side, self.long_side)
         return normalise(resize_image(pixels, size), self._mean, self._std)
 
     # ---------------------------------------------------------------- names
 
-    def encode_names(self, names: Names) -> Tensor:
+    def encode_names(self, names: Source) -> Tensor:
         """(K, C) unit rows; a class of several texts has their mean."""
-        found = build_class_embeddings(
-            self.text_encoder, parse_names(names), self.prompts
-        )
-        return found.matrix.to(self.device)
+        return self.embedder.class_rows(Vocabulary.of(names), self.device)
 
-    def _queries(self, names: Names) -> _Queries:
-        """One row a text: a class is as probable as its best text."""
-        phrases = parse_names(names)
-        asked = list(phrases.items())  # a dict would forget the order
-        if self._asked is None or self._asked[0] != asked:
-            every = [text for own in phrases.values() for text in own]
-            texts, index = each_once(every)
-            rows = build_class_embeddings(
-                self.text_encoder, {t: [t] for t in texts}, self.prompts
-            ).matrix
-            owner = [i for i, own in enumerate(phrases.values()) for _ in own]
-            queries = _Queries(
-                rows[index].to(self.device),
-                torch.tensor(owner, device=self.device),
-                tuple(phrases),
-            )
-            self._asked = asked, queries
-        return self._asked[1]
+    def _rows(self, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+        """(Q, C) rows of the texts, (Q,) their classes.
+
+        A class is as probable as its best text.
+        """
+        return (
+            self.embedder.text_rows(vocabulary, self.device),
+            torch.tensor(vocabulary.owner, device=self.device),
+        )
 
     # ---------------------------------------------------------------- tasks
 
@@ -236,7 +215,7 @@ class DenseEncoder:
     def segment(
         self,
         image: ImageLike,
-        names: Names,
+        names: Source,
         threshold: float = 0.0,
     ) -> Segmented:
         """Name every pixel.
@@ -245,10 +224,10 @@ class DenseEncoder:
 
         Args:
             image: See :data:`ImageLike`.
-            names: See :data:`Names`.
+            names: What :meth:`Vocabulary.of` reads.
             threshold: Probability below which a pixel has no class.
         """
-        size = tuple(as_tensor(image).shape[-2:])
+        height, width = as_tensor(image).shape[-2:]
         (features,) = encode_windows(
             [self._prepare(image)],
             self._content,
@@ -257,13 +236,13 @@ class DenseEncoder:
             self.backbone.visual.patch_size,
             self.batch,
         )
-        return self._name(features, size, names, threshold)
+        return self._name(features, (height, width), names, threshold)
 
     @torch.no_grad()
     def segment_map(
         self,
         content: Tensor,
-        names: Names,
+        names: Source,
         size: tuple[int, int],
         threshold: float = 0.0,
     ) -> Segmented:
@@ -271,7 +250,7 @@ class DenseEncoder:
 
         Args:
             content: What :meth:`encode_image` gave, (C, h, w).
-            names: See :data:`Names`.
+            names: What :meth:`Vocabulary.of` reads.
             size: (H, W) of the picture.
             threshold: Probability below which a pixel has no class.
         """
@@ -287,27 +266,28 @@ class DenseEncoder:
             )
         unit = F.normalize(content.to(self.device).float(), dim=0)
         whole = ImageFeatures.of_whole(unit, shown, patch)
-        return self._name(whole, tuple(size), names, threshold)
+        return self._name(whole, size, names, threshold)
 
     def _name(
         self,
         features: ImageFeatures,
         size: tuple[int, int],
-        names: Names,
+        names: Source,
         threshold: float,
     ) -> Segmented:
-        queries = self._queries(names)
+        vocabulary = Vocabulary.of(names)
+        rows, owner = self._rows(vocabulary)
         best = best_query(
-            features, queries.matrix, size, self.logit_scale, True, self.memory
+            features, rows, size, self.logit_scale, True, self.memory
         )
-        labels = labels_of(best, queries.owner, threshold)
-        return Segmented(labels, best.score, queries.names)
+        labels = labels_of(best, owner, threshold)
+        return Segmented(labels, best.score, vocabulary.classes)
 
     @torch.no_grad()
     def classify_regions(
         self,
         image: ImageLike,
-        names: Names,
+        names: Source,
         *,
         boxes: Any = None,
         masks: Any = None,
@@ -316,19 +296,18 @@ class DenseEncoder:
 
         Args:
             image: See :data:`ImageLike`.
-            names: See :data:`Names`.
+            names: What :meth:`Vocabulary.of` reads.
             boxes: (R, 4) x0 y0 x1 y1 in pixels of the picture, or
             masks: (R, H, W) bool of the picture's size; give one of the two.
         """
         features = self.encode_regions(image, boxes=boxes, masks=masks)
-        queries = self._queries(names)
-        cosines = F.normalize(features, dim=1) @ queries.matrix.t()
+        vocabulary = Vocabulary.of(names)
+        rows, owner = self._rows(vocabulary)
+        cosines = F.normalize(features, dim=1) @ rows.t()
         scores = (self.logit_scale * cosines).softmax(dim=1)
-        best = scores.new_zeros(len(scores), len(queries.names))
-        best.scatter_reduce_(
-            1, queries.owner.expand_as(scores), scores, 'amax'
-        )
-        return RegionNames(best.argmax(dim=1), best, queries.names)
+        best = scores.new_zeros(len(scores), len(vocabulary.classes))
+        best.scatter_reduce_(1, owner.expand_as(scores), scores, 'amax')
+        return RegionNames(best.argmax(dim=1), best, vocabulary.classes)
 
     @torch.no_grad()
     def encode_regions(
@@ -345,7 +324,7 @@ class DenseEncoder:
                 f'got {"both" if boxes is not None else "neither"}.'
             )
         height, width = as_tensor(image).shape[-2:]
-        content = self.encode_image(image, normalize=False)[None]
+        content = self._encode(image, normalize=False)[None]
         shown = short_side_size(height, width, self.short_side, self.long_side)
         patch = self.backbone.visual.patch_size
         # the share of the padded map that shows the picture
@@ -364,18 +343,3 @@ class DenseEncoder:
         ]
         masks = F.pad(masks, (0, padding[1], 0, padding[0]))
         return mask_features(content, [masks])
-
-
-def _check_sizes(
-    short_side: int | None, long_side: int, window: int | None, stride: Any
-) -> None:
-    if short_side is not None and not 0 < short_side <= long_side:
-        raise ValueError(
-            f'short_side={short_side} must be positive and at most '
-            f'long_side={long_side}, or None.'
-        )
-    if stride is not None and not (window and 1 <= stride <= window):
-        raise ValueError(
-            f'stride={stride} leaves gaps between windows of {window}: it '
-            'must be between 1 and the window.'
-        )

@@ -6,7 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['resize', 'resize_image', 'resize_rows', 'short_side_size']
+__all__ = [
+    'check_sides',
+    'resize',
+    'resize_image',
+    'resize_rows',
+    'short_side_size',
+]
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -59,6 +65,15 @@ def resize_rows(
         yield first, resize(strip, (len(wanted), width))
 
 
+def check_sides(short_side: int | None, long_side: int) -> None:
+    """Refuse sides that no picture can be resized to; None leaves them."""
+    if short_side is not None and not 0 < short_side <= long_side:
+        raise ValueError(
+            f'short_side={short_side} must be positive and at most '
+            f'long_side={long_side}, or None.'
+        )
+
+
 def short_side_size(
     height: int, width: int, short_side: int, long_side: int
 ) -> tuple[int, int]:
@@ -69,4 +84,5 @@ def short_side_size(
     """
     short, long = sorted((height, width))
     factor = min(short_side / short, long_side / long)
-    return tuple(max(1, int(s * factor + 0.5)) for s in (height, width))
+    high, wide = (max(1, int(s * factor + 0.5)) for s in (height, width))
+    return high, wide

@@ -41,7 +41,7 @@ def find_text_tower(
         text = source
     if isinstance(text, str):
         model = source.get('model') or _model_beside(text) or backbone.model
-        text = dict(model=model, pretrained=text, allow_download=True)
+        text = dict(model=model, pretrained=text)
     if isinstance(text, Mapping):
         text = {k: v for k, v in text.items() if k != 'type'}
         check_text_tower(backbone, text)

@@ -13,7 +13,13 @@ from torch import Tensor
 
 from .resizing import resize
 
-__all__ = ['ImageFeatures', 'Window', 'encode_windows', 'place_windows']
+__all__ = [
+    'ImageFeatures',
+    'Window',
+    'check_windows',
+    'encode_windows',
+    'place_windows',
+]
 
 
 class Window(NamedTuple):
@@ -43,7 +49,8 @@ class ImageFeatures(NamedTuple):
     @classmethod
     def of_map(cls, content: Tensor) -> 'ImageFeatures':
         """Of one dense map (C, h, w), with the grid as its own picture."""
-        size = tuple(content.shape[-2:])
+        height, width = content.shape[-2:]
+        size = height, width
         unit = F.normalize(content.float(), dim=0)
         return cls(size, place_windows(size, None, 1), [size], [unit])
 
@@ -80,6 +87,29 @@ class ImageFeatures(NamedTuple):
             total[:, y : y + h, x : x + w] += score
             cover[y : y + h, x : x + w] += 1
         return total.div_(cover)
+
+
+def check_windows(
+    window: int | None, stride: int | None, patch: int = 1
+) -> None:
+    """Refuse windows that leave gaps, or cut patches.
+
+    Args:
+        window: Side in pixels; None is the whole picture.
+        stride: Step between windows; None is one that fits.
+        patch: What a side has to be a multiple of.
+    """
+    if window is not None and (window < patch or window % patch):
+        near = max(round(window / patch), 1) * patch
+        raise ValueError(
+            f'window={window} is no multiple of the patch size {patch}; '
+            f'take {near}, or None for the whole picture.'
+        )
+    if stride is not None and not (window and 1 <= stride <= window):
+        raise ValueError(
+            f'stride={stride} leaves gaps between windows of {window}: it '
+            'must be between 1 and the window.'
+        )
 
 
 def place_windows(
@@ -131,7 +161,8 @@ def encode_windows(
         patch: Side of a patch.
         batch: Windows at a time.
     """
-    placed = [place_windows(i.shape[-2:], window, stride) for i in images]
+    sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+    placed = [place_windows(size, window, stride) for size in sizes]
     groups: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     for picture, windows in enumerate(placed):
         for number, place in enumerate(windows):
@@ -141,17 +172,17 @@ def encode_windows(
         for first in range(0, len(members), batch):
             part = members[first : first + batch]
             crops = [_cut(images[p], placed[p][n]) for p, n in part]
-            crops = F.pad(torch.stack(crops), _padding(size, patch))
-            units = F.normalize(encode(crops).float(), dim=1)
+            padded = F.pad(torch.stack(crops), _padding(size, patch))
+            units = F.normalize(encode(padded).float(), dim=1)
             found.update(zip(part, units))
     return [
         ImageFeatures(
-            tuple(image.shape[-2:]),
+            size,
             windows,
-            [_padded(w[2:], patch) for w in windows],
+            [_padded((w.height, w.width), patch) for w in windows],
             [found[picture, number] for number in range(len(windows))],
         )
-        for picture, (image, windows) in enumerate(zip(images, placed))
+        for picture, (size, windows) in enumerate(zip(sizes, placed))
     ]
 
 
@@ -160,8 +191,9 @@ def _cut(image: Tensor, place: Window) -> Tensor:
     return image[:, y : y + height, x : x + width]
 
 
-def _padded(size: Sequence[int], patch: int) -> tuple[int, int]:
-    return tuple(-(-side // patch) * patch for side in size)
+def _padded(size: tuple[int, int], patch: int) -> tuple[int, int]:
+    height, width = (-(-side // patch) * patch for side in size)
+    return height, width
 
 
 def _padding(size: tuple[int, int], patch: int) -> tuple[int, int, int, int]:

@@ -1,36 +1,19 @@
 """Released checkpoints into an :class:`OVCATSegmentor`, strictly."""
 
-import torch.nn as nn
-from torch import Tensor
-
-from ...checkpoint import name_hints, read_checkpoint, read_parts
+from ...checkpoint import fill, name_hints, read_checkpoint, read_parts
 from .keymaps import released_head
 from .segmentor import OVCATSegmentor
 
 __all__ = ['load_released']
 
 
-def _fill(part: nn.Module, weights: dict[str, Tensor], what: str) -> int:
-    """Load one part, strictly; returns how many tensors it took."""
-    bad = [k for k, v in weights.items() if not v.isfinite().all()]
-    if bad:
-        raise ValueError(f'the {what} has NaN or infinite weights: {bad[:5]}.')
-    try:
-        part.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(
-            f'the file does not fit the {what} of this config: {error}'
-        ) from error
-    return len(weights)
-
-
 def _check_hints(model: OVCATSegmentor, path: str) -> None:
     """Refuse an affinity that the file's name contradicts."""
     said = name_hints(path).get('name_affinity')
-    ours = model.image_encoder.last_block.affinity
+    ours = model.backbone.last_block.affinity
     if said and said != ours:
         raise ValueError(
-            f'{path} calls itself {said!r}, and the image_encoder of the '
+            f'{path} calls itself {said!r}, and the backbone of the '
             f'config has affinity={ours!r}. Results would be wrong without '
             'any error; change the config to what the file is.'
         )
@@ -77,13 +60,14 @@ def load_released(
             'weights in one, training looks fine and zero-shot mIoU ends '
             'near 1. Give the CLIP file with the text tower as `text`.'
         )
-    counts = dict(
-        image=_fill(
-            model.image_encoder.visual.trunk, parts.visual, 'image tower'
-        ),
-        text=_fill(model.text_encoder.tower, words, 'text tower'),
+    todo = dict(
+        image=(model.backbone.visual.trunk, parts.visual),
+        text=(model.text_encoder.tower, words),
+        head=(model.decode_head, head),
     )
-    if head:
-        counts['head'] = _fill(model.decode_head, head, 'head')
+    todo = {name: part for name, part in todo.items() if part[1]}
+    for name, (module, weights) in todo.items():
+        what = name if name == 'head' else f'{name} tower'
+        fill(module, weights, path, what)
     model.forget_texts()
-    return counts
+    return {name: len(weights) for name, (_, weights) in todo.items()}

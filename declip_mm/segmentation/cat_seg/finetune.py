@@ -8,10 +8,10 @@ from mmengine.logging import print_log
 from ...models import DeCLIPViT
 from ...models.freezing import unused_parameters
 from ...models.towers.openclip import OpenCLIPTower
-from .split import MaskedSplitAttention, split_attention
+from .split import split_attention
 from .text import TrainableTextEncoder
 
-__all__ = ['FINETUNE', 'apply_finetune', 'is_split']
+__all__ = ['FINETUNE', 'apply_finetune']
 
 #: ``'attention'``: q and v projections of every block (all of q, k and v
 #: where they are one matrix); ``'full'``: everything; ``'none'``: nothing.
@@ -118,9 +118,3 @@ def apply_finetune(
     shown = ' / '.join(f'{k} {v / 1e6:.2f} M' for k, v in counts.items())
     print_log(f'trainable: {shown}', logger='current')
     return counts
-
-
-def is_split(image: DeCLIPViT) -> bool:
-    """Whether the blocks of an OpenAI-type tower were taken apart."""
-    blocks = image.visual.blocks
-    return any(isinstance(b.attn, MaskedSplitAttention) for b in blocks)

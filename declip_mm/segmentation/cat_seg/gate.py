@@ -67,9 +67,9 @@ def probe_zero_shot(model, items: list[dict]) -> ZeroShotProbe:
         model: An :class:`OVCATSegmentor` with a vocabulary.
         items: What the data set returns, with ``gt_sem_seg``.
     """
-    queries = model.known_queries()
-    count, ignore = len(queries.classes), model.ignore_index
-    owner = torch.tensor(queries.owner)
+    vocabulary = model.known_vocabulary()
+    count, ignore = len(vocabulary.classes), model.ignore_index
+    owner = torch.tensor(vocabulary.owner)
     training = model.training
     model.eval()
     text = model.text_embeddings()[:, 0].float()
@@ -94,8 +94,11 @@ def probe_zero_shot(model, items: list[dict]) -> ZeroShotProbe:
         text_cosine=float(cosine[apart].mean()) if len(text) > 1 else 0.0,
         untrained=tuple(
             name
-            for name in ('image', 'text')
-            if looks_untrained(getattr(model, f'{name}_encoder'))
+            for name, tower in (
+                ('image', model.backbone),
+                ('text', model.text_encoder),
+            )
+            if looks_untrained(tower)
         ),
     )
 
@@ -139,6 +142,6 @@ class ZeroShotGateHook(Hook):
             raise RuntimeError(
                 f'{message} Training is refused: {probe.diagnosis}. Check '
                 '`pretrained` of both encoders and the affinity and scale of '
-                'image_encoder; lower ZeroShotGateHook.floor only if these '
+                'backbone; lower ZeroShotGateHook.floor only if these '
                 'are right.'
             )

@@ -4,38 +4,43 @@ B images, V views, Q queries (texts), T classes, C joint dimension.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+import torch.nn as nn
 from mmseg.models.segmentors import BaseSegmentor
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ...checkpoint import take_todays_keys, take_whole_only
+from ...deprecation import renamed_arguments, say_renamed
 from ...evaluation.label_files import no_class_label
 from ...models.pairing import check_text_tower, check_text_weights
 from ...models.pixels import complete_pixels, fit_pixels
+from ...models.text.prompts import Prompts
+from ...models.text.vocabulary import Source, Vocabulary
 from ...models.zero_shot.arg_max import best_of_class
 from ...models.zero_shot.resizing import resize
 from ..segmentor import write_sample
-from .finetune import apply_finetune, is_split
+from ..vocabulary import SegmentsByName
+from .embedder import TEMPLATE, TrainableTextEmbedder
+from .finetune import apply_finetune
 from .geometry import CATSegViews, WholeView
 from .merging import class_map, class_probabilities
-from .queries import TEMPLATE
-from .strict import StrictLoad
-from .vocabulary import TextQueriesMixin
 
 __all__ = ['OVCATSegmentor']
 
 
 @MODELS.register_module()
-class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
+class OVCATSegmentor(SegmentsByName, BaseSegmentor):
     """Open-vocabulary segmentation by cost aggregation.
 
     CAT-Seg (Cho et al., CVPR 2024), whose backbone DeCLIP replaces (Wang et
     al., CVPR 2025, Table 4). Both CLIP towers train in part.
 
     Args:
-        image_encoder: Config of a :class:`~declip_mm.models.DeCLIPViT`.
+        backbone: Config of a :class:`~declip_mm.models.DeCLIPViT`.
         text_encoder: Config of a :class:`TrainableTextEncoder` of the same
             CLIP.
         decode_head: Config of a :class:`CATSegHead`.
@@ -45,7 +50,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
             squashed (336 for L/14); None leaves it alone.
         finetune: What trains in the towers: ``'attention'``, ``'full'``,
             ``'none'``, or ``dict(image=..., text=...)``.
-        vocabulary: Arguments of :meth:`set_vocabulary`; None waits for it.
+        vocabulary: Names, or arguments of :meth:`set_vocabulary`; None waits
+            for it.
         templates: Prompts around each text.
         ignore_index: Label of pixels without a class, unless the data set
             says another.
@@ -62,17 +68,23 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         init_cfg: Initialisation config.
     """
 
+    trains_on_names = True
+
+    #: Of parts, as checkpoints, hooks and optimisers may still name them.
+    renamed_parts = dict(image_encoder='backbone')
+
+    @renamed_arguments(image_encoder='backbone')
     def __init__(
         self,
-        image_encoder: dict,
+        backbone: dict,
         text_encoder: dict,
         decode_head: dict,
         *,
         taps: Sequence[int] = (3, 7),
         input_size: int | None = None,
         finetune: str | Mapping[str, str] = 'attention',
-        vocabulary: dict | None = None,
-        templates: str | Sequence[str] = TEMPLATE,
+        vocabulary: Source | None = None,
+        templates: Prompts = TEMPLATE,
         ignore_index: int = 255,
         test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
@@ -80,7 +92,7 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
     ) -> None:
         # Built here: mmengine's base class would not look in mmseg's registry
         # unless the default scope were mmseg.
-        image = MODELS.build(image_encoder)
+        image = MODELS.build(backbone)
         if isinstance(data_preprocessor, dict):
             data_preprocessor = MODELS.build(
                 complete_pixels(data_preprocessor, image, MODELS)
@@ -88,38 +100,69 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         else:
             fit_pixels(data_preprocessor, image)
         super().__init__(data_preprocessor, init_cfg)
-        self._image_cfg, self.image_encoder = image_encoder, image
-        check_text_tower(self.image_encoder, text_encoder)
+        self.backbone = image
+        check_text_tower(image, text_encoder)
         self.text_encoder = MODELS.build(text_encoder)
         sizes = dict(
             embed_dim=self.text_encoder.embed_dim,
-            tap_dim=self.image_encoder.visual.width,
+            tap_dim=image.visual.width,
         )
         self.decode_head = MODELS.build({**sizes, **decode_head})
         self.taps, self.input_size = tuple(taps), input_size
         self.ignore_index = ignore_index
         self.trainable = apply_finetune(
-            self.image_encoder, self.text_encoder, self.decode_head, finetune
+            image, self.text_encoder, self.decode_head, finetune
         )
         self._set_test_cfg(**(test_cfg or {}))
-        self._strict = StrictLoad(self)
-        self._init_vocabulary(vocabulary, templates)
+        self.register_load_state_dict_pre_hook(self._before_loading)
+        take_whole_only(self)
+        self.embedder = TrainableTextEmbedder(self.text_encoder, templates)
+        self._init_vocabulary(vocabulary)
+
+    @property
+    def image_encoder(self) -> nn.Module:
+        """The backbone, by its old name."""
+        say_renamed('OVCATSegmentor', 'image_encoder', 'backbone')
+        return self.backbone
+
+    @staticmethod
+    def _before_loading(
+        module: nn.Module, state_dict: dict, prefix: str, *_
+    ) -> None:
+        module.forget_texts()  # weights change
+        take_todays_keys(state_dict, prefix)
 
     def init_weights(self) -> None:
         """Fill both towers, strictly."""
-        image = self.image_encoder
-        if is_split(image) and not image._is_init:
-            # Files have q, k and v in one matrix, and so does a fresh twin;
-            # they are split on the way over.
-            twin = MODELS.build(self._image_cfg)
-            twin.init_weights()
-            image.load_state_dict(twin.state_dict())
-            image._is_init, image.file_says = True, twin.file_says
-        image.init_weights()
+        self.backbone.init_weights()
         if self.text_encoder.pretrained is not None:
             # the frozen reader of the file, before it is gone
-            check_text_weights(image, self.text_encoder.source)
+            check_text_weights(self.backbone, self.text_encoder.source)
         super().init_weights()
+
+    def _read_vocabulary(self, source: Source, **options: Any) -> Vocabulary:
+        # CAT-Seg's own reading of 'bag, purse'
+        return Vocabulary.of(source, **{'synonyms': 'first', **options})
+
+    def text_embeddings(self) -> Tensor:
+        """(Q, 1, C) unit rows of the texts.
+
+        In training they are computed at every step, with gradient. At test
+        time they are kept as long as texts, weights and device stay.
+        """
+        vocabulary = self.known_vocabulary()
+        if self.training:
+            return self.embedder.with_gradient(vocabulary)[:, None]
+        place = self.text_encoder.tower.positional_embedding.device
+        return self.embedder.text_rows(vocabulary, place)[:, None]
+
+    def forget_texts(self) -> None:
+        """Drop rows of texts that are kept."""
+        self.embedder.forget()
+
+    def train(self, mode: bool = True) -> 'OVCATSegmentor':
+        self.forget_texts()
+        return super().train(mode)
 
     def _set_test_cfg(
         self,
@@ -151,7 +194,7 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         size = self.input_size
         if size is not None:
             inputs = resize(inputs, (size, size))
-        return self.image_encoder.forward_dense(inputs, self.taps)
+        return self.backbone.forward_dense(inputs, self.taps)
 
     def encode_decode(
         self, inputs: Tensor, batch_data_samples: list | None = None
@@ -169,10 +212,10 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
     ) -> dict[str, Tensor]:
         """``loss_seg`` of a batch with ``gt_sem_seg``."""
         logits = self.encode_decode(inputs)
-        queries = self.known_queries()
-        if not queries.one_to_one:
-            owner = torch.tensor(queries.owner)
-            logits = best_of_class(logits, owner, len(queries.classes))
+        vocabulary = self.known_vocabulary()
+        if len(vocabulary.queries) > len(vocabulary.classes):
+            owner = torch.tensor(vocabulary.owner)
+            logits = best_of_class(logits, owner, len(vocabulary.classes))
         labels = torch.stack([s.gt_sem_seg.data[0] for s in data_samples])
         return self.decode_head.loss(logits, labels, self.ignore_index)
 
@@ -201,8 +244,8 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
 
     def _write(self, sample: SegDataSample, logits: Tensor) -> None:
         """Merge the (V, Q, h, w) logits of one picture into its sample."""
-        queries = self.known_queries()
-        owner = torch.tensor(queries.owner)
+        vocabulary = self.known_vocabulary()
+        owner = torch.tensor(vocabulary.owner)
         size = tuple(sample.ori_shape[:2])
         labels, best = class_map(
             logits, self.views.join, size, owner, self.class_chunk
@@ -212,13 +255,13 @@ class OVCATSegmentor(TextQueriesMixin, BaseSegmentor):
         found = dict(pred_sem_seg=labels[None])
         if self.keep_logits:
             found['seg_logits'] = class_probabilities(
-                logits, self.views.join, size, owner, len(queries.classes)
+                logits, self.views.join, size, owner, len(vocabulary.classes)
             )
         write_sample(sample, found, self.dataset_meta)
 
     def _below(self) -> int:
         """Label of pixels in which no class is probable enough."""
-        classes = self.known_queries().classes
+        classes = self.known_vocabulary().classes
         if self.below is None:
             return no_class_label(len(classes))
         if isinstance(self.below, int):

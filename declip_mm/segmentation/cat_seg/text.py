@@ -10,6 +10,8 @@ from mmseg.registry import MODELS
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ...deprecation import dropped_arguments
+from ...models.download import RULE
 from ...models.text import DeCLIPTextEncoder, TokenBatch
 from ...models.text.tower import build_text, run
 from ...models.towers.config import ModelConfig
@@ -29,7 +31,6 @@ class TrainableTextEncoder(BaseModule):
         model: open_clip model name, ``.json`` path or config dict.
         pretrained: File with the CLIP's weights, or open_clip tag.
         quick_gelu: Activation. None takes the tag's or the model's.
-        allow_download: Whether a tag may be fetched.
         split_attention: Keep q, k and v apart, so that q and v can train
             without k (CAT-Seg on OpenAI's CLIP). False leaves the fused
             matrix, which trains as a whole (the authors' EVA towers).
@@ -37,13 +38,13 @@ class TrainableTextEncoder(BaseModule):
         with_cp: Recompute each chunk in the backward pass.
     """
 
+    @dropped_arguments(allow_download=RULE)
     def __init__(
         self,
         model: ModelConfig = 'EVA02-B-16',
         pretrained: str | None = None,
         *,
         quick_gelu: bool | None = None,
-        allow_download: bool = False,
         split_attention: bool = False,
         chunk_size: int = 256,
         with_cp: bool = False,
@@ -54,7 +55,6 @@ class TrainableTextEncoder(BaseModule):
             model,
             pretrained,
             quick_gelu=quick_gelu,
-            allow_download=allow_download,
             chunk_size=chunk_size,
         )
         # In a tuple: the frozen twin is a reader of files, no submodule.

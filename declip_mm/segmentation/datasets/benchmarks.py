@@ -1,7 +1,7 @@
 """The sets of open-vocabulary segmentation, each in its official layout.
 
 Names and colours of sets that mmseg has are mmseg's own; the texts that stand
-for a name are ours to choose (``names.py``).
+for a name are ours to choose (``models/text/benchmarks.py``).
 """
 
 from typing import Any
@@ -17,10 +17,10 @@ from mmseg.datasets import (
 from mmseg.registry import DATASETS
 
 from ...models.text import STUFF_BACKGROUND
-from ..names import (
+from ...models.text.benchmarks import (
     COCO_OBJECT_TEXTS,
+    VOC_FIELD_TEXTS,
     VOC_TEXTS,
-    VOC_WORDS,
     closed_up,
 )
 from .ade847 import read_ade847
@@ -56,17 +56,17 @@ class OVVOC21Dataset(OVSegDataset):
     """Pascal VOC 2012, 20 objects and background."""
 
     METAINFO = _meta(
-        PascalVOCDataset, texts=dict(VOC_WORDS, background=STUFF_BACKGROUND)
+        PascalVOCDataset, texts=dict(VOC_TEXTS, background=STUFF_BACKGROUND)
     )
-    FIELD_TEXTS = VOC_TEXTS
+    FIELD_TEXTS = VOC_FIELD_TEXTS
 
 
 @DATASETS.register_module()
 class OVVOC20Dataset(OVSegDataset):
     """Pascal VOC 2012, 20 objects; background is ignored (PAS-20)."""
 
-    METAINFO = _meta(PascalVOCDataset, first=1, texts=VOC_WORDS)
-    FIELD_TEXTS = VOC_TEXTS
+    METAINFO = _meta(PascalVOCDataset, first=1, texts=VOC_TEXTS)
+    FIELD_TEXTS = VOC_FIELD_TEXTS
 
     def __init__(self, *args, reduce_zero_label: bool = True, **kwargs):
         super().__init__(*args, reduce_zero_label=reduce_zero_label, **kwargs)

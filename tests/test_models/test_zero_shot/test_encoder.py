@@ -133,7 +133,7 @@ def test_the_result_is_that_of_the_segmentor():
     rgb = picture(70, 100)
     made = DenseEncoder(
         model.backbone,
-        model.texts.predictor.encoder,
+        model.embedder.encoder,
         short_side=80,
         window=64,
         stride=32,

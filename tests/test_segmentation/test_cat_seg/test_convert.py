@@ -27,7 +27,7 @@ def make_cfg(family):
     model = (tiny_eva if family == 'eva' else tiny_openai)()
     model['embed_dim'] = 24
     cfg = segmentor_cfg(family)
-    cfg['image_encoder']['model'] = cfg['text_encoder']['model'] = model
+    cfg['backbone']['model'] = cfg['text_encoder']['model'] = model
     cfg['decode_head'] = dict(
         type='CATSegHead',
         dim=24,
@@ -43,7 +43,7 @@ def make_cfg(family):
 
 def official(model, family, golden_dir, parts=('visual', 'text', 'head')):
     """The released layout of a model, its head that of the recording."""
-    trunk = model.image_encoder.visual.trunk.state_dict()
+    trunk = model.backbone.visual.trunk.state_dict()
     text = model.text_encoder.tower.state_dict()
     for tower in (trunk, text):
         for key in [k for k in tower if k.endswith('q_proj.weight')]:
@@ -90,7 +90,7 @@ def test_released_file_fills_every_part(tmp_path, golden_dir, family):
     model = MODELS.build(cfg).eval()
     counts = load_released(model, write(tmp_path, state))
     assert counts['head'] == len(model.decode_head.state_dict())
-    for part in ('image_encoder', 'text_encoder'):
+    for part in ('backbone', 'text_encoder'):
         theirs = getattr(source, part).state_dict()
         for key, value in getattr(model, part).state_dict().items():
             assert torch.equal(value, theirs[key]), key
@@ -145,11 +145,11 @@ def test_an_explicit_text_file_completes_a_visual_one(tmp_path, golden_dir):
         (lambda s: s.update(strange=torch.zeros(1)), '1 keys of no known'),
         (
             lambda s: s.pop(f'{HEAD_PREFIX}conv1.bias'),
-            'does not fit the head',
+            'does not fit this head',
         ),
         (
             lambda s: s.update({f'{HEAD_PREFIX}extra.weight': torch.zeros(1)}),
-            'does not fit the head',
+            'does not fit this head',
         ),
         (
             lambda s: s[f'{HEAD_PREFIX}conv1.bias'].fill_(float('nan')),

@@ -8,8 +8,8 @@ from mmengine.optim import build_optim_wrapper
 from tiny_cat_seg import segmentor
 
 TEXT = 'text_encoder.tower.transformer.resblocks.0.attn.'
-EVA = 'image_encoder.visual.trunk.blocks.{}.attn.{}_proj.weight'
-OPENAI = 'image_encoder.visual.trunk.transformer.resblocks.{}.attn.{}_proj'
+EVA = 'backbone.visual.trunk.blocks.{}.attn.{}_proj.weight'
+OPENAI = 'backbone.visual.trunk.transformer.resblocks.{}.attn.{}_proj'
 
 
 def trainable(model):
@@ -89,11 +89,11 @@ def test_a_policy_that_trains_nothing_is_an_error():
     from declip_mm.segmentation.cat_seg.finetune import apply_finetune
 
     model = segmentor()
-    for block in model.image_encoder.visual.blocks:
+    for block in model.backbone.visual.blocks:
         block.attn.q_proj = None
     with pytest.raises(ValueError, match='found no q_proj in the'):
         apply_finetune(
-            model.image_encoder,
+            model.backbone,
             model.text_encoder,
             model.decode_head,
             'attention',
@@ -110,7 +110,7 @@ def test_upsamplers_learn_at_the_full_rate_and_towers_slowly():
             paramwise_cfg=dict(
                 norm_decay_mult=0.0,
                 custom_keys={
-                    'image_encoder': dict(lr_mult=0.01),
+                    'backbone': dict(lr_mult=0.01),
                     'text_encoder': dict(lr_mult=0.01),
                 },
             ),

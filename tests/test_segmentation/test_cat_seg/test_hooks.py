@@ -6,14 +6,13 @@ import pytest
 import torch
 from bad_input import logged
 from mmengine.logging import MMLogger
+from mmengine.runner import EpochBasedTrainLoop
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from tiny_cat_seg import segmentor
 
-from declip_mm.segmentation.cat_seg import (
-    CATSegVocabularyHook,
-    ZeroShotGateHook,
-)
+from declip_mm.engine import VocabularyHook
+from declip_mm.segmentation.cat_seg import ZeroShotGateHook
 from declip_mm.segmentation.cat_seg.gate import (
     probe_zero_shot,
 )
@@ -48,7 +47,7 @@ def runner(model, train=('a', 'b'), val=('c',), iteration=0):
         train_dataloader=loader(train),
         val_dataloader=loader(val),
         test_dataloader=loader(['x', 'y', 'z']),
-        _train_loop=object(),
+        _train_loop=object.__new__(EpochBasedTrainLoop),
         iter=iteration,
         logger=MMLogger.get_current_instance(),
     )
@@ -56,16 +55,16 @@ def runner(model, train=('a', 'b'), val=('c',), iteration=0):
 
 def test_each_stage_has_the_names_of_its_data_set():
     model = segmentor(names=None)
-    hook = CATSegVocabularyHook(val=dict(synonyms='all'))
+    hook = VocabularyHook(val=dict(synonyms='all'))
     run = runner(model, val=['c, d', 'e'])
     hook.before_train(run)
     assert model.dataset_meta['classes'] == ['a', 'b']
     hook.before_val_epoch(run)
-    assert model.queries.queries == (('c',), ('d',), ('e',))
+    assert model.vocabulary.queries == ('c', 'd', 'e')
     hook.after_val_epoch(run)
-    assert model.queries.classes == ('a', 'b')
+    assert model.vocabulary.classes == ('a', 'b')
     hook.before_test_epoch(run)
-    assert model.queries.classes == ('x', 'y', 'z')
+    assert model.vocabulary.classes == ('x', 'y', 'z')
     with pytest.raises(ValueError, match='no class names'):
         hook.before_train(runner(model, train=[]))
     run.train_dataloader.dataset.metainfo['ignore_index'] = 65535
@@ -76,15 +75,32 @@ def test_each_stage_has_the_names_of_its_data_set():
 def test_equal_names_that_were_set_by_hand_keep_their_texts():
     model = segmentor(names=None)
     model.set_vocabulary({'a': ['ant', 'bee'], 'b': ['b']})
-    own = model.queries
+    own = model.vocabulary
     with logged() as lines:
-        CATSegVocabularyHook(train=dict(synonyms='all')).before_train(
-            runner(model)
-        )
-    assert model.queries is own
-    assert "train={'synonyms': 'all'} is not used" in lines[0]
+        VocabularyHook(train=dict(synonyms='all')).before_train(runner(model))
+    assert model.vocabulary is own
+    assert "{'synonyms': 'all'} of the hook are not used" in lines[0]
     with pytest.raises(ValueError, match="only in the model: 'b'"):
-        CATSegVocabularyHook().before_train(runner(model, train=['a']))
+        VocabularyHook().before_train(runner(model, train=['a']))
+
+
+def test_texts_that_are_kept_are_not_read_again():
+    model = segmentor(names=None)
+    model.set_vocabulary(['bag, purse', 'sky'], synonyms=None)
+    own, run = model.vocabulary, runner(model, train=['bag, purse', 'sky'])
+    run.train_dataloader.dataset.metainfo['base_classes'] = ['sky']
+    VocabularyHook().before_train(run)
+    assert model.vocabulary.texts == own.texts
+    assert model.vocabulary.base == ('sky',)
+
+
+def test_validation_alone_does_not_build_the_training():
+    model, hook = segmentor(names=None), VocabularyHook()
+    run = runner(model)
+    run._train_loop = dict(type='EpochBasedTrainLoop')  # not built
+    hook.before_val_epoch(run)
+    hook.after_val_epoch(run)
+    assert model.vocabulary.classes == ('c',)
 
 
 def test_probe_measures_raw_cosines(monkeypatch):
@@ -109,7 +125,7 @@ def test_probe_measures_raw_cosines(monkeypatch):
     monkeypatch.setattr(model, 'extract_feat', features)
     monkeypatch.setattr(model.text_encoder, 'forward', lambda t: units)
     good = probe_zero_shot(model, items)
-    model.forget_texts()
+    model.embedder.forget()
     monkeypatch.setattr(model.text_encoder, 'forward', lambda t: units.flip(0))
     bad = probe_zero_shot(model, items)
     # class 1 has some of its pixels in patches that are half class 0

@@ -91,10 +91,10 @@ def test_one_encoder_call_per_batch_and_one_text_call_per_list():
     model = segmentor()
     calls = dict(image=[], text=[])
     dense, embed = (
-        model.image_encoder.forward_dense,
+        model.backbone.forward_dense,
         model.text_encoder.forward,
     )
-    model.image_encoder.forward_dense = lambda x, t: (
+    model.backbone.forward_dense = lambda x, t: (
         calls['image'].append(len(x)) or dense(x, t)
     )
     model.text_encoder.forward = lambda t: (
@@ -186,7 +186,7 @@ def test_towers_of_different_clips_are_refused():
     with pytest.raises(ValueError, match='dim 12.*dim 20'):
         segmentor(**cfg)
     # both have 512 dimensions: nothing else would ever tell
-    cfg['image_encoder'] = dict(type='DeCLIPViT', model='EVA02-B-16')
+    cfg['backbone'] = dict(type='DeCLIPViT', model='EVA02-B-16')
     cfg['text_encoder']['model'] = 'ViT-B-16'
     with torch.device('meta'), pytest.raises(ValueError, match='ViT-B-16'):
         segmentor(**cfg)

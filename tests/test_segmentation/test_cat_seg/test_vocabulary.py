@@ -2,16 +2,10 @@
 
 import pytest
 import torch
+from bad_input import logged
 from tiny_cat_seg import samples, segmentor
 
-from declip_mm.segmentation import build_vocabulary
-from declip_mm.segmentation.cat_seg import build_queries
-
 IMAGE = torch.zeros(1, 3, 64, 64)
-
-
-def queries(source, texts=None, **options):
-    return build_queries(build_vocabulary(source, texts), **options)
 
 
 def count_calls(model):
@@ -20,57 +14,30 @@ def count_calls(model):
     return calls
 
 
-def test_synonyms_are_first_averaged_or_all():
-    names = ['bag, purse', 'sky']
-    first = queries(names)
-    assert first.queries == (('bag',), ('sky',))
-    assert first.texts == (
+def test_the_first_word_of_a_name_is_asked():
+    model = segmentor(names=['bag, purse', 'sky'])
+    assert model.vocabulary.queries == ('bag', 'sky')
+    assert model.vocabulary.classes == ('bag, purse', 'sky')
+    calls = count_calls(model)
+    model.text_embeddings()
+    assert calls[0] == (
         'A photo of a bag in the scene',
         'A photo of a sky in the scene',
     )
-    assert queries(names, synonyms='average').queries == (
-        ('bag', 'purse'),
-        ('sky',),
-    )
-    every = queries(names, synonyms='all')
-    assert every.queries == (('bag',), ('purse',), ('sky',))
-    assert every.owner == (0, 0, 1) and not every.one_to_one
-    assert every.classes == tuple(names)
 
 
-def test_background_of_many_words_collapses():
-    """PAS-20b: 39 words stand for one class behind the 20."""
-    names = [f'thing {i}' for i in range(20)] + ['background']
-    words = [f'stuff {i}' for i in range(39)]
-    made = queries(names, texts=dict(background=words))
-    assert len(made.queries) == 59 and len(made.classes) == 21
-    assert made.owner[20:] == (20,) * 39
-
-
-@pytest.mark.parametrize(
-    'arguments, message',
-    [
-        (dict(source=['a', 'a']), 'read the same'),
-        (dict(source=[]), 'no class names'),
-        (dict(source=['a', ' ']), 'are empty'),
-        (dict(source=['a'], texts=dict(b=['c'])), r"\['b'\], which are no"),
-        (dict(source=['a'], templates='no brace'), r'exactly one \{\}'),
-        (dict(source=['a'], synonyms='best'), "synonyms='best' is unknown"),
-    ],
-)
-def test_bad_vocabularies_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        queries(**arguments)
-
-
-def test_equal_texts_are_warned_of(monkeypatch):
-    lines = []
-    monkeypatch.setattr(
-        'declip_mm.segmentation.cat_seg.queries.print_log',
-        lambda text, **_: lines.append(text),
-    )
-    queries(['pot, saucepan', 'pot, flowerpot', 'sky'])
+def test_equal_first_words_are_warned_of():
+    with logged() as lines:
+        segmentor(names=['pot, saucepan', 'pot, flowerpot', 'sky'])
     assert "['pot, saucepan', 'pot, flowerpot']" in lines[0]
+
+
+@pytest.mark.parametrize('prompts', ['no brace', 'vild'])
+def test_prompts_that_do_not_fit(prompts):
+    model = segmentor(names=None)
+    with pytest.raises(ValueError, match='with one {} each'):
+        model.set_vocabulary(['a'], prompts=prompts)
+        model.text_embeddings()
 
 
 def test_averaging_is_the_unit_mean_of_all_prompts():
@@ -121,7 +88,11 @@ def test_lists_alternate_between_train_and_eval():
         model.eval()
         model.set_vocabulary(['tree', *names])
         assert model(IMAGE).shape[1] == len(names) + 1
-        fresh = model.text_encoder(model.queries.texts)
+        prompts = [
+            f'A photo of a {text} in the scene'
+            for text in model.vocabulary.queries
+        ]
+        fresh = model.text_encoder(prompts)
         assert torch.equal(model.text_embeddings()[:, 0], fresh)
 
 

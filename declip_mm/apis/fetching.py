@@ -1,64 +1,18 @@
-"""What a run loads: whole models from checkpoints, published files."""
+"""Published files that a run will ask for."""
 
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch.nn as nn
-from mmengine.runner import CheckpointLoader
-
-from ..checkpoint import (
-    FINGERPRINT_KEY,
-    compare_fingerprints,
-    consumer_of,
-    read_checkpoint,
-    refuse_consumer,
-)
-from ..checkpoint.loading import check_fit
-from ..checkpoint.reader import weights_and_meta
 from ..models.download import fetch_tag
 from ..models.towers import tag_settings
 from ..models.vfm import fetch_published
 
-__all__ = ['fetch_weights', 'fill_model']
+__all__ = ['fetch_weights']
 
 #: Parts that a checkpoint of the whole model fills, or that testing leaves
 #: alone.
 _TRAINED = ('DeCLIPViT', 'TrainableTextEncoder', 'VFMTeacher')
-
-
-def fill_model(model: nn.Module, path: str, backbone: str) -> dict[str, Any]:
-    """Load all of a model from one file.
-
-    mmengine's own loading runs the code in a file that is no plain weights,
-    and leaves what a file lacks random.
-
-    Args:
-        model: Module to fill.
-        path: Checkpoint of the runner, or a state dict; also ``s3://...``.
-        backbone: Attribute of the model whose ``fingerprint`` is compared.
-
-    Returns:
-        ``meta`` of the checkpoint; empty if it has none.
-
-    Raises:
-        FingerprintError: Made with another backbone.
-        ValueError: Of another model, damaged, pickled code, or it does not
-            fit.
-    """
-    if '://' in path:
-        content = CheckpointLoader.load_checkpoint(path, 'cpu')
-        weights, meta = weights_and_meta(content, path)
-    else:
-        weights, meta = read_checkpoint(path)
-    wanted, kind = consumer_of(model.state_dict()), type(model).__name__
-    refuse_consumer(weights, path, wanted, kind)
-    ours = getattr(model, backbone).fingerprint
-    compare_fingerprints(meta.get(FINGERPRINT_KEY) or {}, ours, path)
-    check_fit(weights, [], model.state_dict(), path, kind)
-    model.load_state_dict(weights)
-    getattr(model, backbone).file_says = meta.get(FINGERPRINT_KEY) or {}
-    return meta
 
 
 def fetch_weights(model: Any, filled: bool = False) -> list[str]:
@@ -89,8 +43,6 @@ def fetch_weights(model: Any, filled: bool = False) -> list[str]:
         name = part.get('model', 'EVA02-B-16')
         # A file says itself, later, what is wrong with it.
         if '/' in weights or '.' in weights or os.path.exists(weights):
-            continue
-        if kind == 'DeCLIPTextEncoder' and not part.get('allow_download'):
             continue
         settings = tag_settings(name, weights)
         found.append(fetch_tag(settings, f'{kind}({name}, {weights})'))

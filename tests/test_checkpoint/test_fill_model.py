@@ -6,8 +6,7 @@ import torch.nn as nn
 from mmengine.registry import MODELS
 from tiny import backbone_cfg
 
-from declip_mm.apis.model_loading import fill_model
-from declip_mm.checkpoint import FingerprintError, save_weights
+from declip_mm.checkpoint import FingerprintError, fill_model, save_weights
 
 
 class Code:
@@ -36,11 +35,11 @@ def test_everything_comes_from_the_file(tmp_path, suffix):
         dataset_meta=meta,
     )
     found = model(1)
-    assert fill_model(found, path, 'backbone')['dataset_meta'] == meta
+    assert fill_model(found, path)['dataset_meta'] == meta
     for key, value in source.state_dict().items():
         assert torch.equal(found.state_dict()[key], value), key
     with pytest.raises(FingerprintError, match="'csa', model has 'qq'"):
-        fill_model(model(1, affinity='qq'), path, 'backbone')
+        fill_model(model(1, affinity='qq'), path)
 
 
 def test_what_is_missing_is_named(tmp_path):
@@ -48,12 +47,12 @@ def test_what_is_missing_is_named(tmp_path):
     del weights['head.bias']
     torch.save(dict(state_dict=weights), tmp_path / 'a.pth')
     with pytest.raises(ValueError, match=r'Missing: head\.bias'):
-        fill_model(model(1), str(tmp_path / 'a.pth'), 'backbone')
+        fill_model(model(1), str(tmp_path / 'a.pth'))
 
 
 def test_code_in_the_file_is_not_run(tmp_path, capsys):
     content = dict(state_dict=model(0).state_dict(), args=Code())
     torch.save(content, tmp_path / 'a.pth')
     with pytest.raises(ValueError, match='pickled code.*publish'):
-        fill_model(model(1), str(tmp_path / 'a.pth'), 'backbone')
+        fill_model(model(1), str(tmp_path / 'a.pth'))
     assert 'code ran' not in capsys.readouterr().out
