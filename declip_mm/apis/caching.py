@@ -1,21 +1,21 @@
 """Filling the caches of both teachers for any pre-finetuning config."""
 
-import multiprocessing
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS
-from mmengine.structures import BaseDataElement
-from PIL import Image
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
 
-from ..datasets.decoding import UnreadableImage
-from ..datasets.grid import all_cells, count_cells
+from ..datasets.decoding import printable
+from ..datasets.grid import count_cells
 from ..datasets.views import DeCLIPViews
+from ..models.cache_file import CachedTeacher
+from ..models.pixels import fit_pixels
 from .cached_config import plain_teacher, use_caches
+from .devices import check_device
 
 __all__ = ['CacheFiller', 'fill_caches', 'plain_teacher', 'use_caches']
 
@@ -23,10 +23,12 @@ __all__ = ['CacheFiller', 'fill_caches', 'plain_teacher', 'use_caches']
 class CacheFiller:
     """Both teachers of a config, each with the cache that it fills.
 
+    Pictures come from the config's own data set, whose views give all cells
+    instead of one grid.
+
     Args:
         cfg: A pre-finetuning config with its real teachers.
         vfm, crops: Array files; None leaves that teacher out.
-        batch: Pictures at a time; few, for each brings all its cells.
         device: Where the teachers compute.
 
     Raises:
@@ -38,12 +40,9 @@ class CacheFiller:
         cfg: Config,
         vfm: str | None = None,
         crops: str | None = None,
-        batch: int = 2,
         device: str = 'cpu',
     ) -> None:
-        if device.startswith('cuda') and not torch.cuda.is_available():
-            raise ValueError(f'device {device!r}: torch sees no CUDA device.')
-        self.device = torch.device(device)
+        self.device = torch.device(check_device(device))
         self.dataset = DATASETS.build(cfg.train_dataloader.dataset)
         self.views = self.dataset.views
         if crops and self.dataset.proposals:
@@ -55,18 +54,24 @@ class CacheFiller:
                 f'views are {type(self.views).__name__}; only DeCLIPViews '
                 'has a finite set of cells.'
             )
-        self.batch = batch
+        self.views.every_cell = True
         # Rows count in the whole list, also where a part is trained on.
         self.rows = int(self.dataset.source.split()[0])
-        self.split = self.views.max_split
+        self.cells = count_cells(self.views.max_split)
         self.preprocess = MODELS.build(cfg.model.data_preprocessor).to(device)
         self.vfm = self.crops = None
         if vfm:
             self.vfm = self._build('vfm', cfg.model.context_teacher, vfm)
+        else:
+            self.views.vfm = None
         if crops:
             self.crops = self._build('crops', cfg.model.content_teacher, crops)
+        else:
+            self.views.crop_size = None
 
-    def _build(self, name: str, teacher: dict | None, path: str) -> Any:
+    def _build(
+        self, name: str, teacher: dict | None, path: str
+    ) -> CachedTeacher:
         if teacher is None:
             raise ValueError(f'the config has no teacher for the {name}.')
         size = dict(vfm=self.views.vfm, crops=self.views.crop_size)[name]
@@ -75,122 +80,83 @@ class CacheFiller:
                 f'the views make no {name}: give the config as it is before '
                 f'caching, with {name.removesuffix("s")}_size.'
             )
-        kind = dict(vfm='VFMCache', crops='CropCache')[name]
-        options = dict(num_cells=count_cells(self.split))
+        kind = dict(type='VFMCache')
+        if name == 'crops':
+            kind = dict(type='CropCache', num_cells=self.cells)
+        inner = plain_teacher(teacher)
         cache = MODELS.build(
-            dict(
-                type=kind,
-                path=str(path),
-                teacher=plain_teacher(teacher),
-                num_images=self.rows,
-                **(options if name == 'crops' else {}),
-            )
+            dict(kind, path=str(path), teacher=inner, num_images=self.rows)
         )
         # Not BaseModule's own, which lists every parameter in the log.
         getattr(cache.teacher, 'backbone', cache.teacher).init_weights()
+        fit_pixels(self.preprocess, cache, 'vfm_' if name == 'vfm' else '')
         return cache.to(self.device)
 
     @torch.no_grad()
     def size(self) -> dict[str, int]:
         """Bytes of each cache; looks at the first picture."""
-        out = {}
+        numbers = {}
         if self.vfm is not None:
-            view = self.views.vfm(self.dataset._readable(0)[1])
-            inputs = dict(image=[view], vfm=[view])
-            batch = self.preprocess(dict(inputs=inputs))['inputs']
-            numbers = self.vfm.teacher(batch['vfm'])[0].numel()
-            out['vfm'] = 2 * self.rows * numbers
+            batch = self.preprocess(pseudo_collate([self.dataset[0]]))
+            numbers['vfm'] = self.vfm.teacher(batch['inputs']['vfm']).numel()
         if self.crops is not None:
-            numbers = count_cells(self.split) * self.crops.out_dim
-            out['crops'] = 2 * self.rows * numbers
-        return out
+            numbers['crops'] = self.cells * self.crops.out_dim
+        return {name: 2 * self.rows * n for name, n in numbers.items()}
 
     def missing(self) -> list[int]:
         """Positions in the data set with a row that is not filled."""
         found = []
         for index in range(len(self.dataset)):
             row = self.dataset.get_data_info(index)['img_id']
-            if not all(c.file.filled[row].all() for c in self._open()):
+            if not all(c.file.filled[row].all() for c in self._caches()):
                 found.append(index)
         return found
 
-    def start(self) -> None:
-        """Make the files, with the first picture that can be read."""
-        self.fill([self.dataset._readable(0)[0]])
-
-    def _open(self) -> list[Any]:
+    def _caches(self) -> list[CachedTeacher]:
         return [c for c in (self.vfm, self.crops) if c is not None]
 
     @torch.no_grad()
-    def fill(self, indices: list[int]) -> None:
+    def ask(self, items: list[dict]) -> int:
+        """Store what the teachers say of some pictures; how many these are.
+
+        Collates the samples of the data set. Of a damaged picture the data
+        set shows another, which then has its own row filled, or again.
+        """
+        data = self.preprocess(pseudo_collate(items))
+        inputs, samples = data['inputs'], data['data_samples']
+        if self.vfm is not None:
+            self.vfm(inputs['vfm'], samples)
+        if self.crops is not None:
+            self.crops(inputs['crops'], samples)
+            for sample in samples:  # cells that a tiny picture lacks
+                self.crops.file.filled[sample.img_id] = True
+        return len(items)
+
+    def fill(self, indices: list[int], batch: int, workers: int) -> None:
         """Compute the rows of some pictures.
 
-        A damaged picture is named and left out: training shows another in
-        its place.
+        Args:
+            indices: Positions in the data set.
+            batch: Pictures at a time.
+            workers: Processes; on a CPU each asks the teachers itself, with
+                one thread, else they make the views for this one. 0 has none.
         """
-        for start in range(0, len(indices), self.batch):
-            part = indices[start : start + self.batch]
-            items = [item for item in map(self._item, part) if item]
-            if not items:
-                continue
-            inputs = {
-                key: [item['inputs'][key] for item in items]
-                for key in items[0]['inputs']
-            }
-            samples = [item['data_samples'] for item in items]
-            data = self.preprocess(dict(inputs=inputs, data_samples=samples))
-            inputs, samples = data['inputs'], data['data_samples']
-            if self.vfm is not None:
-                self.vfm(inputs['vfm'], samples)
-            if self.crops is not None:
-                self.crops(inputs['crops'], samples)
-                for sample in samples:  # cells that a tiny picture lacks
-                    self.crops.file.filled[sample.img_id] = True
-        for cache in self._open():
-            if cache.file.array is not None:  # all may have been damaged
-                cache.file.flush()
-
-    def _item(self, index: int) -> dict | None:
-        """A sample with all cells of a picture instead of one grid."""
-        try:
-            image: Image.Image = self.dataset._read(index)
-        except UnreadableImage as error:
-            print(f'damaged picture left out: {error}', flush=True)
-            return None
-        cells, ids = all_cells(image.height, image.width, self.split)
-        side = self.views.image_size
-        # A black picture: the student has no part in this.
-        inputs = dict(image=torch.zeros(3, side, side, dtype=torch.uint8))
-        if self.crops is not None:
-            inputs['crops'] = self.views.crops(image, cells)
-        if self.vfm is not None:
-            inputs['vfm'] = self.views.vfm(image)
-        sample = BaseDataElement(
-            metainfo=dict(
-                img_id=self.dataset.get_data_info(index)['img_id'],
-                source=self.dataset.source,
-                crop_view=self.views.crop_view,
-            ),
-            boxes=torch.zeros(len(cells), 4),
-            valid_hw=torch.ones(2),
-            cell_ids=torch.from_numpy(ids),
+        here = self.device.type != 'cpu'
+        loader = DataLoader(
+            Subset(self.dataset, indices),
+            batch,
+            num_workers=workers,
+            collate_fn=list if here else self.ask,
         )
-        return dict(inputs=inputs, data_samples=sample)
-
-
-_worker: dict[str, Any] = {}
-
-
-def _start(arguments: tuple) -> None:
-    torch.set_num_threads(1)
-    text, *rest = arguments
-    cfg = Config.fromstring(text, '.py')
-    _worker['filler'] = CacheFiller(cfg, *rest)
-
-
-def _work(indices: list[int]) -> int:
-    _worker['filler'].fill(indices)
-    return len(indices)
+        try:
+            with tqdm(desc='pictures', total=len(indices)) as bar:
+                for done in loader:
+                    bar.update(self.ask(done) if here else done)
+        finally:
+            for cache in self._caches():
+                cache.file.flush()
+        for path in self.dataset.damaged:
+            print(f'damaged picture left out: {printable(path)}', flush=True)
 
 
 def fill_caches(
@@ -201,47 +167,19 @@ def fill_caches(
     batch: int = 2,
     device: str = 'cpu',
 ) -> None:
-    """Fill what is missing, with a line of progress.
+    """Fill what is missing, with a bar of progress.
 
     Args:
         cfg: A pre-finetuning config with its real teachers.
         vfm, crops: Array files; None leaves that teacher out.
         processes: Worker processes of one thread each; 1 works here.
         batch: Pictures at a time; few, for each brings all its cells.
-        device: Where the teachers of every process compute.
+        device: Where the teachers compute.
     """
-    options = (vfm, crops, batch, device)
-    filler = CacheFiller(cfg, *options)
+    filler = CacheFiller(cfg, vfm, crops, device)
     for name, size in filler.size().items():
         path = Path(vfm if name == 'vfm' else crops)
         print(f'{name}: {size / 2**30:.3f} GiB at {path}', flush=True)
-    filler.start()  # the workers open the files
-    left = filler.missing()
-    parts = [left[i : i + 16] for i in range(0, len(left), 16)]
-    start, done = time.time(), 0
-    for count in _run(filler, parts, processes, (cfg, *options)):
-        done += count
-        eta = (time.time() - start) / done * (len(left) - done)
-        print(f'pictures {done}/{len(left)}, eta {eta:.0f} s', flush=True)
-
-
-def _run(filler: CacheFiller, parts: list, processes: int, rest: tuple):
-    if processes == 1 or len(parts) < 4:
-        for part in parts:
-            filler.fill(part)
-            yield len(part)
-        return
-    cfg, *rest = rest
-    with ProcessPoolExecutor(
-        processes,
-        multiprocessing.get_context('spawn'),
-        _start,
-        ((cfg.pretty_text, *rest),),
-    ) as pool:
-        try:
-            for future in as_completed([pool.submit(_work, p) for p in parts]):
-                yield future.result()
-        except BaseException:
-            # else an error would be told after all the other pictures
-            pool.shutdown(cancel_futures=True)
-            raise
+    filler.ask([filler.dataset[0]])  # makes the files, which workers open
+    if left := filler.missing():
+        filler.fill(left, batch, processes if processes > 1 else 0)

@@ -11,7 +11,7 @@ from mmengine.registry import TRANSFORMS
 from PIL import Image
 from torch import Tensor
 
-from .grid import draw_cells, enlarge, some_boxes
+from .grid import all_cells, draw_cells, enlarge, some_boxes
 
 __all__ = [
     'DeCLIPViews',
@@ -121,7 +121,12 @@ class DeCLIPViews:
         crop_scale: Factor by which a crop is larger than its cell, about its
             centre and clipped; the box stays the cell. 1 for cells, 1.5 for
             proposals.
+
+    Attributes:
+        every_cell: Take all cells that could be drawn, to fill a cache.
     """
+
+    every_cell = False
 
     def __init__(
         self,
@@ -181,12 +186,7 @@ class DeCLIPViews:
         height, width = image.height, image.width
         fields = {}
         if boxes is None:
-            limits = self.max_split, self.max_boxes
-            drawn = [
-                draw_cells(height, width, rng, *limits)
-                for _ in range(self.grids)
-            ]
-            cells, ids = (np.concatenate(part) for part in zip(*drawn))
+            cells, ids = self._cells(height, width, rng)
             fields['cell_ids'] = torch.from_numpy(ids)
         else:
             boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
@@ -198,6 +198,19 @@ class DeCLIPViews:
             inputs['vfm'] = self.vfm(image)
         boxes, valid = boxes_in_square(cells, height, width, self.image_size)
         return inputs, dict(boxes=boxes, valid_hw=valid, **fields)
+
+    def _cells(
+        self, height: int, width: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(K, 4) boxes in pixels and (K,) ids."""
+        if self.every_cell:
+            return all_cells(height, width, self.max_split)
+        limits = self.max_split, self.max_boxes
+        drawn = [
+            draw_cells(height, width, rng, *limits) for _ in range(self.grids)
+        ]
+        cells, ids = (np.concatenate(part) for part in zip(*drawn))
+        return cells, ids
 
     def crops(self, image: Image.Image, cells: np.ndarray) -> Tensor:
         """What the crop teacher sees of (K, 4) cells: (K, 3, c, c) uint8."""

@@ -18,7 +18,6 @@ head. Finished parts are kept in --work-dir; an interrupted run goes on.
 """
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -33,9 +32,8 @@ from mmengine.config import Config
 from ..apis import at_least, command, write_json
 from .converters.cat_seg import write_layouts
 from .ladder.config import measure_config, with_weights
-from .ladder.frame import conclude, get_ready, table_parser
-from .ladder.pool import Progress, run_jobs
-from .ladder.report import interval, show, table
+from .ladder.frame import BackboneJob, get_ready, run_table, table_parser
+from .ladder.report import summarise
 from .ladder.run import trained_backbones
 from .ladder.tables import DECOUPLED
 from .paths import CONFIGS
@@ -45,49 +43,40 @@ CONFIG = CONFIGS / 'cat_seg/miniature.py'
 SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
 #: Backbone -> affinity of its last block.
 BACKBONES = {'original': 'vanilla', 'original-qq': 'qq', 'declip': 'qq'}
-COLUMNS = ('novel_miou', 'base_miou')
+COLUMNS = dict(novel_miou='novel_miou', base_miou='base_miou')
+#: Key of a cell -> its heading.
+HEAD = {
+    'name': 'row',
+    **{
+        p + c: f'{p}{c}'.replace('_miou', ' mIoU').replace('_', ' ')
+        for p in SPLITS.values()
+        for c in COLUMNS
+    },
+    'finished': 'seeds',
+}
 
 
-@dataclass(frozen=True)
-class CATSegJob:
+@dataclass(frozen=True, kw_only=True)
+class CATSegJob(BackboneJob):
     """A backbone under a head that is trained, or under none.
 
     Attributes:
-        name: As printed.
-        seed: Of the training.
-        affinity: Of the backbone.
-        weights: Of the backbone; None leaves the tiny CLIP's.
         head: Whether a head is trained; else raw cosines are measured.
-        world: Folder of the miniature world.
         data: The world in the layouts of COCO-Stuff and ADE20K.
-        folder: Results.
         iters: Of the training.
         images: Test pictures of each split; None takes all.
         mode: Test mode of the segmentor.
     """
 
-    name: str
-    seed: int
-    affinity: str
-    weights: Path | None
     head: bool
-    world: Path
     data: Path
-    folder: Path
     iters: int
     images: int | None = None
     mode: str = 'whole'
 
     @property
-    def result(self) -> Path:
-        return self.folder / 'result.json'
-
-    @property
     def checkpoint(self) -> Path:
         return self.folder / 'cat_seg.pth'
-
-    def done(self) -> bool:
-        return self.result.is_file()
 
 
 def backbone_of(cfg: Config, job: CATSegJob) -> dict:
@@ -182,17 +171,13 @@ def _columns(found: dict[str, float]) -> dict[str, float]:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = table_parser(__doc__, 'cat_seg')
-    parser.add_argument('--rows', nargs='+', choices=list(BACKBONES))
+    parser = table_parser(__doc__, 'cat_seg', BACKBONES)
     parser.add_argument('--iters', type=at_least(1), default=200)
     parser.add_argument(
         '--images', type=at_least(1), help='of each test split'
     )
     parser.add_argument('--mode', choices=('whole', 'catseg'), default='whole')
-    args = parser.parse_args(argv)
-    if args.seeds < 1 or args.iters < 1:
-        parser.error('--seeds and --iters must be 1 or more')
-    return args
+    return parser.parse_args(argv)
 
 
 def make_cat_seg_jobs(
@@ -200,9 +185,7 @@ def make_cat_seg_jobs(
 ) -> list[CATSegJob]:
     """Raw rows, then heads seed by seed; what is not random has one seed."""
     rows = [DECOUPLED] if 'declip' in names else []
-    weights = trained_backbones(
-        rows, args.seeds, world, args.ladder_dir, args.processes
-    )
+    weights = trained_backbones(rows, args, world)
     mark = f'{args.iters}_{args.images or "all"}_{args.mode}'
     jobs = []
     for head in (False, True):
@@ -239,38 +222,19 @@ def as_rows(jobs: Sequence[CATSegJob]) -> list[dict]:
         groups.setdefault(job.name.rpartition(' seed ')[0], []).append(job)
     rows = []
     for name, own in groups.items():
-        found = [
-            json.loads(job.result.read_text('utf-8'))
-            for job in own
-            if job.done()
-        ]
+        found = [job.read() for job in own if job.done()]
         if not found:
             continue
         random = own[0].head or own[0].weights is not None
-        cells: dict = dict(name=name, finished=len(found))
-        for split, prefix in SPLITS.items():
-            for column in COLUMNS:
-                values = [f[split][column] for f in found]
-                cells[prefix + column] = interval(values, trained=random)
-        rows.append(cells)
+        cells = summarise(found, SPLITS, random, COLUMNS)
+        rows.append(dict(name=name, finished=len(found), **cells))
     return rows
-
-
-def markdown(rows: Sequence[dict]) -> str:
-    columns = [f'{p}{c}' for p in SPLITS.values() for c in COLUMNS]
-    head = ['row', *(c.replace('_miou', ' mIoU') for c in columns), 'seeds']
-    lines = []
-    for row in rows:
-        cells = [show(row[column]) for column in columns]
-        lines.append([row['name'], *cells, str(row['finished'])])
-    return table([h.replace('_', ' ') for h in head], lines)
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    get_ready()
-    start, names = time.time(), args.rows or list(BACKBONES)
+    args, start = parse_args(argv), get_ready()
+    names = args.rows or list(BACKBONES)
     world, cfg = build_world(), Config.fromfile(CONFIG)
     data = write_layouts(
         world,
@@ -281,18 +245,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         list(SPLITS),
     )
     jobs = make_cat_seg_jobs(args, world, data, names)
-    left = [job for job in jobs if not job.done()]
-    print(f'{len(jobs)} parts, {len(left)} to do', flush=True)
-    progress = Progress(len(left))
-    run_jobs(left, run_cat_seg, progress, args.processes, args.work_dir)
-    return conclude(
+    return run_table(
         args,
-        as_rows(jobs),
-        markdown,
+        [jobs],
+        run_cat_seg,
+        lambda: as_rows(jobs),
+        HEAD,
         f'mIoU over 45 names after {args.iters} steps,',
         start,
-        len(jobs),
-        progress,
         iters=args.iters,
     )
 

@@ -30,9 +30,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..apis import command, write_json
-from .ladder.frame import conclude, get_ready, table_parser
-from .ladder.pool import Progress, run_jobs
-from .ladder.report import interval, show, table
+from .ladder.frame import get_ready, run_table, table_parser
+from .ladder.report import summarise
 from .ladder.run import trained_backbones
 from .ladder.tables import DECOUPLED
 from .paths import CONFIGS
@@ -48,6 +47,14 @@ METHODS = {
 }
 SPLITS = dict(val_known='', val_heldout='heldout_')
 METRICS = dict(mIoU='miou', aAcc='aacc')
+#: Key of a cell -> its heading.
+HEAD = dict(
+    name='method',
+    miou='known mIoU',
+    aacc='known aAcc',
+    heldout_miou='held out mIoU',
+    heldout_aacc='held out aAcc',
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,9 @@ class SegJob:
         key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
         return self.folder / f'{self.method}_{self.split}_{key}.json'
 
+    def done(self) -> bool:
+        return self.result.is_file()
+
 
 def seg_config(job: SegJob) -> Config:
     """The shipped config with the method and the paths in it."""
@@ -119,8 +129,7 @@ def run_seg(job: SegJob) -> float:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = table_parser(__doc__, 'dense_seg')
-    parser.add_argument('--rows', nargs='+', choices=list(METHODS))
+    parser = table_parser(__doc__, 'dense_seg', METHODS)
     parser.add_argument(
         '--checkpoint', type=Path, nargs='+', help='DeCLIP weights, one a seed'
     )
@@ -135,10 +144,7 @@ def declip_weights(args: argparse.Namespace, world: Path) -> list[Path]:
     """Weights of each seed; trains those that are missing."""
     if args.checkpoint:
         return args.checkpoint
-    found = trained_backbones(
-        [DECOUPLED], args.seeds, world, args.ladder_dir, args.processes
-    )
-    return list(found.values())
+    return list(trained_backbones([DECOUPLED], args, world).values())
 
 
 def make_seg_jobs(
@@ -160,54 +166,34 @@ def as_rows(jobs: Sequence[SegJob]) -> list[dict]:
     rows = []
     for method in dict.fromkeys(job.method for job in jobs):
         own = [job for job in jobs if job.method == method]
-        if not all(job.result.is_file() for job in own):
+        if not all(job.done() for job in own):
             continue
-        row: dict = dict(name=method)
-        for split, prefix in SPLITS.items():
-            found = [
-                json.loads(job.result.read_text('utf-8'))
-                for job in own
-                if job.split == split
-            ]
-            for metric, column in METRICS.items():
-                row[prefix + column] = interval(
-                    [f[metric] for f in found], method == 'DeCLIP'
-                )
-        rows.append(row)
+        found: dict[int, dict] = {}
+        for job in own:
+            metrics = json.loads(job.result.read_text('utf-8'))
+            found.setdefault(job.seed, {})[job.split] = metrics
+        seeds, trained = list(found.values()), method == 'DeCLIP'
+        cells = summarise(seeds, SPLITS, trained, METRICS)
+        rows.append(dict(name=method, **cells))
     return rows
-
-
-def markdown(rows: Sequence[dict]) -> str:
-    head = ['method', 'known mIoU', 'known aAcc']
-    head += ['held out mIoU', 'held out aAcc']
-    lines = [
-        [row['name'], *(show(row[key]) for key in row if key != 'name')]
-        for row in rows
-    ]
-    return table(head, lines)
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    args, start = parse_args(argv), time.time()
-    get_ready()
+    args, start = parse_args(argv), get_ready()
     world = build_world()
     trained = not args.rows or 'DeCLIP' in args.rows
     weights = declip_weights(args, world) if trained else []
     args.work_dir.mkdir(parents=True, exist_ok=True)
     jobs = make_seg_jobs(args, world, weights)
-    left = [job for job in jobs if not job.result.is_file()]
-    print(f'{len(jobs)} measurements, {len(left)} to make', flush=True)
-    progress = Progress(len(left))
-    run_jobs(left, run_seg, progress, args.processes, args.work_dir)
-    return conclude(
+    return run_table(
         args,
-        as_rows(jobs),
-        markdown,
+        [jobs],
+        run_seg,
+        lambda: as_rows(jobs),
+        HEAD,
         'percent; DeCLIP:',
         start,
-        len(jobs),
-        progress,
     )
 
 

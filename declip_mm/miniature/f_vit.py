@@ -32,12 +32,11 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..apis import command, write_json
+from ..apis import at_least, command, write_json
 from .converters.detection import write_detection_world
 from .ladder.config import with_weights
-from .ladder.frame import conclude, get_ready, table_parser
-from .ladder.pool import Progress, run_jobs
-from .ladder.report import interval, show, table
+from .ladder.frame import BackboneJob, get_ready, run_table, table_parser
+from .ladder.report import summarise
 from .ladder.run import trained_backbones
 from .ladder.tables import BACKBONE, DECOUPLED, NO_VFM, Row, table_1
 from .paths import CONFIGS
@@ -49,7 +48,17 @@ TUNE = 'tune_known'
 #: where cosines are multiplied by 100 and not by 15).
 ALPHAS, BETAS, TAUS = (0.1, 0.3, 0.5), (0.3, 0.5, 0.7, 0.9), (4, 8, 15)
 SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
-GROUPS = ('novel', 'base')
+METRICS = dict(novel_AP50='novel_ap50', base_AP50='base_ap50')
+#: Key of a cell -> its heading.
+HEAD = {
+    'name': 'backbone',
+    **{
+        p + m: (p + m).replace('_', ' ')
+        for p in SPLITS.values()
+        for m in METRICS.values()
+    },
+    'fusion': 'alpha / beta / tau',
+}
 MASKCLIP = {f'{BACKBONE}.affinity': 'maskclip'}
 (SELF_DISTILLED,) = (r for r in table_1() if r.name == 'self-distillation')
 
@@ -76,41 +85,22 @@ BACKBONES = {
 }
 
 
-@dataclass(frozen=True)
-class DetectorJob:
+@dataclass(frozen=True, kw_only=True)
+class DetectorJob(BackboneJob):
     """A detector on a backbone.
 
     Attributes:
-        name: As printed.
-        seed: Of the training.
-        affinity: Of the backbone.
-        weights: Of the backbone; None leaves the config's.
-        world: Folder of the miniature world.
-        folder: Results.
         epochs: Of the training.
         splits: To measure.
     """
 
-    name: str
-    seed: int
-    affinity: str
-    weights: Path | None
-    world: Path
-    folder: Path
     epochs: int
-    splits: tuple[str, ...]
-
-    @property
-    def result(self) -> Path:
-        return self.folder / 'result.json'
+    splits: tuple[str, ...] = tuple(SPLITS)
 
     @property
     def fusion(self) -> Path:
         """What seed 0 chose, for all seeds of the row."""
         return self.folder.parent / 'fusion.json'
-
-    def done(self) -> bool:
-        return self.result.is_file()
 
 
 def detector_config(job: DetectorJob) -> Config:
@@ -204,13 +194,9 @@ def choose_fusion(cfg: Config, model: Any, world: Path) -> dict:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = table_parser(__doc__, 'f_vit')
-    parser.add_argument('--rows', nargs='+', choices=list(BACKBONES))
-    parser.add_argument('--epochs', type=int, default=4)
-    args = parser.parse_args(argv)
-    if args.seeds < 1 or args.epochs < 1:
-        parser.error('--seeds and --epochs must be 1 or more')
-    return args
+    parser = table_parser(__doc__, 'f_vit', BACKBONES)
+    parser.add_argument('--epochs', type=at_least(1), default=4)
+    return parser.parse_args(argv)
 
 
 def detector_jobs(
@@ -237,7 +223,6 @@ def detector_jobs(
             world=world,
             folder=args.work_dir / f'{name}_{args.epochs}' / str(seed),
             epochs=args.epochs,
-            splits=tuple(SPLITS),
         )
         for seed in range(args.seeds)
         for name in names
@@ -250,59 +235,30 @@ def as_rows(names: Sequence[str], jobs: Sequence[DetectorJob]) -> list[dict]:
         own = [j for j in jobs if j.name.startswith(f'{name} seed ')]
         if not all(job.done() for job in own):
             continue
-        found = [json.loads(j.result.read_text('utf-8')) for j in own]
-        cells: dict = dict(name=name, fusion=found[0]['fusion'])
-        for split, prefix in SPLITS.items():
-            for group in GROUPS:
-                key = f'{group}_AP50'
-                cells[f'{prefix}{group}_ap50'] = interval(
-                    [f[split][key] for f in found], trained=True
-                )
-        rows.append(cells)
+        found = [job.read() for job in own]
+        cells = summarise(found, SPLITS, True, METRICS)
+        rows.append(dict(name=name, fusion=found[0]['fusion'], **cells))
     return rows
-
-
-def markdown(rows: Sequence[dict]) -> str:
-    columns = [f'{p}{g}_ap50' for p in SPLITS.values() for g in GROUPS]
-    head = ['backbone', *(c.replace('_', ' ') for c in columns)]
-    head.append('alpha / beta / tau')
-    lines = []
-    for row in rows:
-        fusion = ' / '.join(f'{v:g}' for v in row['fusion'])
-        cells = [show(row[column]) for column in columns]
-        lines.append([row['name'], *cells, fusion])
-    return table(head, lines)
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    get_ready()
-    start, names = time.time(), args.rows or list(BACKBONES)
+    args, start = parse_args(argv), get_ready()
+    names = args.rows or list(BACKBONES)
     world = build_world()
     write_detection_world(world)
-    weights = trained_backbones(
-        [BACKBONES[n].row for n in names if BACKBONES[n].row],
-        args.seeds,
-        world,
-        args.ladder_dir,
-        args.processes,
-    )
+    rows = [BACKBONES[n].row for n in names if BACKBONES[n].row]
+    weights = trained_backbones(rows, args, world)
     jobs = detector_jobs(args, world, names, weights)
-    left = [job for job in jobs if not job.done()]
-    print(f'{len(jobs)} detectors, {len(left)} to train', flush=True)
-    progress = Progress(len(left))
-    for seeds in ([0], range(1, args.seeds)):
-        part = [job for job in left if job.seed in seeds]
-        run_jobs(part, run_detector, progress, args.processes, args.work_dir)
-    return conclude(
+    count = len(names)  # seed 0 chooses the fusion for the others
+    return run_table(
         args,
-        as_rows(names, jobs),
-        markdown,
+        [jobs[:count], jobs[count:]],
+        run_detector,
+        lambda: as_rows(names, jobs),
+        HEAD,
         'box AP50,',
         start,
-        len(jobs),
-        progress,
     )
 
 

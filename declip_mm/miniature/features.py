@@ -7,18 +7,18 @@ ViT-S/14 (``miniature.vfm``), normalised per token without affine, at 168 px,
 and projected on their leading uncentred components, which keeps cosines.
 """
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
+from tqdm import trange
 
+from ..apis import tool_parser
+from ..models import VFMTeacher
 from .paths import ASSETS
 from .vfm import ONNX_SHA256, PACKAGE, TIMM_NAME, fetch_vit_s
 from .world import build_world
@@ -109,17 +109,13 @@ def read_view(path: Path) -> torch.Tensor:
 @torch.no_grad()
 def extract(paths: list[Path], layer: int) -> torch.Tensor:
     """Features (N, h * w, 384)."""
-    model = timm.create_model(
-        TIMM_NAME, pretrained=False, num_classes=0, dynamic_img_size=True
-    ).eval()
-    state = {k: v.float() for k, v in load_file(fetch_vit_s()).items()}
-    model.load_state_dict(state, strict=True)
+    teacher = VFMTeacher(TIMM_NAME, str(fetch_vit_s()), layer - 1, 'plain')
+    teacher.init_weights()
     out = []
-    for start in range(0, len(paths), 8):
+    for start in trange(0, len(paths), 8, desc='features'):
         views = torch.stack([read_view(p) for p in paths[start : start + 8]])
-        (tokens,) = model.get_intermediate_layers(views, [layer - 1])
-        out.append(F.layer_norm(tokens, tokens.shape[-1:]))
-        print(f'features {start + len(views)}/{len(paths)}', flush=True)
+        # (B, D', h, w) -> (B, h * w, D')
+        out.append(teacher(views).flatten(2).mT)
     return torch.cat(out)
 
 
@@ -145,9 +141,7 @@ def cosine_error(full: torch.Tensor, small: torch.Tensor) -> dict:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('--scenes', type=int, default=200)
     parser.add_argument('--layer', type=int, default=10)
     parser.add_argument('--width', type=int, default=72)

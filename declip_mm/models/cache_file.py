@@ -59,6 +59,10 @@ class CacheFile:
         self.array: np.ndarray | None = None
         self.filled: np.ndarray | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # a pickled map would be a copy; another process maps the file
+        return dict(path=self.path, array=None, filled=None)
+
     def _side(self, suffix: str) -> Path:
         return self.path.with_suffix(suffix)
 
@@ -160,6 +164,8 @@ class CachedTeacher(FrozenTeacher):
 
     #: Leading axes of the array that choose a row.
     keys = 1
+    #: What a row is called in messages.
+    what = 'features'
 
     def __init__(
         self,
@@ -214,6 +220,46 @@ class CachedTeacher(FrozenTeacher):
             )
         return ids
 
+    @torch.no_grad()
+    def _look_up(
+        self,
+        rows: tuple[np.ndarray, ...],
+        inputs: torch.Tensor | None,
+        data_samples: list,
+        **more: Any,
+    ) -> torch.Tensor:
+        """What is stored of some rows; asks the teacher where one is empty.
+
+        Args:
+            rows: Positions on each of the leading axes that choose a row.
+            inputs: What the teacher would look at.
+            data_samples: Of the inputs.
+            more: Fields of the fingerprint, should this call make the file.
+
+        Raises:
+            KeyError: A row is missing, and so is the teacher or its input.
+        """
+        missing = np.ones(len(rows[0]), dtype=bool)
+        if self.file.array is not None:
+            missing = ~self.file.filled[rows]
+            if not missing.any():
+                found = torch.from_numpy(self.file.array[rows])
+                device = data_samples[0].valid_hw.device
+                return found.to(device, torch.float32)
+        if self.teacher is None or inputs is None:
+            raise self._lost(np.unique(rows[0][missing]))
+        found = in_half(self.teacher(inputs, data_samples))
+        if self.file.array is None:
+            self._create(self._shape(found), data_samples, **more)
+        self.file.array[rows] = found.cpu().numpy()
+        self.file.filled[rows] = True
+        # What is returned must not depend on whether the cache was warm.
+        return found.float()
+
+    def _shape(self, found: torch.Tensor) -> tuple[int, ...]:
+        """Of an image's part of the array, by what a teacher gave."""
+        return tuple(found.shape[1:])
+
     def _create(
         self, shape: tuple[int, ...], data_samples: list, **more: Any
     ) -> None:
@@ -233,10 +279,10 @@ class CachedTeacher(FrozenTeacher):
         mark = {k: v for k, v in mark.items() if v is not None}
         self.file.create((self.num_images, *shape), mark, self.keys)
 
-    def _lost(self, ids: np.ndarray, what: str) -> KeyError:
+    def _lost(self, ids: np.ndarray) -> KeyError:
         names = ids[:20].tolist()
         return KeyError(
-            f'feature cache {self.path} has no {what} of images {names}'
+            f'feature cache {self.path} has no {self.what} of images {names}'
             f'{" ..." * (len(ids) > 20)} and '
             + (
                 'no teacher is given to compute them.'

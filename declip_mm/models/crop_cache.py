@@ -1,11 +1,10 @@
 """Embeddings of all grid cells of all images, kept on disk."""
 
 import numpy as np
-import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from .cache_file import CachedTeacher, in_half
+from .cache_file import CachedTeacher
 
 __all__ = ['CropCache']
 
@@ -33,6 +32,7 @@ class CropCache(CachedTeacher):
     """
 
     keys = 2
+    what = 'crops'
 
     def __init__(
         self,
@@ -49,7 +49,6 @@ class CropCache(CachedTeacher):
         else:
             self.out_dim = int(self.file.fingerprint['out_dim'])
 
-    @torch.no_grad()
     def forward(self, crops: Tensor | None, data_samples: list) -> Tensor:
         """(K, 3, c, c) or None -> (K, C), unit length up to rounding.
 
@@ -60,63 +59,40 @@ class CropCache(CachedTeacher):
             ValueError: The cache is of something else, or the boxes are no
                 grid cells.
         """
-        rows, cells = self._cells(data_samples, crops)
-        device = data_samples[0].boxes.device
-        if self.file.array is not None:
-            self._check_range(cells)
-            missing = ~self.file.filled[rows, cells]
-            if not missing.any():
-                found = torch.from_numpy(self.file.array[rows, cells])
-                return found.to(device, torch.float32)
-        else:
-            missing = np.ones(len(rows), dtype=bool)
-        if self.teacher is None or crops is None:
-            raise self._lost(np.unique(rows[missing]), 'crops')
-        found = in_half(self.teacher(crops, data_samples))
-        if self.file.array is None:
-            self._create_for(data_samples, crops)
-            self._check_range(cells)
-        self.file.array[rows, cells] = found.cpu().numpy()
-        self.file.filled[rows, cells] = True
-        # What is returned must not depend on whether the cache was warm.
-        return found.float()
-
-    def _cells(self, data_samples: list, crops: Tensor | None) -> tuple:
-        """Row and cell of every crop, (K,) each."""
         if any('cell_ids' not in sample for sample in data_samples):
             raise ValueError(
                 f'crop cache {self.path}: the boxes of these samples are no '
                 'grid cells (proposals?), so they cannot be looked up. Use '
                 'CLIPCropTeacher itself.'
             )
-        scale = (data_samples[0].get('crop_view') or {}).get('scale')
-        size = None if crops is None else int(crops.shape[-1])
-        ids = self._rows(data_samples, size=size, scale=scale)
-        cells = [sample.cell_ids.cpu().numpy() for sample in data_samples]
-        rows = np.repeat(ids, [len(c) for c in cells])
-        return rows, np.concatenate(cells)
+        mark = dict(
+            size=None if crops is None else int(crops.shape[-1]),
+            scale=(data_samples[0].get('crop_view') or {}).get('scale'),
+        )
+        ids = self._rows(data_samples, **mark)
+        parts = [sample.cell_ids.cpu().numpy() for sample in data_samples]
+        rows = np.repeat(ids, [len(part) for part in parts])
+        cells = np.concatenate(parts)
+        if self.file.array is not None:
+            self._check_range(cells, self.file.array.shape[1])
+        elif self.num_cells:
+            self._check_range(cells, self.num_cells)
+        mark['out_dim'] = self.out_dim
+        return self._look_up((rows, cells), crops, data_samples, **mark)
 
-    def _check_range(self, cells: np.ndarray) -> None:
-        stored = self.file.array.shape[1]
-        if len(cells) and cells.max() >= stored:
-            raise ValueError(
-                f'crop cache {self.path} has {stored} cells an image, this '
-                f'run draws cell {cells.max()}. Lower max_split of the views, '
-                'or make a cache with theirs.'
-            )
-
-    def _create_for(self, data_samples: list, crops: Tensor) -> None:
+    def _shape(self, found: Tensor) -> tuple[int, int]:
         if not self.num_cells:
             raise ValueError(
                 'num_cells must be the number of cells of all grids '
                 '(declip_mm.datasets.grid.count_cells(max_split)) to create a '
                 f'crop cache, got {self.num_cells!r}.'
             )
-        view = data_samples[0].get('crop_view') or {}
-        self._create(
-            (self.num_cells, self.out_dim),
-            data_samples,
-            size=int(crops.shape[-1]),
-            scale=view.get('scale'),
-            out_dim=self.out_dim,
-        )
+        return self.num_cells, self.out_dim
+
+    def _check_range(self, cells: np.ndarray, stored: int) -> None:
+        if len(cells) and cells.max() >= stored:
+            raise ValueError(
+                f'crop cache {self.path} has {stored} cells an image, this '
+                f'run draws cell {cells.max()}. Lower max_split of the views, '
+                'or make a cache with theirs.'
+            )

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
@@ -38,7 +37,6 @@ class VFMCache(CachedTeacher):
         built = None if teacher is None else MODELS.build(teacher)
         super().__init__(path, built, num_images)
 
-    @torch.no_grad()
     def forward(self, image: Tensor | None, data_samples: list) -> Tensor:
         """(B, 3, V, V) -> dense map (B, D', h, w), from the cache if it can.
 
@@ -50,23 +48,7 @@ class VFMCache(CachedTeacher):
         """
         view = None if image is None else list(image.shape[-2:])
         ids = self._rows(data_samples, view=view)
-        if self.file.array is not None:
-            missing = ids[~self.file.filled[ids]]
-            if not len(missing):
-                rows = torch.from_numpy(self.file.array[ids])
-                device = data_samples[0].valid_hw.device
-                return rows.to(device, torch.float32)
-        else:
-            missing = ids
-        if self.teacher is None or image is None:
-            raise self._lost(missing, 'features')
-        features = in_half(self.teacher(image, data_samples))
-        if self.file.array is None:
-            self._create(features.shape[1:], data_samples, view=view)
-        self.file.array[ids] = features.cpu().numpy()
-        self.file.filled[ids] = True
-        # What is returned must not depend on whether the cache was warm.
-        return features.float()
+        return self._look_up((ids,), image, data_samples, view=view)
 
 
 def write_cache(path: str, features: Tensor, view: tuple[int, int]) -> None:

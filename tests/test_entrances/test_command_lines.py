@@ -141,7 +141,8 @@ def test_the_tool_takes_it(command, monkeypatch, capsys):
         path.relative_to(TOOLS).as_posix()
         for path in TOOLS.rglob('*.py')
         if re.search(
-            r'ArgumentParser\(|declip_mm\.miniature', path.read_text('utf-8')
+            r'(ArgumentParser|tool_parser)\(|declip_mm\.miniature',
+            path.read_text('utf-8'),
         )
     ),
 )

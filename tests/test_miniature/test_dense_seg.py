@@ -7,6 +7,7 @@ import pytest
 
 from declip_mm.miniature import dense_seg
 from declip_mm.miniature.dense_seg import METHODS, SegJob, seg_config
+from declip_mm.miniature.ladder.report import table
 
 
 @pytest.fixture
@@ -79,8 +80,8 @@ def test_rows_have_mean_interval_and_values(args, world, weights):
     cell = rows['DeCLIP']['heldout_miou']
     assert cell['values'] == [9, 11] and cell['mean'] == 10
     assert cell['ci95'] == pytest.approx(12.706, rel=1e-3)  # t of 1, s / 1.41
-    table = dense_seg.markdown(list(rows.values())).splitlines()
-    assert table[-1].startswith('| DeCLIP | 9.0 ± 12.7 | 50.0')
+    lines = table(dense_seg.HEAD, list(rows.values())).splitlines()
+    assert lines[-1].startswith('| DeCLIP | 9.0 ± 12.7 | 50.0')
 
 
 def test_checkpoints_are_the_seeds():

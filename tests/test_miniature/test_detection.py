@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 import declip_mm.detection  # noqa: F401  (registers the parts)
 from declip_mm.miniature import build_world, f_vit
 from declip_mm.miniature.converters import detection as converter
+from declip_mm.miniature.ladder.report import table
 
 NAMES = [f'thing {i:02d}' for i in range(20)]
 
@@ -179,4 +180,4 @@ def test_detectors_train_and_make_a_table(small_world, tmp_path, monkeypatch):
     for metric in ('novel_ap50', 'base_ap50', 'heldout_novel_ap50'):
         assert len(row[metric]['values']) == 2
         assert 0 <= row[metric]['mean'] <= 100
-    assert 'declip' in f_vit.markdown([row])
+    assert '| declip |' in table(f_vit.HEAD, [row])

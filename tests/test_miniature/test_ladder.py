@@ -52,16 +52,16 @@ def ladder(parts, world, monkeypatch):
             write_json(job.result(split, side), values)
         return 1.0
 
-    def one_by_one(jobs, work, done, processes, logs):
+    def one_by_one(jobs, work, processes, logs):
         for job in jobs:
             try:
-                done(job, True, fake(job))
+                yield job, True, fake(job)
             except RuntimeError as error:
-                done(job, False, f'Traceback\n{error}')
+                yield job, False, f'Traceback\n{error}'
 
     monkeypatch.setattr(script, 'build_world', lambda photos: world)
     monkeypatch.setattr(script, 'prepare_caches', lambda jobs, n: None)
-    monkeypatch.setattr(script, 'run_jobs', one_by_one)
+    monkeypatch.setattr(parts['pool'], 'outcomes', one_by_one)
     return script
 
 
@@ -152,10 +152,11 @@ def test_json_and_table(ladder, tmp_path, capsys):
     assert rows['original']['miou'] == dict(mean=10, ci95=0, values=[10])
     assert rows['coupled']['heldout_miou']['ci95'] == 0
     assert not any(k.startswith('photo') for k in rows['coupled'])
-    shown = capsys.readouterr().out
+    shown, bar = capsys.readouterr()
     assert '| decoupled | 40.5 ± 6.4 |' in shown
     assert '42.5 / 25.8' in shown and 'wall time' in shown
-    assert '[10/10]' in shown and 'eta' in shown
+    assert 'decoupled seed 1: val_known box 41.0' in shown
+    assert '10/10' in bar
 
 
 def test_finished_rows_are_kept(ladder, tmp_path, parts):
@@ -205,14 +206,10 @@ def test_tuning_has_a_split_of_its_own(ladder, tmp_path, capsys):
 @pytest.mark.slow
 def test_workers_outlive_failures(parts, tmp_path):
     jobs = ['0', '1 / 0', "__import__('os')._exit(7)", '10 * 4']
-    told = {}
-    parts['pool'].run_jobs(
-        jobs,
-        eval,  # a worker process can import it
-        lambda job, fine, result: told.update({job: (fine, result)}),
-        1,
-        tmp_path,
-    )
+    # a worker process can import eval
+    found = list(parts['pool'].outcomes(jobs, eval, 1, tmp_path))
+    told = {job: (fine, result) for job, fine, result in found}
+    assert [job for job, *_ in found] == jobs
     assert told['0'] == (True, 0) and told['10 * 4'] == (True, 40)
     assert not told['1 / 0'][0] and 'ZeroDivision' in told['1 / 0'][1]
     assert told[jobs[2]] == (False, 'the process died, code 7')
@@ -229,9 +226,9 @@ def test_workers_end_with_a_killed_table(tmp_path):
     script = tmp_path / 'table.py'
     script.write_text(
         'from pathlib import Path\n'
-        f'from {LADDER}.pool import run_jobs\n'
+        f'from {LADDER}.pool import outcomes\n'
         "if __name__ == '__main__':\n"
-        f'    run_jobs([{job!r}], eval, print, 1, Path({str(tmp_path)!r}))\n'
+        f'    list(outcomes([{job!r}], eval, 1, Path({str(tmp_path)!r})))\n'
     )
     table = subprocess.Popen(
         [sys.executable, str(script)],
@@ -249,3 +246,36 @@ def test_workers_end_with_a_killed_table(tmp_path):
         time.sleep(0.1)
     os.kill(worker, signal.SIGKILL)
     pytest.fail('the worker went on alone')
+
+
+@pytest.mark.slow
+def test_two_workers_share_the_jobs_in_order(parts, tmp_path):
+    """Each has one at a time; the next goes to whoever is done."""
+    pid, file = "__import__('os').getpid()", str(tmp_path / 'last')
+    there = f"__import__('os').path.exists({file!r})"
+    jobs = [
+        f'(any(iter(lambda: {there}, True)), {pid})[1]',  # until the last ran
+        pid,
+        f"(open({file!r}, 'w').close(), {pid})[1]",
+    ]
+    found = list(parts['pool'].outcomes(jobs, eval, 2, tmp_path / 'logs'))
+    by_job = {job: result for job, _, result in found}
+    first, second, last = (by_job[job] for job in jobs)
+    assert second == last != first
+    logs = sorted(path.name for path in (tmp_path / 'logs').iterdir())
+    assert logs == ['worker_0.log', 'worker_1.log']
+
+
+def test_a_stopped_table_says_what_is_kept(parts, tmp_path, monkeypatch):
+    class Named(str):
+        name = 'row'
+
+    def stop(jobs, work, processes, logs):
+        yield jobs[0], True, 1.0
+        yield jobs[1], False, 'no luck'
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parts['pool'], 'outcomes', stop)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        parts['pool'].run_jobs([Named('a')] * 3, eval, 1, tmp_path)
+    assert stopped.value.kept.startswith('1 of 3 parts were done')

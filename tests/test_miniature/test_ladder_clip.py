@@ -109,7 +109,7 @@ def test_rows_take_the_other_clip_everywhere(grown, tmp_path):
 def test_caches_of_two_clips_are_two_files(grown, tmp_path):
     row = TABLES['1']()[4]  # without a VFM, whose features both share
     paths = [
-        CONFIG.localise(CONFIG.train_config(r), tmp_path).crops
+        CONFIG.localise(CONFIG.train_config(r), tmp_path)['crops']
         for r in (row, CONFIG.with_clip([row], grown)[0])
     ]
     assert 'grown' in paths[1] and 'grown' not in paths[0]

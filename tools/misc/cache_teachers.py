@@ -20,14 +20,14 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 
 from declip_mm.apis import (
-    ConfigOptions,
     OptionError,
+    add_shared,
     at_least,
-    check_device,
     check_kind,
     command,
     load_config,
     say_what_is_kept,
+    tool_parser,
     writable_file,
 )
 from declip_mm.apis.caching import CacheFiller, fill_caches
@@ -35,23 +35,22 @@ from declip_mm.checkpoint import atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='a pre-finetuning config')
+    parser = tool_parser(__doc__)
+    add_shared(parser, 'config', '--cfg-options')
+    add_shared(parser, '--device', default='cpu')
     parser.add_argument('--crops', help='.npy file for the crop teacher')
     parser.add_argument('--vfm', help='.npy file for the VFM')
-    parser.add_argument('--processes', type=at_least(1), default=1)
-    parser.add_argument('--batch', type=at_least(1), default=2)
     parser.add_argument(
-        '--device', default='cpu', help='of the teachers (default: cpu)'
+        '--processes',
+        type=at_least(1),
+        default=1,
+        help='workers of one thread; with a GPU they make its inputs',
     )
+    parser.add_argument('--batch', type=at_least(1), default=2)
     parser.add_argument(
         '--size-only', action='store_true', help='print the sizes and stop'
     )
     parser.add_argument('--write-config', metavar='FILE.py')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions)
     args = parser.parse_args(argv)
     if not (args.crops or args.vfm):
         parser.error('nothing to do: give --crops FILE, --vfm FILE or both')
@@ -91,7 +90,6 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
     check_kind(cfg, args.config, ('DecoupledDistiller',))
-    check_device(args.device)
     for path in (args.vfm, args.crops, args.write_config):
         if path and not args.size_only:
             writable_file(path)

@@ -7,7 +7,6 @@ The names are those CLIP was trained on; split ``val_unseen`` is scored over
 all names, on the boxes of unseen classes only.
 """
 
-import argparse
 import json
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ...apis import command
+from ...apis import command, tool_parser
 from ..world import ASSETS, SpritePack, build_world, load_pack, make_scene
 from .model import encode_image
 from .text import CompactTokenizer
@@ -85,9 +84,7 @@ def read_crops(folder: Path, side: int, unseen: bool):
 @command(tool='eval_tiny_clip.py')
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('--model', type=Path, default=ASSETS)
     parser.add_argument('--photos', action='store_true')
     args = parser.parse_args()

@@ -4,16 +4,16 @@ Only sprites of split ``known`` and training backgrounds appear.  A picture's
 target is a distribution over the class names plus ``background``.
 """
 
-import multiprocessing
+import functools
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from ..world.backgrounds import make_background
+from ..world.build import render
 from ..world.pack import SpritePack, jitter
 from ..world.scenes import (
     SPARSE,
@@ -54,31 +54,23 @@ class PoolMaker:
         if index < 0:
             rng = np.random.default_rng([self.seed, 77, -index, 1])
             pairs = [self._tight(rng) for _ in range(CHUNK)]
-            targets = [self._target(areas) for _, areas in pairs]
-            return (
-                np.stack([image for image, _ in pairs]),
-                np.stack(targets).astype(np.float16),
-            )
-        rng = np.random.default_rng([self.seed, 77, index])
-        images, targets = [], []
-        cut = round(CHUNK * CUT)
-        per_scene = 8
-        while len(images) < cut:
-            for image, target in self._scene_cuts(rng, per_scene):
-                images.append(image)
-                targets.append(target)
-        images, targets = images[:cut], targets[:cut]
-        for i in range(CHUNK - cut):
-            share = i / CHUNK
-            if share < ONE:
-                image, areas = self._one(rng)
-            elif share < ONE + FEW:
-                image, areas = self._few(rng)
-            else:
-                image, areas = self._background(rng), {}
-            images.append(image)
-            targets.append(self._target(areas))
-        return np.stack(images), np.stack(targets).astype(np.float16)
+        else:
+            rng = np.random.default_rng([self.seed, 77, index])
+            pairs, cut = [], round(CHUNK * CUT)
+            while len(pairs) < cut:
+                pairs += self._scene_cuts(rng, 8)
+            pairs = pairs[:cut]
+            for i in range(CHUNK - cut):
+                share = i / CHUNK
+                if share < ONE:
+                    pairs.append(self._one(rng))
+                elif share < ONE + FEW:
+                    pairs.append(self._few(rng))
+                else:
+                    pairs.append((self._background(rng), {}))
+        images, areas = zip(*pairs)
+        targets = np.stack([self._target(a) for a in areas])
+        return np.stack(images), targets.astype(np.float16)
 
     def _target(self, areas: dict[int, float]) -> np.ndarray:
         """Visible shares of the picture -> distribution over the names."""
@@ -139,7 +131,7 @@ class PoolMaker:
             else:
                 box = _grid_cell(recipe.canvas, rng)
             part = picture.resize((SIDE, SIDE), Image.BICUBIC, box)
-            yield np.asarray(part), self._target(_areas(objects, *box))
+            yield np.asarray(part), _areas(objects, *box)
 
 
 def _loose_box(box, canvas: int, rng: np.random.Generator):
@@ -175,16 +167,11 @@ def _areas(objects, x0: int, y0: int, x1: int, y1: int) -> dict[int, float]:
     return areas
 
 
-_maker: PoolMaker | None = None
+_maker = functools.cache(PoolMaker)  # once a process
 
 
-def _start(seed: int) -> None:
-    global _maker
-    _maker = PoolMaker(seed)
-
-
-def _render(index: int):
-    return _maker(index)
+def _chunk(seed: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+    return _maker(seed)(index)
 
 
 def render_pool(count: int, tight: int, seed: int, processes: int = 2):
@@ -203,14 +190,12 @@ def render_pool(count: int, tight: int, seed: int, processes: int = 2):
     indices += [-1 - i for i in range(-(-tight // CHUNK))]
     images = np.empty((len(indices) * CHUNK, SIDE, SIDE, 3), np.uint8)
     targets = []
-    with multiprocessing.Pool(processes, _start, (seed,)) as pool:
-        chunks = pool.imap(_render, indices, chunksize=4)
-        title = f'pool, chunks of {CHUNK}'
-        for i, (pictures, labels) in enumerate(
-            tqdm(chunks, title, len(indices))
-        ):
-            images[i * CHUNK : (i + 1) * CHUNK] = pictures
-            targets.append(labels)
+    work, title = functools.partial(_chunk, seed), f'pool, chunks of {CHUNK}'
+    for i, (pictures, labels) in enumerate(
+        render(work, indices, title, processes)
+    ):
+        images[i * CHUNK : (i + 1) * CHUNK] = pictures
+        targets.append(labels)
     return images, np.concatenate(targets)
 
 

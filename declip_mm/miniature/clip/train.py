@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.multiprocessing as mp
 
-from ...apis import at_least, command
+from ...apis import at_least, command, tool_parser
 from ..paths import ASSETS
 from .growth import count_copies
 from .pool import render_pool
@@ -28,62 +28,33 @@ from .trainer import Trainer
 OLD_ASSETS = Path('declip_mm/assets/miniature')
 
 
+#: Option -> type, default, help.
+OPTIONS = {
+    'steps': (at_least(1), 1600, 'steps of every worker'),
+    'low-share': (float, 0.4, 'share of the steps at 56 px'),
+    'workers': (at_least(1), 2, None),
+    'batch': (int, 96, 'pictures in one step of one worker'),
+    'width': (at_least(1), 192, None),
+    'layers': (at_least(1), 6, 'image blocks'),
+    'grow-from': (Path, None, 'folder of a trained CLIP with fewer blocks'),
+    'easy-share': (float, 0.3, 'share of the steps with mostly tight crops'),
+    'lr': (float, 1e-3, None),
+    'patch-weight': (float, 1.0, "weight of the loss on the patches' mean"),
+    'decay': (float, 0.05, None),
+    'pool': (int, 48000, 'a multiple of 64'),
+    'tight': (int, 16384, 'further, tight crops'),
+    'seed': (int, 0, None),
+    'save-every': (float, 240, None),
+    'work-dir': (Path, Path('work_dirs/tiny_clip'), None),
+    'out': (Path, ASSETS, None),
+}
+
+
 def parse() -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        '--steps', type=at_least(1), default=1600, help='steps of every worker'
-    )
-    parser.add_argument(
-        '--low-share',
-        type=float,
-        default=0.4,
-        help='share of the steps at 56 px',
-    )
-    parser.add_argument('--workers', type=at_least(1), default=2)
-    parser.add_argument(
-        '--batch',
-        type=int,
-        default=96,
-        help='pictures in one step of one worker',
-    )
-    parser.add_argument('--width', type=at_least(1), default=192)
-    parser.add_argument(
-        '--layers', type=at_least(1), default=6, help='image blocks'
-    )
-    parser.add_argument(
-        '--grow-from',
-        type=Path,
-        help='folder of a trained CLIP with fewer image blocks to start from',
-    )
-    parser.add_argument(
-        '--easy-share',
-        type=float,
-        default=0.3,
-        help='share of the steps that see mostly tight crops',
-    )
-    parser.add_argument('--lr', type=float, default=1e-3)
-    parser.add_argument(
-        '--patch-weight',
-        type=float,
-        default=1.0,
-        help='weight of the loss on the mean value of the patches',
-    )
-    parser.add_argument('--decay', type=float, default=0.05)
-    parser.add_argument(
-        '--pool', type=int, default=48000, help='a multiple of 64'
-    )
-    parser.add_argument(
-        '--tight', type=int, default=16384, help='further, tight crops'
-    )
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--save-every', type=float, default=240)
-    parser.add_argument(
-        '--work-dir', type=Path, default=Path('work_dirs/tiny_clip')
-    )
-    parser.add_argument('--out', type=Path, default=ASSETS)
+    parser = tool_parser(__doc__)
+    for name, (kind, default, text) in OPTIONS.items():
+        parser.add_argument(f'--{name}', type=kind, default=default, help=text)
     args = parser.parse_args()
     if args.grow_from == OLD_ASSETS:
         args.grow_from = ASSETS

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from open_clip.model import CLIP
 from safetensors.torch import save_file
+from tqdm import tqdm, trange
 
 from ..world.pack import SpritePack
 from .evaluate import crop_accuracy, evaluation_crops
@@ -97,9 +98,16 @@ class Trainer:
                 optimiser.load_state_dict(old)
             first = saved['step']
         low = int(args.steps * args.low_share)
-        start = saved_at = logged = time.time()
-        logged_step = first
-        for step in range(first, args.steps):
+        start = saved_at = time.time()
+        steps = trange(
+            first,
+            args.steps,
+            desc='steps',
+            initial=first,
+            total=args.steps,
+            disable=self.rank > 0,
+        )
+        for step in steps:
             size = LOW if step < low else NATIVE
             self._step(step, size)
             done = step + 1
@@ -108,11 +116,11 @@ class Trainer:
             self._average()
             if self.rank:
                 continue
+            loss = f'{np.mean(self.losses):.3f}'
+            scale = f'{self.model.logit_scale.exp().item():.1f}'
+            steps.set_postfix(px=size, loss=loss, scale=scale)
+            self.losses.clear()
             now = time.time()
-            if now - logged > 20:
-                pace = (done - logged_step) / (now - logged)
-                self._log(done, low, pace, size)
-                logged, logged_step = now, done
             if done == args.steps or now - saved_at > args.save_every:
                 self._save(state, done, (now - start) / 60)
                 saved_at = time.time()
@@ -179,22 +187,6 @@ class Trainer:
             tensor.copy_(part.view_as(tensor))
             offset += tensor.numel()
 
-    def _log(self, done: int, low: int, pace: float, size: int) -> None:
-        args = self.args
-        # a step at the native size takes about 1.5 times as long
-        left = max(low - done, 0) + (args.steps - max(low, done)) * (
-            1.5 if size == LOW else 1.0
-        )
-        samples = pace * args.batch * args.workers
-        print(
-            f'step {done}/{args.steps} {size} px '
-            f'loss {np.mean(self.losses):.3f} '
-            f'scale {self.model.logit_scale.exp().item():.1f} '
-            f'{samples:.0f} img/s eta {left / pace / 60:.1f} min',
-            flush=True,
-        )
-        self.losses.clear()
-
     def _save(self, state: Path, done: int, minutes: float) -> None:
         with torch.no_grad():
             text = encode_text(self.model, self.names.plain[:-1])
@@ -204,9 +196,7 @@ class Trainer:
                 )
                 for name, crops in self.sets.items()
             }
-        print(
-            f'== step {done} {minutes:.1f} min crop top-1 {scores}', flush=True
-        )
+        tqdm.write(f'== step {done} {minutes:.1f} min crop top-1 {scores}')
         notes = {
             k: v for k, v in vars(self.args).items() if not isinstance(v, Path)
         }

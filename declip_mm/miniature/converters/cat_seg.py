@@ -1,12 +1,12 @@
 """The miniature world in the layouts of COCO-Stuff and ADE20K."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+
+from .pictures import write_pictures
 
 IGNORE = 255
 
@@ -41,38 +41,23 @@ def write_layouts(
             train[label] = list(base).index(name)
         if name in classes:
             test[label] = list(classes).index(name) + 1
-    jobs = [
-        (
-            world / 'train',
-            out / 'coco_stuff164k',
-            'train2017',
-            '_labelTrainIds.png',
-            train,
-        )
-    ]
+    stuff = ('train2017', '_labelTrainIds', train)
+    jobs = {'train': (out / 'coco_stuff164k', *stuff)}
     for split in tests:
-        target = out / split / 'ADEChallengeData2016'
-        jobs.append((world / split, target, 'validation', '.png', test))
-    for source, target, folder, suffix, table in jobs:
-        _write(source, target, folder, suffix, table)
+        root = out / split / 'ADEChallengeData2016'
+        jobs[split] = (root, 'validation', '', test)
+    for split, (root, folder, suffix, table) in jobs.items():
+        source, mark = world / split, root / 'made_of.txt'
+        stamp = (source / 'fingerprint.json').read_text() + str(table.tolist())
+        if mark.is_file() and mark.read_text() == stamp:
+            continue
+        shutil.rmtree(root, ignore_errors=True)
+        write_pictures(
+            source,
+            root,
+            f'images/{folder}/{{}}.jpg',
+            f'annotations/{folder}/{{}}{suffix}.png',
+            table,
+        )
+        mark.write_text(stamp)
     return out
-
-
-def _write(
-    source: Path, target: Path, folder: str, suffix: str, table: np.ndarray
-) -> None:
-    stamp = (source / 'fingerprint.json').read_text() + str(table.tolist())
-    mark = target / 'made_of.txt'
-    if mark.is_file() and mark.read_text() == stamp:
-        return
-    shutil.rmtree(target, ignore_errors=True)
-    images = target / 'images' / folder
-    labels = target / 'annotations' / folder
-    images.mkdir(parents=True)
-    labels.mkdir(parents=True)
-    for picture in sorted((source / 'images').iterdir()):
-        os.symlink(picture.resolve(), images / picture.name)
-        semantic = source / 'semantic' / f'{picture.stem}.png'
-        found = table[np.asarray(Image.open(semantic))]
-        Image.fromarray(found).save(labels / f'{picture.stem}{suffix}')
-    mark.write_text(stamp)

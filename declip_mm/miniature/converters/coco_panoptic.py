@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from ...apis import at_least, command
+from ...apis import add_shared, command, tool_parser
 from ..world import build_world
 
 #: Spreads small numbers over the three bytes of a segment id; odd, hence
@@ -33,10 +33,7 @@ _STRIDE = 6700417
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('out', type=Path, help='new folder, the data_root')
     parser.add_argument('--split', default='val_known')
     parser.add_argument(
@@ -51,9 +48,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='class name that the background gets as stuff (default: no '
         'class, its pixels belong to no segment)',
     )
-    parser.add_argument(
-        '--limit', type=at_least(1), help='only the first pictures'
-    )
+    add_shared(parser, '--limit')
     return parser.parse_args(args)
 
 
@@ -68,13 +63,8 @@ def segment_of(mask: np.ndarray, number: int, category: int) -> dict:
     x = np.flatnonzero(mask.any(axis=0)).tolist()
     y = np.flatnonzero(mask.any(axis=1)).tolist()
     box = [x[0], y[0], x[-1] + 1 - x[0], y[-1] + 1 - y[0]]
-    return dict(
-        id=number,
-        category_id=category,
-        iscrowd=0,
-        bbox=box,
-        area=int(mask.sum()),
-    )
+    about = dict(id=number, category_id=category, iscrowd=0)
+    return dict(about, bbox=box, area=int(mask.sum()))
 
 
 def paint(
@@ -159,19 +149,10 @@ def convert(
         )
         Image.fromarray(picture).save(masks / f'{stem}.png')
         images.append(dict(image, file_name=f'{stem}.jpg'))
-        annotations.append(
-            dict(
-                image_id=image['id'],
-                file_name=f'{stem}.png',
-                segments_info=segments,
-            )
-        )
-    written = dict(
-        info=content.get('info', {}),
-        images=images,
-        annotations=annotations,
-        categories=categories,
-    )
+        note = dict(image_id=image['id'], file_name=f'{stem}.png')
+        annotations.append(dict(note, segments_info=segments))
+    written = dict(info=content.get('info', {}), images=images)
+    written.update(annotations=annotations, categories=categories)
     target = out / 'annotations' / 'panoptic_val2017.json'
     target.write_text(json.dumps(written), 'utf-8')
     return written

@@ -36,16 +36,15 @@ def coco_layout(content: dict) -> dict:
     known = [c for c in content['categories'] if not c['unseen']]
     novel = is_novel([c['name'] for c in known])
     ids = {c['id'] for c in known}
+    categories = [
+        dict(id=c['id'], name=c['name'], novel=novel[c['name']]) for c in known
+    ]
+    notes = [a for a in content['annotations'] if a['category_id'] in ids]
     return dict(
         info=content['info'],
         images=content['images'],
-        categories=[
-            dict(id=c['id'], name=c['name'], novel=novel[c['name']])
-            for c in known
-        ],
-        annotations=[
-            a for a in content['annotations'] if a['category_id'] in ids
-        ],
+        categories=categories,
+        annotations=notes,
     )
 
 

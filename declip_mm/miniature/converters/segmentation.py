@@ -17,22 +17,21 @@ and pas20b.py; PC-459 has its names in a file of the release, here the world's
 own stand for its last ones.
 """
 
-import argparse
 import json
-import os
 import runpy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from mmseg.registry import DATASETS
-from PIL import Image
 
-from ...apis import at_least, command
-from ...evaluation.label_files import write_labels
+import declip_mm.segmentation  # noqa: F401  (registers the sets)
+
+from ...apis import add_shared, command, tool_parser
 from ..paths import ROOT
 from ..world import build_world
+from .pictures import fresh, write_pictures
 
 WORLD_BACKGROUND = 255
 CONTEXT_NAMES = 459
@@ -48,7 +47,7 @@ class Layout(NamedTuple):
         label: File of its map.
         first: Label of the first class that is no background.
         background: Label of what is no object.
-        listing: File with the names of the pictures.
+        listing: Folder in ImageSets with the names of the pictures.
         names: File with the names of the classes, if the set has one.
     """
 
@@ -62,63 +61,35 @@ class Layout(NamedTuple):
     names: str | None = None
 
 
-_CITY = 'val/miniature/{}_'
+_ADE = ('images/validation/{}.jpg', 'annotations/validation/{}.png')
+_CITY = (
+    'leftImg8bit/val/miniature/{}_leftImg8bit.png',
+    'gtFine/val/miniature/{}_gtFine_labelTrainIds.png',
+)
+_STUFF = (
+    'images/val2017/{}.jpg',
+    'annotations/val2017/{}_labelTrainIds.png',
+)
+_VOC = ('JPEGImages/{}.jpg', 'SegmentationClass/{}.png')
+_CONTEXT = ('JPEGImages/{}.jpg', 'SegmentationClassContext/{}.png')
 LAYOUTS = (
-    Layout(
-        'VOCdevkit/VOC2012',
-        'OVVOC20Dataset',
-        'JPEGImages/{}.jpg',
-        'SegmentationClass/{}.png',
-        1,
-        0,
-        'ImageSets/Segmentation/val.txt',
-    ),
+    Layout('VOCdevkit/VOC2012', 'OVVOC20Dataset', *_VOC, 1, 0, 'Segmentation'),
     Layout(
         'VOCdevkit/VOC2010',
         'OVContext59Dataset',
-        'JPEGImages/{}.jpg',
-        'SegmentationClassContext/{}.png',
+        *_CONTEXT,
         1,
         0,
-        'ImageSets/SegmentationContext/val.txt',
+        'SegmentationContext',
     ),
-    Layout(
-        'coco_stuff164k',
-        'OVCOCOStuffDataset',
-        'images/val2017/{}.jpg',
-        'annotations/val2017/{}_labelTrainIds.png',
-        0,
-        255,
-    ),
-    Layout(
-        'cityscapes',
-        'OVCityscapesDataset',
-        f'leftImg8bit/{_CITY}leftImg8bit.png',
-        f'gtFine/{_CITY}gtFine_labelTrainIds.png',
-        0,
-        255,
-    ),
-    Layout(
-        'ade/ADEChallengeData2016',
-        'OVADE20KDataset',
-        'images/validation/{}.jpg',
-        'annotations/validation/{}.png',
-        1,
-        0,
-    ),
-    Layout(
-        'ade847',
-        'OVADE847Dataset',
-        'images/validation/{}.jpg',
-        'annotations/validation/{}.png',
-        0,
-        65535,
-    ),
+    Layout('coco_stuff164k', 'OVCOCOStuffDataset', *_STUFF, 0, 255),
+    Layout('cityscapes', 'OVCityscapesDataset', *_CITY, 0, 255),
+    Layout('ade/ADEChallengeData2016', 'OVADE20KDataset', *_ADE, 1, 0),
+    Layout('ade847', 'OVADE847Dataset', *_ADE, 0, 65535),
     Layout(
         'context459',
         'OVContext459Dataset',
-        'images/validation/{}.jpg',
-        'annotations/validation/{}.png',
+        *_ADE,
         0,
         65535,
         names='classes.txt',
@@ -150,39 +121,16 @@ def write_layout(
     layout: Layout, source: Path, out: Path, names: Sequence[str], limit: int
 ) -> None:
     """Write pictures, maps and list of one set."""
-    root, table, stems = out / layout.root, label_table(layout, names), []
-    for picture in sorted((source / 'images').iterdir())[:limit]:
-        stem = picture.stem
-        stems.append(stem)
-        labels = Image.open(source / 'semantic' / f'{stem}.png')
-        image = root / layout.image.format(stem)
-        label = root / layout.label.format(stem)
-        _write(image, _picture_writer(picture))
-        found = table[np.asarray(labels)]
-        write_labels(str(label), found)
+    root, table = out / layout.root, label_table(layout, names)
+    stems = write_pictures(
+        source, root, layout.image, layout.label, table, limit
+    )
     if layout.names:
         text = '\n'.join(class_names(layout, names))
-        _write(root / layout.names, lambda path: path.write_text(text))
+        fresh(root / layout.names).write_text(text)
     if layout.listing:
-        text = '\n'.join(stems) + '\n'
-        _write(root / layout.listing, lambda path: path.write_text(text))
-
-
-def _picture_writer(picture: Path) -> Callable[[Path], object]:
-    def write(path: Path) -> None:
-        if path.suffix == picture.suffix:
-            os.symlink(picture.resolve(), path)
-        else:
-            Image.open(picture).save(path)
-
-    return write
-
-
-def _write(path: Path, how: Callable[[Path], object]) -> None:
-    """Write a file anew, its folder included."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    how(path)
+        listing = root / 'ImageSets' / layout.listing / 'val.txt'
+        fresh(listing).write_text('\n'.join(stems) + '\n')
 
 
 def write_sets(world: Path, split: str, out: Path, limit: int) -> None:
@@ -205,15 +153,10 @@ def _convert(tool: str, folder: Path) -> None:
 
 @command(tool='miniature_segmentation.py')
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('out', type=Path)
     parser.add_argument('--split', default='val_known')
-    parser.add_argument(
-        '--limit', type=at_least(1), default=8, help='pictures'
-    )
+    add_shared(parser, '--limit', default=8)
     parser.add_argument('--world', type=Path, help='default: the cached one')
     args = parser.parse_args(argv)
     world = args.world or build_world()

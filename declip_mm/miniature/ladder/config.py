@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -131,21 +131,12 @@ def clip_digest(cfg: Config) -> str:
     return json.loads(path.read_text('utf-8'))['sha256']
 
 
-@dataclass(frozen=True)
-class CachePaths:
-    """Where the caches of a config are; None where it needs none."""
-
-    vfm: str | None
-    crops: str | None
-
-
-def localise(cfg: Config, world: Path) -> CachePaths:
-    """Put the paths of this machine in, and say which caches belong to it."""
-    cfg.train_dataloader.dataset.data_root = str(world)
-    cfg.train_dataloader.num_workers = 0
-    cfg.train_dataloader.persistent_workers = False
-    folder, views = world / 'caches', cfg.train_dataloader.dataset.views
-    vfm = crops = None
+def localise(cfg: Config, world: Path) -> dict[str, str]:
+    """Put the paths of this machine in; the caches that belong to it."""
+    loader, folder, paths = cfg.train_dataloader, world / 'caches', {}
+    loader.update(num_workers=0, persistent_workers=False)
+    loader.dataset.data_root = str(world)
+    views = loader.dataset.views
     if cfg.model.context_teacher is not None:
         teacher = plain_teacher(cfg.model.context_teacher)
         kind = 'random' if teacher.pretrained == 'random' else 'vit_s'
@@ -153,14 +144,14 @@ def localise(cfg: Config, world: Path) -> CachePaths:
         teacher.pretrained = str(path)
         cfg.model.context_teacher = teacher
         name = f'vfm_{kind}_{teacher.layer}_{teacher.norm}_{views.vfm_size}'
-        vfm = str(folder / f'{name}.npy')
+        paths['vfm'] = str(folder / f'{name}.npy')
     else:
         views.vfm_size = None
     if views.max_split <= CACHED_SPLIT:
         clip = clip_digest(cfg)[:8]
         size = f'{clip}_{views.crop_size}' if clip else views.crop_size
-        crops = str(folder / f'crops_{size}_{CACHED_SPLIT}.npy')
-    return CachePaths(vfm, crops)
+        paths['crops'] = str(folder / f'crops_{size}_{CACHED_SPLIT}.npy')
+    return paths
 
 
 def random_vit_s(teacher: dict) -> Path:
@@ -177,13 +168,12 @@ def random_vit_s(teacher: dict) -> Path:
     return path
 
 
-def running_config(cfg: Config, paths: CachePaths, out: Path) -> Config:
+def running_config(cfg: Config, paths: dict[str, str], out: Path) -> Config:
     """A localised config with filled caches and without validation."""
-    use_caches(cfg, paths.vfm, paths.crops)
-    for key in ('val_dataloader', 'val_evaluator', 'val_cfg'):
-        cfg[key] = None
-    for key in ('test_dataloader', 'test_evaluator', 'test_cfg'):
-        cfg[key] = None
+    use_caches(cfg, **paths)
+    for part in ('val', 'test'):
+        for key in ('dataloader', 'evaluator', 'cfg'):
+            cfg[f'{part}_{key}'] = None
     cfg.default_hooks.checkpoint = dict(
         type='CheckpointHook',
         interval=cfg.train_cfg.max_epochs,

@@ -9,19 +9,13 @@ boxes on the dense map. Finished rows are kept in --work-dir, as the ladder's.
 """
 
 import sys
-import time
 from collections.abc import Sequence
 
-from ...apis import command
+from ...apis import at_least, command
 from ..world import build_world
-from .frame import conclude, get_ready, table_parser
-from .job import run_job
-from .pool import Progress, run_jobs
-from .report import markdown
-from .run import as_rows, describe, make_jobs, prepare_caches
+from .frame import get_ready, table_parser
+from .run import run_rows
 from .tables import ORIGINAL, Row
-
-SPLITS = dict(val_known='')
 
 
 def rows(weights: Sequence[float]) -> list[Row]:
@@ -40,34 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = table_parser(__doc__, 'ladder')
     parser.set_defaults(seeds=2, processes=1)
     parser.add_argument(
-        '--weights', type=float, nargs='+', default=(0.0, 0.3, 1.0)
+        '--weights',
+        type=at_least(0.0, float),
+        nargs='+',
+        default=(0.0, 0.3, 1.0),
     )
-    args = parser.parse_args(argv)
-    if args.seeds < 1 or min(args.weights) < 0:
-        parser.error(
-            f'--seeds must be 1 or more and --weights 0 or more, got '
-            f'{args.seeds} and {args.weights}'
-        )
-    get_ready()
-    start = time.time()
-    wanted = rows(args.weights)
-    jobs, of_row = make_jobs(
-        wanted, args.seeds, list(SPLITS), build_world(), args.work_dir
-    )
-    left = [job for job in jobs if job.missing()]
-    prepare_caches(left, args.processes)
-    progress = Progress(len(left), describe)
-    run_jobs(left, run_job, progress, args.processes, args.work_dir)
-    finished = as_rows(wanted, args.seeds, SPLITS, of_row)
-    return conclude(
-        args,
-        finished,
-        markdown,
-        'percent;',
-        start,
-        len(jobs),
-        progress,
-    )
+    args, start = parser.parse_args(argv), get_ready()
+    wanted, splits = rows(args.weights), dict(val_known='')
+    return run_rows(args, wanted, splits, build_world(), 'percent;', start)[0]
 
 
 if __name__ == '__main__':

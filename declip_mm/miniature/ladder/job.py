@@ -10,7 +10,6 @@ from typing import Any
 from ...apis import write_json
 from ...checkpoint import export_backbone
 from .config import (
-    CachePaths,
     localise,
     measure_config,
     running_config,
@@ -59,6 +58,9 @@ class Job:
             m for m in sorted(self.measures) if not self.result(*m).is_file()
         ]
 
+    def done(self) -> bool:
+        return not self.missing()
+
 
 def read_metrics(path: Path) -> dict[str, float]:
     return json.loads(path.read_text('utf-8'))
@@ -94,7 +96,7 @@ def run_job(job: Job) -> float:
 
 
 def _train(runner_type: Any, cfg: Any, job: Job, weights: Path) -> None:
-    paths: CachePaths = localise(cfg, job.world)
+    paths = localise(cfg, job.world)
     out = job.folder / 'train'
     start = time.time()
     runner_type.from_cfg(running_config(cfg, paths, out)).train()

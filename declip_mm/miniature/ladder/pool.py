@@ -1,19 +1,24 @@
 """Jobs side by side in one-thread processes, and the line for each.
 
-A failed job, even a killed process, costs that job alone.
+A failed job, even a killed process, costs that job alone. (The pools of
+concurrent.futures and multiprocessing break, or wait for ever.)
 """
 
 import contextlib
 import multiprocessing
 import os
-import queue
 import sys
 import threading
-import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
+
+from ...apis import say_what_is_kept
 
 CONTEXT = multiprocessing.get_context('spawn')
 
@@ -24,14 +29,16 @@ def die_with_parent() -> None:
     A killed table would go on in its workers, beside the one that resumes it.
     """
 
-    def wait() -> None:
+    def wait_for_it() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=wait_for_it, daemon=True).start()
 
 
-def serve(connection: Any, work: Callable[[Any], Any], log: str) -> None:
+def serve(
+    connection: Connection, work: Callable[[Any], Any], log: str
+) -> None:
     """Body of a worker: jobs in, (True, result) or (False, why) out."""
     import torch
 
@@ -55,89 +62,73 @@ def serve(connection: Any, work: Callable[[Any], Any], log: str) -> None:
 
 
 class _Worker:
-    def __init__(self, work: Callable, log: Path) -> None:
-        self.connection, other = CONTEXT.Pipe()
-        self.process = CONTEXT.Process(
-            target=serve, args=(other, work, str(log)), daemon=True
-        )
-        self.process.start()
-        other.close()
+    """A process that is started when there is a job, and again if it died."""
 
-    def ask(self, job: Any) -> tuple[bool, Any]:
-        try:
+    process = None
+
+    def __init__(self, work: Callable, log: Path) -> None:
+        self.work, self.log = work, log
+
+    def give(self, job: Any) -> None:
+        if self.process is None or not self.process.is_alive():
+            self.connection, other = CONTEXT.Pipe()
+            self.process = CONTEXT.Process(
+                target=serve,
+                args=(other, self.work, str(self.log)),
+                daemon=True,
+            )
+            self.process.start()
+            other.close()
+        self.job = job
+        with contextlib.suppress(OSError):  # it died: there is no answer
             self.connection.send(job)
+
+    def answer(self) -> tuple[bool, Any]:
+        try:
             return self.connection.recv()
         except (EOFError, OSError):  # closed or reset, it depends
             self.process.join()
             return False, f'the process died, code {self.process.exitcode}'
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
+        if self.process is not None:
             self.connection.close()
-        self.process.join(10)
+            self.process.join(10)
 
 
-def run_jobs(
+def outcomes(
     jobs: Sequence[Any],
     work: Callable[[Any], Any],
-    done: Callable[[Any, bool, Any], None],
     processes: int,
     logs: Path,
-) -> None:
+) -> Iterator[tuple[Any, bool, Any]]:
     """Work off jobs; a failure, even a killed process, costs one job.
 
     Args:
         jobs: Picklable, in order.
         work: Importable function of a job.
-        done: Called with job, whether it worked, and the result or the
-            reason; never twice at a time.
         processes: How many at once.
         logs: Folder of ``worker_<n>.log``, what the workers print.
 
-    Raises:
-        KeyboardInterrupt: With what is kept, for the last line.
+    Yields:
+        Each job as it is finished, whether it worked, and the result or the
+        reason.
     """
-    left: queue.SimpleQueue = queue.SimpleQueue()
-    for job in jobs:
-        left.put(job)
-    lock, stopped = threading.Lock(), threading.Event()
     logs.mkdir(parents=True, exist_ok=True)
-    finished = 0
-
-    def lane(number: int) -> None:
-        nonlocal finished
-        worker = None
-        while not stopped.is_set():
-            try:
-                job = left.get_nowait()
-            except queue.Empty:
-                break
-            if worker is None or not worker.process.is_alive():
-                worker = _Worker(work, logs / f'worker_{number}.log')
-            fine, result = worker.ask(job)
-            with lock:
-                if fine or not stopped.is_set():  # Ctrl-C is no failure
-                    done(job, fine, result)
-                    finished += fine
-        if worker is not None:
-            worker.close()
-
-    lanes = [
-        threading.Thread(target=lane, args=(n,), daemon=True)
-        for n in range(min(processes, len(jobs)))
-    ]
-    for thread in lanes:
-        thread.start()
-    try:
-        for thread in lanes:
-            thread.join()
-    except KeyboardInterrupt as stop:
-        stopped.set()  # the workers end with this process
-        stop.kept = (
-            f'{finished} of {len(jobs)} parts were done and are kept; the '
-            'same command goes on.'
-        )
-        raise
+    numbers = range(min(processes, len(jobs)))
+    idle = [_Worker(work, logs / f'worker_{n}.log') for n in numbers]
+    left, busy = deque(jobs), {}
+    while left or busy:
+        while left and idle:
+            worker = idle.pop(0)
+            worker.give(left.popleft())
+            busy[worker.connection] = worker
+        for connection in wait(busy):
+            worker = busy.pop(connection)
+            idle.append(worker)
+            yield worker.job, *worker.answer()
+    for worker in idle:
+        worker.close()
 
 
 def seconds_of(job: Any, result: Any) -> str:
@@ -145,35 +136,42 @@ def seconds_of(job: Any, result: Any) -> str:
     return f'{result:.0f} s'
 
 
-class Progress:
-    """A line for every finished job, with the time that is left.
+def run_jobs(
+    jobs: Sequence[Any],
+    work: Callable[[Any], Any],
+    processes: int,
+    logs: Path,
+    describe: Callable[[Any, Any], str] = seconds_of,
+) -> dict[str, str]:
+    """The same, with a line for every finished job and a bar.
 
     Args:
-        total: Jobs to do.
+        jobs: With names.
+        work, processes, logs: See :func:`outcomes`.
         describe: (job, result) -> what the line says of a job that worked.
 
-    Attributes:
-        failed: Name of a job -> why.
+    Returns:
+        Name of a job that failed -> why.
+
+    Raises:
+        KeyboardInterrupt: With what is kept, for the last line.
     """
-
-    def __init__(
-        self, total: int, describe: Callable[[Any, Any], str] = seconds_of
-    ) -> None:
-        self.total, self.describe = total, describe
-        self.start, self.count = time.time(), 0
-        self.failed: dict[str, str] = {}
-
-    def __call__(self, job: Any, fine: bool, result: Any) -> None:
-        self.count += 1
-        passed = time.time() - self.start
-        left = passed / self.count * (self.total - self.count)
-        if fine:
-            text = self.describe(job, result)
-        else:
-            self.failed[job.name] = str(result)
-            text = f'FAILED: {str(result).strip().splitlines()[-1]}'
-        print(
-            f'[{self.count}/{self.total}] {job.name}: {text}; '
-            f'eta {left / 60:.1f} min',
-            flush=True,
-        )
+    failed: dict[str, str] = {}
+    with (
+        tqdm(total=len(jobs), unit='job', disable=not jobs) as bar,
+        say_what_is_kept(
+            lambda: (
+                f'{bar.n - len(failed)} of {len(jobs)} parts were done '
+                'and are kept; the same command goes on.'
+            )
+        ),
+    ):
+        for job, fine, result in outcomes(jobs, work, processes, logs):
+            if fine:
+                text = describe(job, result)
+            else:
+                failed[job.name] = str(result)
+                text = f'FAILED: {str(result).strip().splitlines()[-1]}'
+            bar.write(f'{job.name}: {text}')
+            bar.update()
+    return failed

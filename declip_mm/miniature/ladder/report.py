@@ -1,25 +1,41 @@
 """Means, intervals, the markdown table and the json of a ladder."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 #: Box mAcc and mIoU on known sprites in the feasibility run: another world,
 #: another CLIP (its first blocks were the VFM's), 300 steps.
 FEASIBILITY = {
-    'original': (10.2, 6.1),
-    'original-qq': (22.7, 18.1),
-    'self-distillation': (33.8, 21.9),
-    'coupled': (25.2, 15.4),
-    'decoupled-no-vfm': (39.7, 23.0),
-    'decoupled': (42.5, 25.8),
+    'original': '10.2 / 6.1',
+    'original-qq': '22.7 / 18.1',
+    'self-distillation': '33.8 / 21.9',
+    'coupled': '25.2 / 15.4',
+    'decoupled-no-vfm': '39.7 / 23.0',
+    'decoupled': '42.5 / 25.8',
 }
 
 #: Tables with all rows that Table 1 speaks of.
 TABLES_1 = ('1', '1-deep')
 
-HEADINGS = dict(
+_METRICS = dict(
     region_macc='box', mask_macc='mask', miou='mIoU', image_macc='image'
 )
+#: Key of a cell -> its heading, in all tables of the ladder.
+HEAD = {
+    'name': 'row',
+    **{
+        prefix + metric: f'{split} {text}'
+        for split, prefix in (
+            ('known', ''),
+            ('held out', 'heldout_'),
+            ('photo', 'photo_'),
+            ('unseen', 'unseen_'),
+        )
+        for metric, text in _METRICS.items()
+    },
+    'beside': 'feasibility run: box / mIoU',
+}
 
 
 def interval(values: Sequence[float], trained: bool) -> dict:
@@ -43,47 +59,54 @@ def interval(values: Sequence[float], trained: bool) -> dict:
     return dict(mean=mean, ci95=half, values=list(values))
 
 
-def show(cell: dict | None) -> str:
-    if cell is None:
-        return '-'
-    if not cell['ci95']:
-        return f'{cell["mean"]:.1f}'
-    return f'{cell["mean"]:.1f} ± {cell["ci95"]:.1f}'
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A markdown table of cells that are texts."""
-    lines = [head, ['---'] * len(head), *rows]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-
-
-def heading(column: str) -> str:
-    """``heldout_region_macc`` -> ``held out box``."""
-    for name, text in HEADINGS.items():
-        if column.endswith(name):
-            part = column[: -len(name)].rstrip('_')
-            return f'{part or "known"} {text}'.replace('heldout', 'held out')
-    return column
-
-
-def markdown(rows: list[dict], feasibility: bool = False) -> str:
-    """The rows of ``as_rows`` as a table, one line each.
+def summarise(
+    found: Sequence[Mapping[str, Mapping[str, float]]],
+    splits: Mapping[str, str],
+    trained: bool,
+    names: Mapping[str, str] | None = None,
+) -> dict[str, dict]:
+    """Intervals of a row.
 
     Args:
-        rows: Finished rows.
-        feasibility: Print the feasibility run's figures beside.
+        found: Split -> metric -> value, of every seed.
+        splits: Split -> what its columns begin with.
+        trained: See :func:`interval`.
+        names: Metric -> the rest of its column's name; None takes all, by
+            their own.
     """
-    names = [k for k in rows[0] if k != 'name'] if rows else []
-    head = ['row', *map(heading, names)]
-    head += ['feasibility run: box / mIoU'] * feasibility
-    lines = []
-    for row in rows:
-        cells = [row['name'], *(show(row.get(name)) for name in names)]
-        if feasibility:
-            box, iou = FEASIBILITY.get(row['name'], ('-', '-'))
-            cells.append(f'{box} / {iou}')
-        lines.append(cells)
-    return table(head, lines)
+    return {
+        prefix + column: interval([f[split][name] for f in found], trained)
+        for split, prefix in splits.items()
+        for name, column in (names or {n: n for n in found[0][split]}).items()
+    }
+
+
+def show(cell: Any) -> str:
+    """What a table says of an interval, numbers or a text."""
+    if cell is None:
+        return '-'
+    if isinstance(cell, list):
+        return ' / '.join(f'{value:g}' for value in cell)
+    if isinstance(cell, float):
+        return f'{cell:.1f}'
+    if not isinstance(cell, dict):
+        return str(cell)
+    half = cell['ci95']
+    return f'{cell["mean"]:.1f}' + (f' ± {half:.1f}' if half else '')
+
+
+def table(head: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """A markdown table.
+
+    Args:
+        head: Key of a cell -> its heading; keys that no row has are left
+            out.
+        rows: Cells by their keys.
+    """
+    keys = [key for key in head if any(key in row for row in rows)]
+    lines = [[head[key] for key in keys], ['---'] * len(keys)]
+    lines += [[show(row.get(key)) for key in keys] for row in rows]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
 def clashes(rows: list[dict]) -> list[str]:

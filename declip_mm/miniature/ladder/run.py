@@ -14,18 +14,18 @@ goes on where it stopped, and tables share rows.
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ...apis import command
 from ...apis.caching import fill_caches
 from ..world import build_world
 from .config import job_key, localise, train_config, with_clip
-from .frame import conclude, get_ready, table_parser
+from .frame import get_ready, run_table, table_parser
 from .job import Job, read_metrics, run_job
-from .pool import Progress, run_jobs
-from .report import TABLES_1, clashes, interval, markdown
+from .pool import run_jobs
+from .report import FEASIBILITY, HEAD, TABLES_1, clashes, summarise
 from .tables import FINAL, TABLES, TUNE, Row
 
 
@@ -95,10 +95,8 @@ def prepare_caches(jobs: Sequence[Job], processes: int) -> None:
         if not job.row.trained or job.backbone.is_file():
             continue
         cfg = train_config(job.row, job.seed)
-        paths = localise(cfg, job.world)
-        for name in ('vfm', 'crops'):
-            path = getattr(paths, name)
-            if path is not None and path not in seen:
+        for name, path in localise(cfg, job.world).items():
+            if path not in seen:
                 seen.add(path)
                 fill_caches(cfg, **{name: path}, processes=processes)
 
@@ -115,21 +113,16 @@ def describe(job: Job, seconds: float) -> str:
 
 
 def trained_backbones(
-    rows: Sequence[Row],
-    seeds: int,
-    world: Path,
-    work_dir: Path,
-    processes: int,
+    rows: Sequence[Row], args: argparse.Namespace, world: Path
 ) -> dict[tuple[str, int], Path]:
     """(row, seed) -> weights of the ladder; trains those that are missing."""
-    jobs, of_row = make_jobs(rows, seeds, [], world, work_dir)
+    folder = args.ladder_dir
+    jobs, of_row = make_jobs(rows, args.seeds, [], world, folder)
     left = [j for j in jobs if not j.backbone.is_file()]
     print(f'{len(jobs)} backbones, {len(left)} to train', flush=True)
-    prepare_caches(left, processes)
-    progress = Progress(len(left))
-    run_jobs(left, run_job, progress, processes, work_dir)
-    if progress.failed:
-        sys.exit(f'backbones failed, see {work_dir}: {progress.failed}')
+    prepare_caches(left, args.processes)
+    if failed := run_jobs(left, run_job, args.processes, folder):
+        sys.exit(f'backbones failed, see {folder}: {failed}')
     return {key: job.backbone for key, job in of_row.items()}
 
 
@@ -143,53 +136,60 @@ def as_rows(
     out = []
     for row in rows:
         count = seeds if row.trained else 1
-        found = [of_row[row.name, seed] for seed in range(count)]
-        if any(job.missing() for job in found):
+        jobs = [of_row[row.name, seed] for seed in range(count)]
+        if not all(job.done() for job in jobs):
             continue
-        cells: dict = dict(name=row.name)
-        for split, prefix in splits.items():
-            values = [read_metrics(j.result(split, row.side)) for j in found]
-            for metric in values[0]:
-                cells[prefix + metric] = interval(
-                    [v[metric] for v in values], row.trained
-                )
-        out.append(cells)
+        found = [
+            {s: read_metrics(job.result(s, row.side)) for s in splits}
+            for job in jobs
+        ]
+        cells = summarise(found, splits, row.trained)
+        out.append(dict(name=row.name, **cells))
     return out
+
+
+def run_rows(
+    args: argparse.Namespace,
+    rows: Sequence[Row],
+    splits: dict[str, str],
+    world: Path,
+    what: str,
+    start: float,
+    **more: Any,
+) -> tuple[int, list[dict]]:
+    """Exit code of :func:`run_table`, and what is finished."""
+    jobs, of_row = make_jobs(
+        rows, args.seeds, list(splits), world, args.work_dir
+    )
+    prepare_caches([j for j in jobs if not j.done()], args.processes)
+
+    def finished() -> list[dict]:
+        return as_rows(rows, args.seeds, splits, of_row)
+
+    code = run_table(
+        args, [jobs], run_job, finished, HEAD, what, start, describe, **more
+    )
+    return code, finished()
 
 
 @command(tool='ladder.py')
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    get_ready()
-    start = time.time()
+    args, start = parse_args(argv), get_ready()
     world = build_world(photos=args.photos)
-    rows = wanted_rows(args.table, args.rows)
-    rows = with_clip(rows, args.clip)
-    splits = wanted_splits(args.split, world)
-    jobs, of_row = make_jobs(
-        rows, args.seeds, list(splits), world, args.work_dir
-    )
-    left = [job for job in jobs if job.missing()]
-    print(
-        f'{len(jobs)} runs, {len(jobs) - len(left)} of them kept', flush=True
-    )
-    prepare_caches(left, args.processes)
-    progress = Progress(len(left), describe)
-    run_jobs(left, run_job, progress, args.processes, args.work_dir)
-    finished = as_rows(rows, args.seeds, splits, of_row)
-    code = conclude(
+    rows = with_clip(wanted_rows(args.table, args.rows), args.clip)
+    code, finished = run_rows(
         args,
-        finished,
-        lambda rows: markdown(rows, args.table in TABLES_1),
+        rows,
+        wanted_splits(args.split, world),
+        world,
         f'Table {args.table}, {args.split} splits,',
         start,
-        len(jobs),
-        progress,
+        beside=FEASIBILITY if args.table in TABLES_1 else None,
         table=args.table,
         split=args.split,
         clip='shipped' if args.clip is None else args.clip.name,
     )
-    if args.table in TABLES_1 and not args.rows and not progress.failed:
+    if args.table in TABLES_1 and not args.rows and not code:
         for text in clashes(finished):
             print(f'does not hold: {text}')
     return code

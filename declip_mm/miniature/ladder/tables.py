@@ -103,13 +103,9 @@ def table_7() -> list[Row]:
 
 def table_8() -> list[Row]:
     """How many of the six blocks train, counted from the last."""
-    return [
-        ORIGINAL_QQ,
-        *(
-            Row(f'blocks-{n}', {f'{BACKBONE}.frozen_stages': BLOCKS - n})
-            for n in (1, 2, 3, 4, 5, 6)
-        ),
-    ]
+    frozen = f'{BACKBONE}.frozen_stages'
+    rows = [Row(f'blocks-{n}', {frozen: BLOCKS - n}) for n in range(1, 7)]
+    return [ORIGINAL_QQ, *rows]
 
 
 def table_11() -> list[Row]:
@@ -152,11 +148,7 @@ def one_rank() -> dict[str, Any]:
 
 def sync() -> list[Row]:
     """Gradients shared by four ranks, or not and rank 0 saved."""
-    return [
-        ORIGINAL_QQ,
-        Row('sync-on'),
-        Row('sync-off', one_rank()),
-    ]
+    return [ORIGINAL_QQ, Row('sync-on'), Row('sync-off', one_rank())]
 
 
 def recipes() -> list[Row]:

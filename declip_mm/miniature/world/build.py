@@ -5,15 +5,17 @@
 Half a minute; ``--photos`` adds the photograph column.
 """
 
-import argparse
 import hashlib
 import json
 import multiprocessing
 import os
 import shutil
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL
@@ -22,6 +24,7 @@ from PIL import Image
 from pycocotools import mask as rle
 from tqdm import tqdm
 
+from ...apis import tool_parser
 from ..paths import cache_folder, make_folder
 from ..vfm import fetch_vit_s
 from .pack import Sprite, SpritePack, load_pack
@@ -129,25 +132,16 @@ def read_fingerprint(folder: Path) -> dict | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-_state: dict = {}
-
-
-def _start(folder: Path, split: str, seed: int, photos) -> None:
-    _state.update(
-        folder=folder, split=split, seed=seed, photos=photos, pack=load_pack()
-    )
-
-
-def _write_scene(index: int) -> tuple[dict, list[dict]]:
+def _write_scene(
+    folder: Path,
+    split: str,
+    seed: int,
+    photos: list[Sprite] | None,
+    index: int,
+) -> tuple[dict, list[dict]]:
     """Render and save one scene; returns its COCO records without ids."""
-    image, objects = make_scene(
-        _state['pack'],
-        _state['split'],
-        index,
-        _state['seed'],
-        _state['photos'],
-    )
-    stem, folder = f'{index:06d}', _state['folder']
+    image, objects = make_scene(load_pack(), split, index, seed, photos)
+    stem = f'{index:06d}'
     Image.fromarray(image).save(
         folder / 'images' / f'{stem}.jpg', quality=92, subsampling=0
     )
@@ -189,10 +183,14 @@ def _build_split(
     for name in ('images', 'semantic'):
         (temporary / name).mkdir(parents=True, exist_ok=True)
     try:
-        arguments = (temporary, split, mark['seed'], photos)
-        results = _render(mark['count'], arguments, processes)
+        results = render(
+            partial(_write_scene, temporary, split, mark['seed'], photos),
+            range(mark['count']),
+            f'miniature world: {split}',
+            processes,
+        )
         (temporary / 'annotations.json').write_text(
-            json.dumps(_coco(results, mark))
+            json.dumps(_coco(list(results), mark))
         )
         (temporary / 'fingerprint.json').write_text(json.dumps(mark))
         shutil.rmtree(root / split, ignore_errors=True)
@@ -201,12 +199,16 @@ def _build_split(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _render(count: int, arguments: tuple, processes: int) -> list:
-    """All scenes of one split, in order, with a line of progress."""
-    title = f'miniature world: {arguments[1]}'
-    with multiprocessing.Pool(processes, _start, arguments) as workers:
-        scenes = workers.imap(_write_scene, range(count), chunksize=8)
-        return list(tqdm(scenes, title, count))
+def render(
+    work: Callable[[int], Any],
+    numbers: Sequence[int],
+    title: str,
+    processes: int,
+) -> Iterator[Any]:
+    """What a function gives for each number, in order, with a bar."""
+    with multiprocessing.Pool(processes) as workers:
+        found = workers.imap(work, numbers, chunksize=4)
+        yield from tqdm(found, title, len(numbers))
 
 
 def _coco(results: list[tuple[dict, list[dict]]], mark: dict) -> dict:
@@ -234,16 +236,14 @@ def _coco(results: list[tuple[dict, list[dict]]], mark: dict) -> dict:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument(
         '--out', dest='root', help='default: miniature in the cache'
     )
-    parser.add_argument('--train', type=int, default=1000)
-    parser.add_argument('--val', type=int, default=200)
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--processes', type=int, default=2)
+    for name, default in dict(
+        train=1000, val=200, seed=0, processes=2
+    ).items():
+        parser.add_argument(f'--{name}', type=int, default=default)
     parser.add_argument(
         '--photos',
         action='store_true',

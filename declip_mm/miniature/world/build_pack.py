@@ -10,21 +10,21 @@ other bytes for the same pictures.
     python tools/miniature/build_pack.py [--deb FILE] [--wheel FILE]
 """
 
-import argparse
 import hashlib
 import io
 import json
 import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import PIL
 from PIL import Image
 
+from ...apis import command, tool_parser
+from ..packages import check_sha256, fetch_package
 from ..paths import ASSETS
+from .pack import cut_out
 
 DEB = dict(
     package='openclipart-png',
@@ -36,7 +36,6 @@ WHEEL = dict(
     version='0.26.0',
     sha256='74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af',
 )
-LONGEST = 144  # pixels; scenes never show an object larger than 125
 # file -> family, crop box in its pixels, licence as its docstring says
 PHOTOS = {
     'brick.png': ('train', (0, 0, 512, 512), 'CC0'),
@@ -50,53 +49,34 @@ PHOTOS = {
 }
 
 
-def check_hash(path: Path, pin: dict) -> Path:
-    """Refuse a file that is not the pinned one."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != pin['sha256']:
-        sys.exit(
-            f'{path} has sha256 {digest}, but {pin["package"]} '
-            f'{pin["version"]} has {pin["sha256"]}; get that version '
-            'and pass its path'
-        )
-    return path
-
-
-def download(
-    pin: dict, command: list[str], pattern: str, flag: str, folder: Path
+def pinned(
+    pin: dict, given: Path | None, flag: str, folder: Path, *options: str
 ) -> Path:
-    """Fetch the pinned package into ``folder``."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    found = sorted(folder.glob(pattern))
-    if done.returncode or not found:
-        sys.exit(
-            f'could not download {pin["package"]} {pin["version"]} '
-            f'({" ".join(command)}: {done.stderr.strip()[-200:]}); '
-            f'get the file elsewhere and pass it with {flag} FILE'
-        )
-    return check_hash(found[0], pin)
+    """The file that was given, or a download of the package."""
+    package = f'{pin["package"]}{"==" if options else "="}{pin["version"]}'
+    remedy = f'get the file elsewhere and pass it with {flag} FILE'
+    path = given or fetch_package(package, folder, remedy, *options)
+    return check_sha256(path, pin['sha256'], package)
+
+
+def stored(image: Image.Image, kind: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def pack_sprite(path: Path) -> bytes:
     """Crop to the alpha box, shrink, encode as WebP with alpha."""
     with Image.open(path) as image:
-        image = image.convert('RGBA')
-    opaque = np.asarray(image)[..., 3] > 127
-    ys, xs = np.where(opaque)
-    image = image.crop((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
-    image.thumbnail((LONGEST, LONGEST), Image.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, 'WEBP', quality=88, alpha_quality=100, method=6)
-    return buffer.getvalue()
+        small = cut_out(image)
+    return stored(small, 'WEBP', quality=88, alpha_quality=100, method=6)
 
 
 def pack_photo(data: bytes, box: tuple[int, ...]) -> bytes:
     """Crop, shrink to at most 288 px, encode as JPEG."""
     image = Image.open(io.BytesIO(data)).convert('RGB').crop(box)
     image.thumbnail((288, 288), Image.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, 'JPEG', quality=82)
-    return buffer.getvalue()
+    return stored(image, 'JPEG', quality=82)
 
 
 def add(archive: zipfile.ZipFile, name: str, data: bytes) -> dict:
@@ -140,11 +120,10 @@ def pack_photos(archive: zipfile.ZipFile, wheel: Path) -> list[dict]:
     return records
 
 
+@command(tool='build_pack.py')
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('--deb', type=Path, help='openclipart-png .deb')
     parser.add_argument('--wheel', type=Path, help='scikit-image wheel')
     parser.add_argument('--out', type=Path, default=ASSETS)
@@ -152,40 +131,14 @@ def main() -> None:
     selection = json.loads((ASSETS / 'selection.json').read_text())
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        deb = (
-            check_hash(args.deb, DEB)
-            if args.deb
-            else download(
-                DEB,
-                ['apt-get', 'download', f'{DEB["package"]}={DEB["version"]}'],
-                '*.deb',
-                '--deb',
-                folder,
-            )
-        )
-        wheel = (
-            check_hash(args.wheel, WHEEL)
-            if args.wheel
-            else download(
-                WHEEL,
-                [
-                    sys.executable,
-                    '-m',
-                    'pip',
-                    'download',
-                    '--no-deps',
-                    '--only-binary',
-                    ':all:',
-                    '--platform',
-                    'manylinux_2_28_x86_64',
-                    '--python-version',
-                    '3.11',
-                    f'{WHEEL["package"]}=={WHEEL["version"]}',
-                ],
-                '*.whl',
-                '--wheel',
-                folder,
-            )
+        deb = pinned(DEB, args.deb, '--deb', folder)
+        wheel = pinned(
+            WHEEL,
+            args.wheel,
+            '--wheel',
+            folder,
+            *'--only-binary :all: --platform manylinux_2_28_x86_64'.split(),
+            *'--python-version 3.11'.split(),
         )
         print('unpacking the drawings ...', flush=True)
         subprocess.run(['dpkg-deb', '-x', str(deb), str(folder)], check=True)
@@ -201,12 +154,8 @@ def main() -> None:
         packages=dict(drawings=DEB, photographs=WHEEL),
         pillow=PIL.__version__,
         classes=[
-            dict(
-                name=name,
-                synonyms=chosen['synonyms'],
-                unseen='unseen' in chosen,
-            )
-            for name, chosen in selection.items()
+            dict(name=n, synonyms=c['synonyms'], unseen='unseen' in c)
+            for n, c in selection.items()
         ],
         sprites=sprites,
         backgrounds=photos,

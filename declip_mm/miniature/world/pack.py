@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from ..paths import ASSETS
+
+LONGEST = 144  # pixels; scenes never show an object larger than 125
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,13 @@ class Sprite:
     split: str
     image: Image.Image
     source: str
+
+
+def by_label(sprites: Iterable[Sprite]) -> dict[int, list[Sprite]]:
+    groups: dict[int, list[Sprite]] = {}
+    for sprite in sprites:
+        groups.setdefault(sprite.label, []).append(sprite)
+    return groups
 
 
 class SpritePack:
@@ -78,11 +88,7 @@ class SpritePack:
 
     def by_class(self, split: str) -> dict[int, list[Sprite]]:
         """Sprites of one split, grouped by label."""
-        groups: dict[int, list[Sprite]] = {}
-        for sprite in self.sprites:
-            if sprite.split == split:
-                groups.setdefault(sprite.label, []).append(sprite)
-        return groups
+        return by_label(s for s in self.sprites if s.split == split)
 
     @property
     def sha256(self) -> str:
@@ -109,6 +115,15 @@ def _read(pack: zipfile.ZipFile, entry: dict, archive: Path) -> Image.Image:
         )
     image = Image.open(io.BytesIO(data))
     image.load()
+    return image
+
+
+def cut_out(picture: Image.Image) -> Image.Image:
+    """Cropped to the alpha box, RGBA, and shrunk."""
+    image = picture.convert('RGBA')
+    ys, xs = np.where(np.asarray(image)[..., 3] > 127)
+    image = image.crop((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+    image.thumbnail((LONGEST, LONGEST), Image.LANCZOS)
     return image
 
 

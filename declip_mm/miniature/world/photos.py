@@ -5,24 +5,25 @@ mixed licenses.  They are therefore fetched on request, never shipped, and
 never shown to the tiny CLIP during training.
 """
 
-import hashlib
 import json
 import os
 import subprocess
 import tarfile
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from ...models.download import SWITCH, may_download
+from ..packages import check_sha256, fetch_package
 from ..paths import ASSETS, cache_folder
-from .pack import Sprite, load_pack
+from .pack import Sprite, cut_out, load_pack
 
 PACKAGE = 'tuxpaint-stamps-default=2022.06.04-1'
 SHA256 = '6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34'
 STAMPS = 'usr/share/tuxpaint/stamps'
-LONGEST = 144  # pixels, as the drawings
+REMEDY = (
+    'go on without photographs, or get the file elsewhere and call '
+    'fetch_photos(deb=FILE)'
+)
 
 
 def fetch_photos(
@@ -43,68 +44,17 @@ def fetch_photos(
     wanted = [file for files in names.values() for file in files]
     if not all((folder / file).is_file() for file in wanted):
         folder.mkdir(parents=True, exist_ok=True)
-        if deb:
-            _unpack(_checked(Path(deb)), folder, wanted)
-        else:
-            package = _download(folder)
-            _unpack(package, folder, wanted)
+        package = deb or fetch_package(f'{PACKAGE} (161 MB)', folder, REMEDY)
+        package = check_sha256(Path(package), SHA256, PACKAGE)
+        _unpack(package, folder, wanted)
+        if not deb:
             package.unlink()
-    classes = load_pack().classes
-    return [
-        Sprite(classes.index(name), 'photo', _read(folder / file), file)
-        for name, files in names.items()
-        for file in files
-    ]
-
-
-def _read(path: Path) -> Image.Image:
-    image = Image.open(path).convert('RGBA')
-    opaque = np.asarray(image)[..., 3] > 127
-    ys, xs = np.where(opaque)
-    image = image.crop((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
-    image.thumbnail((LONGEST, LONGEST), Image.LANCZOS)
-    return image
-
-
-def _download(folder: Path) -> Path:
-    if not may_download():
-        raise RuntimeError(
-            f'no photographs: {SWITCH}=0 forbids to fetch {PACKAGE}; go on '
-            'without them, or get the file elsewhere and call '
-            'fetch_photos(deb=FILE)'
-        )
-    print(f'fetching {PACKAGE} (161 MB) ...', flush=True)
-    try:
-        done = subprocess.run(
-            ['apt-get', 'download', PACKAGE],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
-        reason = done.stderr.strip()[-200:]
-    except FileNotFoundError as error:
-        reason = str(error)
-    found = sorted(folder.glob('tuxpaint-stamps-default*.deb'))
-    if not found:
-        raise RuntimeError(
-            f'no photographs: `apt-get download {PACKAGE}` failed '
-            f'({reason}); go on without them, or get the file elsewhere and '
-            'call fetch_photos(deb=FILE)'
-        )
-    return _checked(found[0])
-
-
-def _checked(path: Path) -> Path:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != SHA256:
-        raise RuntimeError(
-            f'{path} has sha256 {digest.hexdigest()}, '
-            f'{PACKAGE} has {SHA256}; get that version'
-        )
-    return path
+    classes, sprites = load_pack().classes, []
+    for name, files in names.items():
+        for file in files:
+            image = cut_out(Image.open(folder / file))
+            sprites.append(Sprite(classes.index(name), 'photo', image, file))
+    return sprites
 
 
 def _unpack(deb: Path, folder: Path, wanted: list[str]) -> None:

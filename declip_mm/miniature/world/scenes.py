@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from .backgrounds import make_background
-from .pack import Sprite, SpritePack, jitter
+from .pack import Sprite, SpritePack, by_label, jitter
 
 VERSION = 1  # raise when a change of code changes any picture
 TRIES = 30
@@ -203,20 +203,13 @@ def make_scene(
     if split not in RECIPES:
         raise ValueError(f'split is {split!r}, allowed: {sorted(RECIPES)}')
     recipe = RECIPES[split]
-    groups = [
-        _photo_groups(photos) if name == 'photo' else pack.by_class(name)
-        for name in recipe.sprites
-    ]
-    return compose(pack, groups, recipe, scene_rng(seed, split, index))
-
-
-def _photo_groups(photos: list[Sprite] | None) -> dict[int, list[Sprite]]:
-    if not photos:
+    if 'photo' in recipe.sprites and not photos:
         raise ValueError(
             "split 'val_photo' needs photo cut-outs, got none; "
             'fetch them with miniature.photos.fetch_photos()'
         )
-    groups: dict[int, list[Sprite]] = {}
-    for photo in photos:
-        groups.setdefault(photo.label, []).append(photo)
-    return groups
+    groups = [
+        by_label(photos) if name == 'photo' else pack.by_class(name)
+        for name in recipe.sprites
+    ]
+    return compose(pack, groups, recipe, scene_rng(seed, split, index))
