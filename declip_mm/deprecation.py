@@ -26,6 +26,8 @@ __all__ = [
 _F = TypeVar('_F', bound=Callable[..., Any])
 _Change = Callable[[MutableMapping], None]
 _said: set[tuple[str, str, str]] = set()
+#: Old -> new name of a class in configs.
+_types: dict[str, str] = {}
 #: Class or function -> what brings its arguments up to date.
 _changes: dict[str, list[_Change]] = {}
 
@@ -96,6 +98,9 @@ def take_new_names(config: Any) -> None:
     if isinstance(config, MutableMapping):
         kind = config.get('type')
         name = str(getattr(kind, '__name__', kind)).split('.')[-1]
+        if name in _types:
+            say_renamed('config', f'type={name!r}', repr(_types[name]))
+            config['type'] = name = _types[name]
         for change in _changes.get(name, ()):
             change(config)
         config = list(config.values())
@@ -155,3 +160,4 @@ def register_old_name(registry: Registry, old: str, cls: type) -> None:
         return cls(*args, **kwargs)
 
     registry.register_module(name=old, module=build)
+    _types[old] = cls.__name__

@@ -85,6 +85,17 @@ def test_a_config_takes_its_new_names_everywhere(said):
     assert replaced['color'] == {}
 
 
+def test_old_types_of_a_config_are_brought_up_to_date(said):
+    config = dict(
+        custom_hooks=[dict(type='CATSegVocabularyHook')],
+        model=dict(context_teacher=dict(type='TeacherCache', path='x.npy')),
+    )
+    take_new_names(config)
+    assert config['custom_hooks'] == [dict(type='VocabularyHook')]
+    assert config['model']['context_teacher']['type'] == 'VFMCache'
+    assert len(said) == 2
+
+
 def test_old_types_build_the_new_classes(said, tmp_path):
     model = MODELS.build(
         dict(
