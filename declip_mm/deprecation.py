@@ -127,7 +127,7 @@ def todays_part(model: Any, name: str, where: str) -> str:
 def _changing(change: Callable[[str, MutableMapping], None]) -> Any:
     """Decorator that has the arguments of each call changed, in place."""
 
-    def decorate(function: _F) -> _F:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         where = function.__qualname__.removesuffix('.__init__')
         bound = functools.partial(change, where)
         _changes.setdefault(where, []).append(bound)
@@ -137,7 +137,7 @@ def _changing(change: Callable[[str, MutableMapping], None]) -> Any:
             bound(kwargs)
             return function(*args, **kwargs)
 
-        return wrapped  # type: ignore[return-value]
+        return wrapped
 
     return decorate
 

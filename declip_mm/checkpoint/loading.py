@@ -166,8 +166,9 @@ def fill_model(model: nn.Module, path: str) -> dict[str, Any]:
     else:
         weights, meta = read_checkpoint(path)
     theirs = meta.get(FINGERPRINT_KEY) or {}
+    backbone: Any = model.backbone
     model.load_state_dict(_check_whole(model, weights, path, theirs))
-    model.backbone.file_says = theirs
+    backbone.file_says = theirs
     return meta
 
 
@@ -183,7 +184,8 @@ def _check_whole(
     if consumer_of(weights) or not expected.keys() & weights.keys():
         refuse_consumer(weights, origin, consumer_of(expected), kind)
     if fingerprint:
-        compare_fingerprints(fingerprint, model.backbone.fingerprint, origin)
+        backbone: Any = model.backbone
+        compare_fingerprints(fingerprint, backbone.fingerprint, origin)
     return check_fit(model, weights, origin, kind, remedy=_WHOLE)
 
 

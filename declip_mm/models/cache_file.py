@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 
 from .teachers import FrozenTeacher
 
-__all__ = ['CacheFile', 'in_half', 'rows_of', 'weights_digest']
+__all__ = ['CacheFile', 'CachedTeacher', 'in_half']
 
 
 def weights_digest(teacher: torch.nn.Module) -> str:
@@ -52,16 +52,21 @@ class CacheFile:
 
     Args:
         path: The array file.
+
+    Attributes:
+        is_open: Whether there are the maps, ``array`` and ``filled``.
     """
+
+    is_open = False
+    array: np.memmap
+    filled: np.memmap
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.array: np.ndarray | None = None
-        self.filled: np.ndarray | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # a pickled map would be a copy; another process maps the file
-        return dict(path=self.path, array=None, filled=None)
+        return dict(path=self.path)
 
     def _side(self, suffix: str) -> Path:
         return self.path.with_suffix(suffix)
@@ -93,9 +98,10 @@ class CacheFile:
                 f'feature cache {self.path} was made for something else: '
                 f'{"; ".join(wrong)}. Name another path or delete it.'
             )
-        mode = 'r+' if writable else 'r'
+        mode: Literal['r+', 'r'] = 'r+' if writable else 'r'
         self.array = np.load(self.path, mmap_mode=mode)
         self.filled = np.load(self._side('.filled.npy'), mmap_mode=mode)
+        self.is_open = True
 
     def create(
         self,
@@ -128,6 +134,7 @@ class CacheFile:
         os.replace(part, self._side('.json'))
         # Last, for its presence says that the others are there.
         self.array = make(self.path, 'w+', np.float16, shape)
+        self.is_open = True
 
     def flush(self) -> None:
         self.array.flush()
@@ -208,7 +215,7 @@ class CachedTeacher(FrozenTeacher):
     def _rows(self, data_samples: list, **more: Any) -> np.ndarray:
         """Row numbers; opens the file at the first call, checks the list."""
         ids, source = rows_of(data_samples, self.path)
-        if self.file.array is None and self.file.exists:
+        if not self.file.is_open and self.file.exists:
             expected = dict(self._mark(), source=source, **more)
             self.file.open(expected, self.teacher is not None)
             self._source = self.file.fingerprint.get('source')
@@ -240,7 +247,7 @@ class CachedTeacher(FrozenTeacher):
             KeyError: A row is missing, and so is the teacher or its input.
         """
         missing = np.ones(len(rows[0]), dtype=bool)
-        if self.file.array is not None:
+        if self.file.is_open:
             missing = ~self.file.filled[rows]
             if not missing.any():
                 found = torch.from_numpy(self.file.array[rows])
@@ -249,7 +256,7 @@ class CachedTeacher(FrozenTeacher):
         if self.teacher is None or inputs is None:
             raise self._lost(np.unique(rows[0][missing]))
         found = in_half(self.teacher(inputs, data_samples))
-        if self.file.array is None:
+        if not self.file.is_open:
             self._create(self._shape(found), data_samples, **more)
         self.file.array[rows] = found.cpu().numpy()
         self.file.filled[rows] = True

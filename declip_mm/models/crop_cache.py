@@ -73,7 +73,7 @@ class CropCache(CachedTeacher):
         parts = [sample.cell_ids.cpu().numpy() for sample in data_samples]
         rows = np.repeat(ids, [len(part) for part in parts])
         cells = np.concatenate(parts)
-        if self.file.array is not None:
+        if self.file.is_open:
             self._check_range(cells, self.file.array.shape[1])
         elif self.num_cells:
             self._check_range(cells, self.num_cells)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn as nn
 from mmengine.model import BaseModule
@@ -9,18 +10,24 @@ from mmengine.registry import MODELS
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ..checkpoint import FINGERPRINT_KEY, load_image_tower, read_checkpoint
 from .features import DenseFeatures, check_image, to_map
 from .freezing import freeze_tower, param_depth
 from .last_block import LastBlock
 from .origin import fill_backbone, resolve_origin
-from .pretrained import FromPretrained
-from .towers import ModelConfig, build_tower
+from .pretrained import described_model, find_weights
+from .towers import (
+    ModelConfig,
+    build_tower,
+    say_unchecked,
+    settle_activation,
+)
 
 __all__ = ['DeCLIPViT']
 
 
 @MODELS.register_module()
-class DeCLIPViT(FromPretrained, BaseModule):
+class DeCLIPViT(BaseModule):
     """CLIP ViT whose last stage is split into content and context.
 
     Paper: *DeCLIP: Decoupled Learning for Open-Vocabulary Dense Perception*
@@ -56,6 +63,8 @@ class DeCLIPViT(FromPretrained, BaseModule):
             loads strictly and compares fingerprints.
     """
 
+    _is_init: bool  # mmengine's
+
     def __init__(
         self,
         model: ModelConfig = 'EVA02-B-16',
@@ -86,7 +95,8 @@ class DeCLIPViT(FromPretrained, BaseModule):
         self.architecture = origin.architecture(model)
         #: What says the activation, and the fingerprint of the file that
         #: filled the tower.
-        self.activation_by, self.file_says = origin.activation.by, {}
+        self.activation_by = origin.activation.by
+        self.file_says: dict[str, Any] = {}
         self.visual = build_tower(origin.config, origin.activation.quick_gelu)
         self.pixel_mean = origin.pixels('mean', self.visual)
         self.pixel_std = origin.pixels('std', self.visual)
@@ -98,6 +108,73 @@ class DeCLIPViT(FromPretrained, BaseModule):
         self.norm_eval = norm_eval
         self.with_cp = with_cp
         freeze_tower(self, frozen_stages, train_head)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str,
+        *,
+        filename: str | None = None,
+        revision: str | None = None,
+        prefix: str | None = None,
+        model: ModelConfig | None = None,
+        affinity: str | None = None,
+        scale: float | str | None = None,
+        **options: Any,
+    ) -> 'DeCLIPViT':
+        """Build a backbone and fill it, as the file's fingerprint says.
+
+        Args:
+            source: Weight file, folder, or ``user/repository`` on the hub.
+            filename, revision: See :func:`find_weights`.
+            prefix: Where the backbone is in a detector's or segmentor's
+                checkpoint, such as ``'backbone.'``.
+            model, affinity, scale: As in the constructor. Needed where the
+                file does not say; where it does, they have to agree.
+            options: Further arguments of the constructor.
+
+        Returns:
+            The backbone, filled strictly, in eval mode.
+
+        Raises:
+            ValueError: The file does not say what it is, and nor does the
+                call; or the two contradict each other.
+
+        Example:
+            >>> model = DeCLIPViT.from_pretrained('exported.safetensors')
+        """
+        path = find_weights(source, filename, revision)
+        weights, meta = read_checkpoint(path)
+        said = meta.get(FINGERPRINT_KEY, {})
+        named = model is None
+        if model is None:
+            model = described_model(said, weights, path)
+        given = dict(affinity=affinity, scale=scale)
+        for name, value in given.items():
+            if value is None and name not in said:
+                raise ValueError(
+                    f'{path} does not say with which {name} it was trained. '
+                    f'Give {name}=..., or convert the file first: '
+                    'tools/model_converters/convert.py.'
+                )
+            options[name] = said[name] if value is None else value
+        quick_gelu = options.pop('quick_gelu', None)
+        activation = settle_activation(model, path, quick_gelu)
+        backbone = cls(model, quick_gelu=activation.quick_gelu, **options)
+        if backbone.visual.activation == 'gelu' and not activation.by:
+            say_unchecked(path, 'image tower')
+        if named and 'architecture' in said:
+            # the name that its config had, which an architecture has not
+            backbone.model = said.get('model', backbone.model)
+        for name in ('pixel_mean', 'pixel_std'):
+            if named and name in said:  # a tag has its own at times
+                setattr(backbone, name, tuple(said[name]))
+        backbone.activation_by = activation.by
+        backbone.file_says = load_image_tower(
+            backbone.visual.trunk, path, backbone.fingerprint, prefix
+        )
+        backbone._is_init = True
+        return backbone.eval()
 
     def _resolve_indices(self, indices: Sequence[int]) -> tuple[int, ...]:
         depth = self.visual.num_stages

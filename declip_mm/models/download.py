@@ -10,6 +10,7 @@ from where, what happened, what to do.
 """
 
 import errno
+import functools
 import logging
 import os
 import queue
@@ -162,7 +163,8 @@ def _first_there(
     for name in names:
         url = hub.hf_hub_url(repository, name, revision=revision)
         try:
-            _answer(lambda url=url: _ask(url, hub.utils.build_hf_headers()))
+            headers = hub.utils.build_hf_headers()
+            _answer(functools.partial(_ask, url, headers))
             return name
         except urllib.error.HTTPError as error:
             if error.code != 404 or name == names[-1]:

@@ -2,9 +2,8 @@
 
 import json
 import os
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch.nn as nn
 from mmengine.logging import print_log
 
 from ..assets import resolve_asset
@@ -19,6 +18,9 @@ from .towers import (
     settle_activation,
     tag_settings,
 )
+
+if TYPE_CHECKING:
+    from .declip_vit import DeCLIPViT
 
 __all__ = ['Origin', 'fill_backbone', 'resolve_origin']
 
@@ -77,7 +79,7 @@ def resolve_origin(
     return Origin(config, pretrained, tag, activation)
 
 
-def fill_backbone(backbone: nn.Module, init_cfg: dict | None) -> None:
+def fill_backbone(backbone: 'DeCLIPViT', init_cfg: dict | None) -> None:
     """Load a DeCLIPViT from its ``pretrained`` or ``init_cfg``, strictly."""
     init = init_cfg or {}
     if init and init.get('type') != 'Pretrained':

@@ -47,7 +47,7 @@ def test_pixels_of_the_tag_it_began_with(tmp_path, monkeypatch):
     pixels = dict(pixel_mean=[0.5] * 3, pixel_std=[0.5] * 3)
     source = export(tmp_path / 'a.pth', dict(tiny_eva(), **pixels))
     monkeypatch.setattr(
-        'declip_mm.models.pretrained._model', lambda *_: tiny_eva()
+        'declip_mm.models.declip_vit.described_model', lambda *_: tiny_eva()
     )
     found = DeCLIPViT.from_pretrained(str(tmp_path / 'a.pth'))
     assert found.fingerprint == source.fingerprint
