@@ -27,8 +27,8 @@ __all__ = [
     'datasets',
     'engine',
     'evaluation',
-    'list_models',  # noqa: F822  (see __getattr__)
-    'load_backbone',  # noqa: F822
+    'list_models',
+    'load_backbone',
     'models',
     'visualization',
 ]

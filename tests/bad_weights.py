@@ -38,11 +38,11 @@ def stored(content, read=read_checkpoint, name='a.pth', damage=None):
     return act
 
 
-def into(model=None, **options):
+def into(**options):
     """Reads a file into a backbone."""
 
     def read(path):
-        cfg = backbone_cfg(model, pretrained=path, **options)
+        cfg = backbone_cfg(pretrained=path, **options)
         return MODELS.build(cfg).init_weights()
 
     return read

@@ -54,3 +54,15 @@ def _fresh_scope():
     """No test sees the default scope (mmdet, mmseg ...) of another."""
     yield
     DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture
+def said(monkeypatch) -> list[str]:
+    """Notices of old names, each as if for the first time."""
+    lines: list[str] = []
+    monkeypatch.setattr('declip_mm.deprecation._said', set())
+    monkeypatch.setattr(
+        'declip_mm.deprecation.print_log',
+        lambda text, **_: lines.append(text),
+    )
+    return lines

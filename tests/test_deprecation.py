@@ -5,7 +5,6 @@ import torch
 from mmengine.registry import HOOKS, MODELS
 from tiny import backbone_cfg, tiny_eva
 
-from declip_mm import deprecation
 from declip_mm.checkpoint import FINGERPRINT_KEY
 from declip_mm.checkpoint.describe import describe
 from declip_mm.deprecation import (
@@ -15,15 +14,7 @@ from declip_mm.deprecation import (
 )
 from declip_mm.models import VFMCache, ZeroShotModel
 
-
-@pytest.fixture(autouse=True)
-def said(monkeypatch):
-    lines: list[str] = []
-    monkeypatch.setattr(deprecation, '_said', set())
-    monkeypatch.setattr(
-        deprecation, 'print_log', lambda text, **_: lines.append(text)
-    )
-    return lines
+pytestmark = pytest.mark.usefixtures('said')
 
 
 @renamed_arguments(colour='color')

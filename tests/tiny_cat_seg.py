@@ -31,9 +31,9 @@ def head(**options):
     return built.eval()
 
 
-def head_inputs(batch=2, classes=3, grid=4, seed=1):
+def head_inputs(batch=2, classes=3, grid=4):
     """Content, two taps and texts for :func:`head`."""
-    make = torch.Generator().manual_seed(seed)
+    make = torch.Generator().manual_seed(1)
     content = torch.randn(batch, 12, grid, grid, generator=make)
     taps = [
         torch.randn(batch, 24, grid, grid, generator=make) for _ in range(2)
@@ -74,15 +74,15 @@ def segmentor(family='eva', names=NAMES, **options):
     return built.eval()
 
 
-def samples(count=2, size=64, classes=3, ori_shape=(50, 70), seed=2):
-    """Samples with labels of ``size`` pixels and the original size."""
-    make = torch.Generator().manual_seed(seed)
+def samples(count=2, classes=3):
+    """Samples with labels of 64 pixels and the original size."""
+    make = torch.Generator().manual_seed(2)
     return [
         SegDataSample(
             gt_sem_seg=PixelData(
-                data=torch.randint(0, classes, (1, size, size), generator=make)
+                data=torch.randint(0, classes, (1, 64, 64), generator=make)
             ),
-            metainfo=dict(ori_shape=ori_shape),
+            metainfo=dict(ori_shape=(50, 70)),
         )
         for _ in range(count)
     ]

@@ -10,12 +10,12 @@ import declip_mm.segmentation  # noqa: F401  (registers the models)
 NAMES = ['cat', 'dog', 'red car']
 
 
-def dense_segmentor(vocabulary=NAMES, model=None, backbone=None, **options):
+def dense_segmentor(vocabulary=NAMES, **options):
     """Patch 16; windows of 64 at steps of 32, no resizing, bare names."""
-    model = model or tiny_eva()
+    model = tiny_eva()
     cfg = dict(
         type='DenseCLIPSegmentor',
-        backbone=dict(type='DeCLIPViT', model=model, **(backbone or {})),
+        backbone=dict(type='DeCLIPViT', model=model),
         text_encoder=dict(type='DeCLIPTextEncoder', model=model),
         data_preprocessor=dict(type='DenseSegPreprocessor', short_side=None),
         vocabulary=vocabulary,

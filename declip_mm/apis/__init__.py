@@ -45,8 +45,8 @@ __all__ = [
     'DEBUG',
     'WEIGHT_WORDS',
     'ConfigOptions',
-    'DeCLIPDetInferencer',  # noqa: F822  (see __getattr__)
-    'DeCLIPSegInferencer',  # noqa: F822
+    'DeCLIPDetInferencer',
+    'DeCLIPSegInferencer',
     'OptionError',
     'Stopped',
     'add_shared',

@@ -1,6 +1,6 @@
 """Layouts, strict loading, fingerprints and conversion of checkpoints."""
 
-from .activation import Told, check_activation, told_activation
+from .activation import Told, told_activation
 from .consumers import (
     Consumer,
     consumer_of,
@@ -10,8 +10,8 @@ from .consumers import (
 from .convert import convert
 from .describe import describe
 from .export import export_backbone, publish
-from .facts import guess_model, name_hints, tower_facts
-from .files import atomically, save_atomically, save_weights
+from .facts import guess_model, name_hints
+from .files import atomically, save_weights
 from .fingerprint import (
     FINGERPRINT_KEY,
     FingerprintError,
@@ -46,7 +46,6 @@ __all__ = [
     'Told',
     'UntrustedFileError',
     'atomically',
-    'check_activation',
     'check_fit',
     'check_whole',
     'compare_fingerprints',
@@ -66,11 +65,9 @@ __all__ = [
     'read_content',
     'read_parts',
     'refuse_consumer',
-    'save_atomically',
     'save_weights',
     'take_todays_keys',
     'take_whole_only',
     'told_activation',
-    'tower_facts',
     'write_parts',
 ]

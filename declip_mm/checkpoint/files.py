@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .fingerprint import FINGERPRINT_KEY
 
-__all__ = ['SUFFIXES', 'atomically', 'save_atomically', 'save_weights']
+__all__ = ['SUFFIXES', 'atomically', 'save_weights']
 
 #: Of weight files that we write.
 SUFFIXES = ('.pth', '.pt', '.safetensors')
@@ -59,12 +59,6 @@ def atomically(path: str | Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def save_atomically(content: object, path: str | Path) -> None:
-    """``torch.save`` that never leaves half a file under ``path``."""
-    with atomically(path) as part:
-        torch.save(content, part)
-
-
 def save_weights(
     weights: dict[str, Tensor],
     out: str | Path,
@@ -99,7 +93,7 @@ def save_weights(
         plain = {k: v.contiguous().clone() for k, v in weights.items()}
         with atomically(out) as part:
             save_file(plain, part, header or None)
-    elif bare:
-        save_atomically(weights, out)
     else:
-        save_atomically(dict(meta=meta, state_dict=weights), out)
+        content = weights if bare else dict(meta=meta, state_dict=weights)
+        with atomically(out) as part:
+            torch.save(content, part)

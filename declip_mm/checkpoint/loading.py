@@ -279,8 +279,8 @@ def _by_part(missing: list[str], expected: dict[str, Tensor]) -> list[str]:
     return found
 
 
-def _some(names: list[str], limit: int = 6) -> str:
+def _some(names: list[str]) -> str:
     if not names:
         return 'none'
-    rest = len(names) - limit
-    return ', '.join(names[:limit]) + (f' and {rest} more' if rest > 0 else '')
+    rest = len(names) - 6
+    return ', '.join(names[:6]) + (f' and {rest} more' if rest > 0 else '')

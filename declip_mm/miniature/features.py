@@ -76,13 +76,13 @@ def thumbnail(image: Image.Image) -> np.ndarray:
     return np.asarray(small)
 
 
-def load_vfm_features(path: str | Path = FEATURES) -> StoredFeatures:
+def load_vfm_features() -> StoredFeatures:
     """Read the shipped features.
 
     The file holds ``tokens`` int8 (N, h * w, C) with ``scales`` float16
     (C,), ``grid``, ``thumbnails`` and ``info`` (JSON).
     """
-    with np.load(path) as stored:
+    with np.load(FEATURES) as stored:
         tokens = stored['tokens'].astype(np.float32)
         tokens *= stored['scales'].astype(np.float32)
         return StoredFeatures(

@@ -130,7 +130,6 @@ def attention_by_layer(
     ]
 
 
-def evenly(depth: int, most: int = 6) -> list[int]:
-    """At most so many of the layers 1 to depth, first and last included."""
-    count = min(depth, most)
-    return torch.linspace(1, depth, count).round().int().tolist()
+def evenly(depth: int) -> list[int]:
+    """At most six of the layers 1 to depth, first and last included."""
+    return torch.linspace(1, depth, min(depth, 6)).round().int().tolist()

@@ -37,7 +37,7 @@ class _Sheet:
         rows: int,
         columns: int,
         image: np.ndarray,
-        title: str,
+        title: str = '',
         bar: bool = False,
     ) -> None:
         self.extent = (0, image.shape[1], image.shape[0], 0)
@@ -95,7 +95,6 @@ def draw_correlations(
     image: np.ndarray,
     anchors: Sequence[Point],
     maps: dict[str, Sequence[np.ndarray]],
-    title: str = '',
 ) -> None:
     """Correlation with each anchor, a column for each backbone (Fig. 7).
 
@@ -106,9 +105,8 @@ def draw_correlations(
         image: (H, W, 3) uint8.
         anchors: (x, y) in [0, 1], a row each.
         maps: Backbone -> for each anchor (h, w) cosines.
-        title: Above everything.
     """
-    sheet = _Sheet(len(anchors), 1 + len(maps), image, title, bar=True)
+    sheet = _Sheet(len(anchors), 1 + len(maps), image, bar=True)
     for row, anchor in enumerate(anchors):
         sheet.show(row, 0, image)
         sheet.mark(row, 0, anchor, row + 1)
@@ -182,7 +180,6 @@ def draw_parts(
     image: np.ndarray,
     colours: dict[str, np.ndarray],
     clusters: dict[str, np.ndarray],
-    title: str = '',
 ) -> None:
     """Principal colours above, clusters below, a column for each backbone.
 
@@ -193,9 +190,8 @@ def draw_parts(
         image: (H, W, 3) uint8.
         colours: Backbone -> (h, w, 3) in [0, 1].
         clusters: Backbone -> (h, w) cluster numbers.
-        title: Above everything.
     """
-    sheet = _Sheet(2, 1 + len(colours), image, title)
+    sheet = _Sheet(2, 1 + len(colours), image)
     for row, text in enumerate(('principal directions', 'k-means')):
         sheet.show(row, 0, image)
         sheet.side(row, text)

@@ -97,15 +97,12 @@ def _pack_picture(picture: PageImage) -> tuple[dict, float]:
     return content, worst
 
 
-def write_page(
-    path: str, pictures: Sequence[PageImage], title: str = ''
-) -> float:
+def write_page(path: str, pictures: Sequence[PageImage]) -> float:
     """Write one file of HTML that needs nothing beside it.
 
     Args:
         path: ``.html`` to write.
         pictures: At least one.
-        title: Above everything.
 
     Returns:
         The largest error of a cosine in the page, which says so, too.
@@ -114,7 +111,7 @@ def write_page(
     error = max(worst for _, worst in packed)
     table = matplotlib.colormaps['inferno'](np.arange(256))[:, :3]
     data = dict(
-        title=title or 'Patch correlation',
+        title='Patch correlation',
         note=f'Cosines in this page are off by {error:.3f} at most.',
         colours=_text((255 * table).round().astype(np.uint8).tobytes()),
         pictures=[content for content, _ in packed],

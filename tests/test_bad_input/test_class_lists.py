@@ -22,7 +22,7 @@ def named_classes(kind, value):
 
     def act(folder):
         import declip_mm.detection
-        import declip_mm.segmentation.datasets  # noqa: F401
+        import declip_mm.segmentation.datasets
         from declip_mm.segmentation.datasets.base import OVSegDataset
 
         owner = dict(

@@ -43,14 +43,14 @@ def cut(path, share=0.5):
     return path
 
 
-def bomb(path, side=60000):
-    """A PNG of a few bytes that says it has side x side pixels."""
+def bomb(path):
+    """A PNG of a few bytes that says it has 60000 x 60000 pixels."""
 
     def chunk(kind, data):
         code = struct.pack('>I', zlib.crc32(kind + data))
         return struct.pack('>I', len(data)) + kind + data + code
 
-    header = struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)
+    header = struct.pack('>IIBBBBB', 60000, 60000, 8, 2, 0, 0, 0)
     body = chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(b'\0' * 99))
     path.write_bytes(b'\x89PNG\r\n\x1a\n' + body + chunk(b'IEND', b''))
     return path
@@ -212,11 +212,11 @@ def of_other_size(folder):
     read_labelled(path, (100, 200), 'instances.json')
 
 
-def allowed(limit, side=40):
-    """Reads a picture of side x side under DECLIP_MAX_PIXELS."""
+def allowed(limit):
+    """Reads a picture of 40 x 40 under DECLIP_MAX_PIXELS."""
 
     def act(folder):
-        path = saved(folder / 'big.png', picture(size=(side, side)))
+        path = saved(folder / 'big.png', picture(size=(40, 40)))
         before, most = os.environ.get(LIMIT), Image.MAX_IMAGE_PIXELS
         os.environ[LIMIT] = limit
         try:

@@ -40,8 +40,8 @@ def prompts(given):
     return lambda folder: get_prompts(given)
 
 
-def embeddings(matrix=UNIT, given=('cat', 'dog'), **fingerprint):
-    return ClassEmbeddings(tuple(given), matrix, dict(fingerprint))
+def embeddings(**fingerprint):
+    return ClassEmbeddings(('cat', 'dog'), UNIT, fingerprint)
 
 
 def file_of(change=None, content=None, **wanted):

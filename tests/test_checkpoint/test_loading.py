@@ -257,8 +257,8 @@ def network(seed=0):
     return torch.nn.ModuleDict(parts), fused
 
 
-def fused_weights(seed=1):
-    model, fused = network(seed)
+def fused_weights():
+    model, fused = network(1)
     own = {f'tower.0.{k}': v for k, v in fused.state_dict().items()}
     return model, {
         **own,

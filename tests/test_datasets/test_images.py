@@ -27,9 +27,9 @@ def paint(path, size=(48, 32), seed=0):
     return path
 
 
-def folder_of(root, count=6, suffix='.jpg'):
+def folder_of(root, count=6):
     for index in range(count):
-        paint(root / f'{index:02d}{suffix}', seed=index)
+        paint(root / f'{index:02d}.jpg', seed=index)
     return root
 
 

@@ -17,8 +17,8 @@ def crop_cache(path, **options):
     return MODELS.build(dict(type='CropCache', path=str(path), **options))
 
 
-def samples_with_cells(counts=(3, 2), **metainfo):
-    inputs, samples = batch(counts)
+def samples_with_cells(**metainfo):
+    inputs, samples = batch()
     for number, sample in enumerate(samples):
         ids = torch.arange(len(sample.boxes)) + 2 * number
         sample.set_data(dict(cell_ids=ids))

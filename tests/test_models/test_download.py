@@ -247,19 +247,13 @@ def test_the_cache_is_read_where_fetching_is_forbidden(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('old', [True, False])
-def test_the_former_option_of_one_part_is_read_no_more(old, monkeypatch):
-    from declip_mm import deprecation
+def test_the_former_option_of_one_part_is_read_no_more(old, said):
     from declip_mm.models.text import DeCLIPTextEncoder
 
-    lines = []
-    monkeypatch.setattr(deprecation, '_said', set())
-    monkeypatch.setattr(
-        deprecation, 'print_log', lambda text, **_: lines.append(text)
-    )
     encoder = DeCLIPTextEncoder('ViT-B-16', 'openai', allow_download=old)
     assert encoder.tag
-    assert f'allow_download={old} is read no more' in lines[0]
-    assert 'DECLIP_DOWNLOAD=0' in lines[0]
+    assert f'allow_download={old} is read no more' in said[0]
+    assert 'DECLIP_DOWNLOAD=0' in said[0]
 
 
 def test_nothing_else_in_the_package_downloads_weights(repo_root):

@@ -138,9 +138,7 @@ def test_a_file_takes_no_other_prompts(dumped, tower, beside):
 
 def test_a_tower_that_is_not_here_is_not_fetched_for_a_file(dumped):
     tag = dict(ENCODER, model='ViT-B-16', pretrained='openai')
-    embedder = TextEmbedder(
-        dict(tag, allow_download=True), dumped[1], background='background'
-    )
+    embedder = TextEmbedder(tag, dumped[1], background='background')
     assert len(rows_of(embedder, NAMES)) == 4
     assert not embedder.has_weights and embedder._encoder is None
 

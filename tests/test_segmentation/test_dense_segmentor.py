@@ -19,7 +19,7 @@ from declip_mm.models.zero_shot.windows import ImageFeatures, place_windows
 MANY = [f'thing {i}' for i in range(40)]
 
 
-def by_hand(model, image, size, scale=40.0):
+def by_hand(model, image, size):
     """Softmax over all texts of one whole picture, in five lines."""
     with torch.no_grad():
         content = model.backbone.forward_dense(image[None]).content
@@ -28,7 +28,7 @@ def by_hand(model, image, size, scale=40.0):
         cosine = torch.einsum('bchw,qc->bqhw', unit, texts)
         for wanted in (image.shape[-2:], size):
             cosine = F.interpolate(cosine, wanted, mode='bilinear')
-        return (scale * cosine[0]).softmax(dim=0)
+        return (40.0 * cosine[0]).softmax(dim=0)
 
 
 @pytest.mark.parametrize('window', [None, 128, 256])

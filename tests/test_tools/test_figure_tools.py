@@ -24,9 +24,9 @@ QUIET = [
 ]
 
 
-def note(image, category, box, size=(80, 96)):
+def note(image, category, box):
     x0, y0, x1, y1 = box
-    mask = np.zeros(size, np.uint8, order='F')
+    mask = np.zeros((80, 96), np.uint8, order='F')
     mask[y0:y1, x0:x1] = 1
     encoded = coco_mask.encode(mask)
     encoded['counts'] = encoded['counts'].decode()

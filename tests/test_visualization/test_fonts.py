@@ -21,9 +21,9 @@ def bare(monkeypatch):
     monkeypatch.setattr(fonts, '_system_fonts', lambda: ())
 
 
-def ink(text, size=40):
+def ink(text):
     canvas = Image.new('L', (400, 80), 255)
-    writer = fonts.TextWriter(size)
+    writer = fonts.TextWriter(40)
     writer.write(ImageDraw.Draw(canvas), (5, 5), text)
     return canvas.tobytes(), writer.length(text)
 

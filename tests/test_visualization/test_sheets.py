@@ -37,7 +37,7 @@ def colours(path):
 def test_correlations_share_one_scale(tmp_path):
     path = str(tmp_path / 'new' / 'a.png')
     maps = dict(low=[np.full((6, 8), 0.1)] * 2, high=[np.ones((6, 8))] * 2)
-    draw_correlations(path, PICTURE, ANCHORS, maps, 'title')
+    draw_correlations(path, PICTURE, ANCHORS, maps)
     # inferno at 1 and near 0.1, in one picture
     found = colours(path)
     assert any(r > 248 and g > 250 and 150 < b < 180 for r, g, b in found)
@@ -107,7 +107,7 @@ def test_page_is_whole_and_says_its_error(tmp_path):
         'a</script>b.png', PICTURE, (0.5, 0.5), {'CLIP': (features, (6, 8))}
     )
     path = tmp_path / 'page.html'
-    error = write_page(str(path), [picture], 'Title')
+    error = write_page(str(path), [picture])
     text = path.read_text('utf-8')
     assert not re.search(r'<(script|link|img)[^>]*(src|href)=', text)
     assert 'http' not in text and '@DATA@' not in text

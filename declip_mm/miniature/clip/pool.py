@@ -174,14 +174,13 @@ def _chunk(seed: int, index: int) -> tuple[np.ndarray, np.ndarray]:
     return _maker(seed)(index)
 
 
-def render_pool(count: int, tight: int, seed: int, processes: int = 2):
+def render_pool(count: int, tight: int, seed: int):
     """Render the pool; counts are rounded up to whole chunks.
 
     Args:
         count: Pictures of all kinds, which come first.
         tight: Tight crops, which follow.
         seed: Decides every picture.
-        processes: Worker processes.
 
     Returns:
         images (N, SIDE, SIDE, 3) uint8 and targets (N, C + 1) float16.
@@ -192,7 +191,7 @@ def render_pool(count: int, tight: int, seed: int, processes: int = 2):
     targets = []
     work, title = functools.partial(_chunk, seed), f'pool, chunks of {CHUNK}'
     for i, (pictures, labels) in enumerate(
-        render(work, indices, title, processes)
+        render(work, indices, title, processes=2)
     ):
         images[i * CHUNK : (i + 1) * CHUNK] = pictures
         targets.append(labels)

@@ -1,12 +1,12 @@
 """Text side of CLIP: prompts, text tower, class embeddings."""
 
-from .background import BACKGROUND, STUFF_BACKGROUND, with_background
+from .background import STUFF_BACKGROUND
 from .build import (
     build_class_embeddings,
     cached_class_embeddings,
     expected_fingerprint,
 )
-from .comparing import each_once, name_difference
+from .comparing import name_difference
 from .embedder import TextEmbedder
 from .embeddings import ClassEmbeddings
 from .encoder import DeCLIPTextEncoder
@@ -29,7 +29,6 @@ from .tokenizer import TextTokenizer, TokenBatch, tokens_alike
 from .vocabulary import Source, Vocabulary
 
 __all__ = [
-    'BACKGROUND',
     'PROMPT_SETS',
     'STUFF_BACKGROUND',
     'ClassEmbeddings',
@@ -44,7 +43,6 @@ __all__ = [
     'cached_class_embeddings',
     'class_phrases',
     'clean_name',
-    'each_once',
     'expand',
     'expected_fingerprint',
     'get_prompts',
@@ -58,5 +56,4 @@ __all__ = [
     'read_text',
     'tidy',
     'tokens_alike',
-    'with_background',
 ]

@@ -259,7 +259,7 @@ class NeighbourTest(NamedTuple):
         return self.score is not None and self.score < MIN_SCORE
 
 
-def judge_order(found: ClassEmbeddings, shuffles: int = 500) -> NeighbourTest:
+def judge_order(found: ClassEmbeddings) -> NeighbourTest:
     """Look for rows in another order than the names.
 
     'wall-brick' and 'wall-tile' are neighbours to any text tower. In a file
@@ -267,7 +267,6 @@ def judge_order(found: ClassEmbeddings, shuffles: int = 500) -> NeighbourTest:
 
     Args:
         found: Embeddings of N names.
-        shuffles: Random orders that chance is estimated from.
     """
     cosines = (found.matrix @ found.matrix.t()).double().numpy()
     count = len(found)
@@ -287,7 +286,7 @@ def judge_order(found: ClassEmbeddings, shuffles: int = 500) -> NeighbourTest:
         return float(cosines[first, second].mean())
 
     random = np.random.default_rng(0)
-    chance = [mean_cosine(random.permutation(count)) for _ in range(shuffles)]
+    chance = [mean_cosine(random.permutation(count)) for _ in range(500)]
     spread = max(float(np.std(chance)), 1e-9)
     score = (mean_cosine(np.arange(count)) - np.mean(chance)) / spread
     return NeighbourTest(len(pairs), float(score), nearest)

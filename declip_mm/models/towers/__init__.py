@@ -17,7 +17,6 @@ from .eva import EVATower
 from .fitting import tower_type
 from .openclip import OpenCLIPTower
 from .pooling import PETower, SigLIPTower
-from .position import resize_position_embedding
 
 __all__ = [
     'Activation',
@@ -29,7 +28,6 @@ __all__ = [
     'Tower',
     'build_tower',
     'read_model_config',
-    'resize_position_embedding',
     'say_unchecked',
     'settle_activation',
     'tag_settings',

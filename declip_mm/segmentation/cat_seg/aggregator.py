@@ -32,16 +32,14 @@ def _mlp(dim: int, activation: nn.Module) -> nn.Sequential:
 def run_chunks(
     function: Callable[..., Tensor],
     x: Tensor,
-    dim: int,
     size: int | None,
     with_cp: bool,
 ) -> Tensor:
-    """Apply a function that works on each slice of ``x`` on its own.
+    """Apply a function that works on each ``x[:, i]`` on its own.
 
     Args:
-        function: Keeps the length of ``dim``.
+        function: Keeps the length of dimension 1.
         x: Its input.
-        dim: Dimension that is cut.
         size: Slices at a time; None takes all at once.
         with_cp: Recompute each chunk in the backward pass.
     """
@@ -51,9 +49,9 @@ def run_chunks(
             return checkpoint(function, part, use_reentrant=False)
         return function(part)
 
-    if size is None or size >= x.shape[dim]:
+    if size is None or size >= x.shape[1]:
         return call(x)
-    return torch.cat([call(p) for p in x.split(size, dim=dim)], dim=dim)
+    return torch.cat([call(p) for p in x.split(size, dim=1)], dim=1)
 
 
 class SwinBlock(nn.Module):
@@ -177,7 +175,6 @@ class ClassAggregation(nn.Module):
         out = run_chunks(
             lambda part: self._attend(part, guidance),
             pooled.transpose(1, 2),  # (B, N, T, D)
-            1,
             pixel_chunk,
             with_cp,
         ).transpose(1, 2)
@@ -226,7 +223,6 @@ class AggregatorLayer(nn.Module):
         x = run_chunks(
             lambda part: self.spatial(part, image_guidance, grid),
             x,
-            1,
             class_chunk,
             with_cp,
         )

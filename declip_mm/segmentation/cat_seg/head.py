@@ -181,7 +181,6 @@ class CATSegHead(BaseModule):
                 part.transpose(2, 3).unflatten(-1, grid), guidance
             ),
             x,
-            1,
             self.class_chunk,
             self.with_cp,
         )

@@ -41,12 +41,12 @@ __all__ = [
 ]
 
 
-def _meta(source: type, first: int = 0, last: Any = None, **more: Any) -> dict:
-    """Classes and colours ``first`` to ``last`` of an mmseg data set."""
+def _meta(source: type, first: int = 0, **more: Any) -> dict:
+    """Classes and colours of an mmseg data set from ``first`` on."""
     meta = source.METAINFO
     return dict(
-        classes=tuple(meta['classes'][first:last]),
-        palette=[list(c) for c in meta['palette'][first:last]],
+        classes=tuple(meta['classes'][first:]),
+        palette=[list(c) for c in meta['palette'][first:]],
         **more,
     )
 

@@ -258,14 +258,14 @@ def test_wrong_regions_are_refused(regions, words):
         encoder().classify_regions(picture(), NAMES, **regions)
 
 
-def exported(path, text=None, **more):
+def exported(path, **more):
     """What export_backbone writes, of a tiny CLIP."""
-    backbone, own = towers()
+    backbone, text = towers()
     said = dict(backbone.fingerprint, **backbone.architecture, **more)
-    said['text_tower'] = (text or own).fingerprint
+    said['text_tower'] = text.fingerprint
     weights = {f'backbone.{k}': v for k, v in backbone.state_dict().items()}
     save_weights(weights, path, said)
-    return backbone, own
+    return backbone, text
 
 
 def test_from_a_file(tmp_path):

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from declip_mm.segmentation.cat_seg import OVBCELoss, dense_bce
 
 
-def inputs(classes=5):
+def inputs():
     make = torch.Generator().manual_seed(0)
-    logits = 3 * torch.randn(2, classes, 4, 4, generator=make)
-    labels = torch.randint(0, classes, (2, 16, 16), generator=make)
+    logits = 3 * torch.randn(2, 5, 4, 4, generator=make)
+    labels = torch.randint(0, 5, (2, 16, 16), generator=make)
     labels[0, :5] = 255
     return logits.requires_grad_(), labels
 

@@ -13,7 +13,7 @@ from mmseg.structures import SegDataSample
 from tiny_cat_seg import segmentor, segmentor_cfg
 from torch.utils.data import DataLoader
 
-from declip_mm import apis, deprecation
+from declip_mm import apis
 from declip_mm.checkpoint import (
     describe,
     export_backbone,
@@ -27,14 +27,7 @@ ROOT = Path(__file__).parents[3]
 OLD, NEW = 'image_encoder.', 'backbone.'
 
 
-@pytest.fixture(autouse=True)
-def said(monkeypatch):
-    lines: list[str] = []
-    monkeypatch.setattr(deprecation, '_said', set())
-    monkeypatch.setattr(
-        deprecation, 'print_log', lambda text, **_: lines.append(text)
-    )
-    return lines
+pytestmark = pytest.mark.usefixtures('said')
 
 
 def aged(state):
