@@ -65,6 +65,7 @@ def test_words_of_a_text_are_first_averaged_or_all():
     assert every.queries == ('bag', 'purse', 'sky')
     assert every.owner == (0, 0, 1)
     assert every.classes == ('bag, purse', 'sky')
+    assert found.read_as('all', ' ').queries == ('bag,', 'purse', 'sky')
 
 
 def test_background_of_many_words_is_one_class():

@@ -56,6 +56,7 @@ class Vocabulary:
         base: Sequence[str] | None = None,
         background: str | Sequence[str] | None = None,
         synonyms: str | None = None,
+        separator: str = ', ',
     ) -> 'Vocabulary':
         """Make a vocabulary of nearly anything that has names.
 
@@ -67,8 +68,8 @@ class Vocabulary:
             base: Classes with annotations, instead of the source's.
             background: Texts of one more class ``'background'``, which
                 becomes label 0; see :func:`with_background`.
-            synonyms: How texts of several words, ``'bag, purse'``, are read:
-                :data:`READINGS`.
+            synonyms: How texts with ``separator`` are read: :data:`READINGS`.
+            separator: Between the words of a text.
 
         Raises:
             ValueError: Names that are empty or occur twice; texts of no
@@ -91,7 +92,7 @@ class Vocabulary:
             tuple(phrases.values()),
             _checked_base(known if base is None else base, phrases),
         )
-        return made if synonyms is None else made.read_as(synonyms)
+        return made if synonyms is None else made.read_as(synonyms, separator)
 
     @property
     def phrases(self) -> Phrases:
@@ -114,7 +115,7 @@ class Vocabulary:
         base = set(self.classes if self.base is None else self.base)
         return tuple(name in base for name in self.classes)
 
-    def read_as(self, synonyms: str) -> 'Vocabulary':
+    def read_as(self, synonyms: str, separator: str = ', ') -> 'Vocabulary':
         """With texts like ``'bag, purse'`` read as :data:`READINGS` says."""
         if synonyms not in READINGS:
             raise ValueError(
@@ -124,7 +125,7 @@ class Vocabulary:
         for own in self.texts:
             read: list[str] = []
             for text in own:
-                words = [w.strip() for w in text.split(', ')]
+                words = [w.strip() for w in text.split(separator)]
                 words = [word for word in words if word]
                 if synonyms == 'average':
                     words = ['|'.join(words)]
