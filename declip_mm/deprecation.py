@@ -16,6 +16,7 @@ from mmengine.registry import Registry
 
 __all__ = [
     'dropped_arguments',
+    'old_exports',
     'register_old_name',
     'renamed_arguments',
     'say_renamed',
@@ -161,3 +162,21 @@ def register_old_name(registry: Registry, old: str, cls: type) -> None:
 
     registry.register_module(name=old, module=build)
     _types[old] = cls.__name__
+
+
+def old_exports(module: str, **classes: type) -> Callable[[str], type]:
+    """The ``__getattr__`` of a module whose classes had other names.
+
+    Args:
+        module: Its ``__name__``.
+        classes: Old name -> class.
+    """
+
+    def find(name: str) -> type:
+        if name not in classes:
+            raise AttributeError(f'module {module!r} has no {name!r}')
+        found = classes[name]
+        say_renamed(module, name, f'{found.__module__}.{found.__name__}')
+        return found
+
+    return find

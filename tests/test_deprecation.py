@@ -1,5 +1,7 @@
 """What was renamed is still read, and says so."""
 
+import importlib
+
 import pytest
 import torch
 from mmengine.registry import HOOKS, MODELS
@@ -116,3 +118,24 @@ def test_old_fingerprints_say_their_license(tmp_path):
     meta = {FINGERPRINT_KEY: {**backbone.fingerprint, 'licence': 'MIT'}}
     torch.save(dict(state_dict=backbone.state_dict(), meta=meta), path)
     assert describe(str(path))['license'] == 'MIT'
+
+
+@pytest.mark.parametrize(
+    'old, new',
+    [
+        ('models.TeacherCache', 'VFMCache'),
+        ('models.OpenVocabEvaluator', 'ZeroShotModel'),
+        ('visualization.PagePicture', 'PageImage'),
+        ('detection.DetVocabularyHook', 'VocabularyHook'),
+        ('segmentation.SegVocabularyHook', 'VocabularyHook'),
+        ('segmentation.cat_seg.CATSegVocabularyHook', 'VocabularyHook'),
+    ],
+)
+def test_a_class_is_imported_by_its_old_name(old, new, said):
+    package, _, name = f'declip_mm.{old}'.rpartition('.')
+    if 'Hook' in name:
+        pytest.importorskip('mmcv')
+    module = importlib.import_module(package)
+    assert getattr(module, name).__name__ == new
+    assert [line for line in said if f'{name} is called' in line]
+    assert not hasattr(module, f'{name}s')

@@ -56,7 +56,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='SET=FOLDER',
         help='data_root of a set, where it is not the one of its config',
     )
-    apis.add_shared(parser, '--limit', '--cfg-options')
+    apis.add_shared(parser, '--cfg-options')
+    apis.add_shared(
+        parser, '--limit', help='only the first pictures of each set'
+    )
     parser.add_argument(
         '--work-dir', type=Path, default='work_dirs/dense_seg_benchmarks'
     )

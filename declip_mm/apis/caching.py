@@ -5,9 +5,11 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, MODELS
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..datasets.decoding import printable
 from ..datasets.grid import count_cells
@@ -149,7 +151,10 @@ class CacheFiller:
             collate_fn=list if here else self.ask,
         )
         try:
-            with tqdm(desc='pictures', total=len(indices)) as bar:
+            with (
+                tqdm(desc='pictures', total=len(indices)) as bar,
+                logging_redirect_tqdm([MMLogger.get_current_instance()]),
+            ):
                 for done in loader:
                     bar.update(self.ask(done) if here else done)
         finally:

@@ -156,7 +156,10 @@ def add_shared(
     """Add some of :data:`SHARED`; ``changes`` go before what it says."""
     for name in names:
         flags = filter(None, (name, _OLD_FLAGS.get(name)))
-        parser.add_argument(*flags, **{**SHARED[name], **changes})
+        said = {**SHARED[name], **changes}
+        if changes.get('default'):
+            said['help'] += ' (default: %(default)s)'
+        parser.add_argument(*flags, **said)
 
 
 def runner_parser(doc: str | None, written: str) -> argparse.ArgumentParser:

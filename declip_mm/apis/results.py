@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..checkpoint import atomically
 from ..datasets.decoding import UnreadableImage
@@ -214,10 +215,17 @@ def run_over_images(
     with (
         ResultsFile(out_dir or None, head, paths) as results,
         tqdm(total=len(paths), disable=not progress) as bar,
+        # else what is logged of a picture stands behind the bar
+        logging_redirect_tqdm([MMLogger.get_current_instance()]),
     ):
-        pictures = read_images(sources, max_side, results.fail)
+
+        def fail(path: str, reason: str) -> None:
+            results.fail(path, reason)
+            bar.update()
+
+        pictures = read_images(sources, max_side, fail)
         if usable is not None:
-            pictures = usable(pictures, results.fail)
+            pictures = usable(pictures, fail)
         for batch in in_batches(pictures, batch_size):
             for picture, (entry, own) in zip(batch, predict(batch)):
                 results.add(picture.path, entry)

@@ -3,6 +3,8 @@
 Importing it registers F-ViT and its parts in mmdet's registries.
 """
 
+from ..deprecation import old_exports
+from ..engine import VocabularyHook
 from ..version import require
 
 require('mmcv', 'mmdet')
@@ -44,3 +46,5 @@ __all__ = [
     'fuse_scores',
     'unit',
 ]
+
+__getattr__ = old_exports(__name__, DetVocabularyHook=VocabularyHook)

@@ -2,7 +2,7 @@
 
 from mmengine.registry import MODELS
 
-from ..deprecation import register_old_name
+from ..deprecation import old_exports, register_old_name
 from .crop_cache import CropCache
 from .declip_vit import DeCLIPViT
 from .distiller import DecoupledDistiller
@@ -41,3 +41,6 @@ __all__ = [
 
 register_old_name(MODELS, 'OpenVocabEvaluator', ZeroShotModel)
 register_old_name(MODELS, 'TeacherCache', VFMCache)
+__getattr__ = old_exports(
+    __name__, OpenVocabEvaluator=ZeroShotModel, TeacherCache=VFMCache
+)

@@ -3,6 +3,8 @@
 Importing it registers data sets, metric and segmentors in mmseg's registries.
 """
 
+from ..deprecation import old_exports
+from ..engine import VocabularyHook
 from ..version import require
 
 require('mmcv', 'mmseg')
@@ -26,3 +28,5 @@ __all__ = [
     'OVSegVisualizer',
     'cat_seg',
 ]
+
+__getattr__ = old_exports(__name__, SegVocabularyHook=VocabularyHook)

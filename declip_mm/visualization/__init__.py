@@ -1,5 +1,6 @@
 """Pictures of what a backbone does."""
 
+from ..deprecation import old_exports
 from .attention import LayerAttention, attention_by_layer, evenly
 from .maps import (
     attention_top,
@@ -46,3 +47,5 @@ __all__ = [
     'sweep_table',
     'write_page',
 ]
+
+__getattr__ = old_exports(__name__, PagePicture=PageImage)

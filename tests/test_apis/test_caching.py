@@ -1,5 +1,6 @@
 """Filling the caches of a config: the same losses, whoever fills them."""
 
+import io
 import os
 import pickle
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, MODELS
 from PIL import Image
 from tiny import backbone_cfg, distiller_cfg, vfm_cfg
@@ -220,3 +222,17 @@ def test_on_a_gpu_workers_only_make_the_views(config, tmp_path, monkeypatch):
     filler.device = torch.device('cuda')  # the tensors stay where they are
     filler.fill([1, 2], batch=1, workers=2)
     assert stored(places(tmp_path)) == stored(places(tmp_path / 'cpu'))
+
+
+def test_a_damaged_picture_is_told_above_the_bar(
+    config, tmp_path, monkeypatch
+):
+    (tmp_path / 'img' / '1.png').write_bytes(b'damaged')
+    screen = io.StringIO()
+    monkeypatch.setattr('sys.stdout', screen)
+    monkeypatch.setattr('sys.stderr', screen)
+    MMLogger.get_instance(f'of {tmp_path.name}')
+    fill_caches(config, **places(tmp_path))
+    lines = screen.getvalue().splitlines()
+    (line,) = (one for one in lines if 'damaged picture skipped' in one)
+    assert 'it/s' not in line and any('2/2' in one for one in lines)

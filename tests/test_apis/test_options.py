@@ -1,9 +1,14 @@
-"""What --cfg-options lets through and what it refuses."""
+"""What --cfg-options lets through and refuses, and the shared options."""
 
 import pytest
 from mmengine.config import Config
 
-from declip_mm.apis import OptionError, check_options
+from declip_mm.apis import (
+    OptionError,
+    add_shared,
+    check_options,
+    tool_parser,
+)
 
 CFG = dict(
     model=dict(type='Toy', backbone=dict(type='Part', depth=2)),
@@ -56,3 +61,12 @@ def test_unknown_options_are_refused_by_name(option, said):
         check_options(Config(CFG), {option: 1})
     assert f'--cfg-options {option}' in str(error.value)
     assert said in str(error.value)
+
+
+def test_help_says_a_default_of_the_tool_s_own():
+    parser = tool_parser('A tool.')
+    add_shared(parser, '--device', default='cpu')
+    add_shared(parser, '--limit')
+    said = parser.format_help()
+    assert 'cuda:0, cpu ... (default: cpu)' in said
+    assert said.count('default') == 1

@@ -1,13 +1,21 @@
 """results.json while it grows, and when the run is stopped."""
 
 import errno
+import io
 import json
 import os
 
 import pytest
+from mmengine.logging import MMLogger
+from PIL import Image
 
 from declip_mm.apis import results
-from declip_mm.apis.results import ResultsFile, writable_file, writable_folder
+from declip_mm.apis.results import (
+    ResultsFile,
+    run_over_images,
+    writable_file,
+    writable_folder,
+)
 from declip_mm.datasets.decoding import UnreadableImage
 
 PATHS = ['a.jpg', 'b.jpg', 'c.jpg']
@@ -73,3 +81,24 @@ def test_places_are_tried_before_the_work(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(FileExistsError):
         writable_folder(tmp_path / 'file')
+
+
+def test_the_bar_counts_all_pictures_and_stands_below_what_is_logged(
+    tmp_path, monkeypatch
+):
+    Image.new('RGB', (20, 20)).save(tmp_path / 'b.png')
+    (tmp_path / 'a.png').write_bytes(b'damaged')
+    screen = io.StringIO()
+    monkeypatch.setattr('sys.stdout', screen)
+    monkeypatch.setattr('sys.stderr', screen)
+    MMLogger.get_instance('of this test')
+
+    def predict(batch):
+        return [({}, picture.name) for picture in batch]
+
+    found = run_over_images(str(tmp_path), predict, {})
+    assert found['predictions'] == ['b'] and len(found['failed']) == 1
+    shown = screen.getvalue()
+    assert '2/2' in shown.split('\r')[-1]
+    (line,) = (one for one in shown.splitlines() if 'left out: ' in one)
+    assert 'it/s' not in line

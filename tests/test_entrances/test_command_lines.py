@@ -6,6 +6,7 @@ its config.
 """
 
 import argparse
+import ast
 import importlib
 import re
 import sys
@@ -167,3 +168,10 @@ def test_headers_and_documents_are_read_as_written(tmp_path):
     inline = [c for c in found.values() if c.source.startswith('docs/pret')]
     assert any('--layout' in c.words for c in inline)
     assert isinstance(own[0], Command)
+
+
+@pytest.mark.parametrize('path', sorted(TOOLS.rglob('*.py')), ids=str)
+def test_help_shows_lines_as_they_are_written(path):
+    # a single back-slash at the end of a line joins it with the next
+    said = ast.get_docstring(ast.parse(path.read_text('utf-8'))) or ''
+    assert [line for line in said.splitlines() if len(line) > 79] == []

@@ -1,6 +1,6 @@
 """One training step of a pre-finetuning config, with random weights.
 
-    python tools/analysis_tools/step_configs.py \
+    python tools/analysis_tools/step_configs.py \\
         configs/declip/pretune_dinov2.py --size 560 --crops 4
 
 Shows that a config works at full size where its weights are not at hand:

@@ -1,6 +1,6 @@
 """One training step and one prediction of an F-ViT config at full size.
 
-    python tools/analysis_tools/step_detectors.py \
+    python tools/analysis_tools/step_detectors.py \\
         configs/f_vit/f-vit_eva02-b16_declip_ov-coco.py --out steps.jsonl
 
 Shows that a detector works where neither its weights nor its pictures are at

@@ -1,5 +1,7 @@
 """CAT-Seg: cost aggregation on a fine-tuned CLIP."""
 
+from ...deprecation import old_exports
+from ...engine import VocabularyHook
 from .convert import load_released
 from .embedder import TrainableTextEmbedder
 from .gate import ZeroShotGateHook
@@ -18,3 +20,5 @@ __all__ = [
     'dense_bce',
     'load_released',
 ]
+
+__getattr__ = old_exports(__name__, CATSegVocabularyHook=VocabularyHook)
