@@ -10,9 +10,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
 
 __all__ = ['content_loss', 'context_loss', 'in_float32']
+
+#: Tokens above which one context tensor is quicker without rows at all.
+_CLOSED_FORM = 3000
+_TINY = 1e-12
 
 
 def in_float32(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -62,8 +66,8 @@ def context_loss(
 
     The mean over images and rows of the L2 norm of the row difference of the
     two cosine matrices. Several context tensors (q and k for csa) average
-    their matrices first. Rows are worked off in chunks and recomputed in the
-    backward pass, so the memory grows with N and not with its square.
+    their matrices first. Beyond ``chunk`` tokens no N x N matrix is held, so
+    that memory grows with N.
 
     Args:
         context: Tensors (B, N, D) of the student.
@@ -83,30 +87,88 @@ def context_loss(
         )
     students = [F.normalize(t.float(), dim=-1) for t in context]
     teacher = F.normalize(teacher.float(), dim=-1)
-    count = teacher.shape[1]
     if valid is None:
-        valid = torch.ones(
-            teacher.shape[:2], dtype=torch.bool, device=teacher.device
-        )
-    rows = []
-    for start in range(0, count, chunk):
-        part = slice(start, start + chunk)
-        rows_of = functools.partial(_row_distance, part, teacher, valid)
-        if count > chunk and torch.is_grad_enabled():
-            rows.append(checkpoint(rows_of, *students, use_reentrant=False))
-        else:
-            rows.append(rows_of(*students))
-    distance = torch.cat(rows, dim=1) * valid  # (B, N)
-    per_image = distance.sum(dim=1) / valid.sum(dim=1)
-    return per_image.mean()
+        rows = teacher.new_full(teacher.shape[:1], teacher.shape[1])
+    else:
+        # zero vectors: their rows and columns are zero in both matrices
+        rows = valid.sum(dim=1)
+        students = [s * valid[..., None] for s in students]
+        teacher = teacher * valid[..., None]
+    count = teacher.shape[1]
+    if count <= chunk:
+        distance = _at_once(students, teacher)
+    elif len(students) == 1 and count > _CLOSED_FORM:
+        distance = _closed_form(students[0], teacher)
+    else:
+        distance = _RowDistance.apply(teacher, chunk, *students)
+    return (distance / rows).mean()
 
 
-def _row_distance(
-    part: slice, teacher: Tensor, valid: Tensor, *students: Tensor
-) -> Tensor:
-    """L2 norm of the difference of some rows, (B, rows)."""
-    ours = sum(s[:, part] @ s.transpose(1, 2) for s in students)
-    theirs = teacher[:, part] @ teacher.transpose(1, 2)
-    difference = ours / len(students) - theirs
-    difference = difference * valid[:, None]
-    return torch.linalg.vector_norm(difference, dim=-1)
+def _at_once(students: Sequence[Tensor], teacher: Tensor) -> Tensor:
+    """Sum over rows of the norm of their difference, (B,), by autograd."""
+    # [:, :]: the gradients of both sides are added in the order in which the
+    # recorded figures were made, to the bit
+    ours = sum(s[:, :] @ s.transpose(1, 2) for s in students)
+    difference = ours / len(students) - teacher @ teacher.transpose(1, 2)
+    return torch.linalg.vector_norm(difference, dim=-1).sum(dim=1)
+
+
+class _RowDistance(torch.autograd.Function):
+    """The same sum, some rows at a time.
+
+    The gradient of a chunk of rows is made while the chunk is there, so that
+    nothing is computed twice and no matrix is kept for the backward pass.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, teacher: Tensor, chunk: int, *students: Tensor
+    ) -> Tensor:
+        share = 1 / len(students)
+        gradients = [
+            torch.zeros_like(s) if need else None
+            for s, need in zip(students, ctx.needs_input_grad[2:])
+        ]
+        total = teacher.new_zeros(len(teacher))
+        for start in range(0, teacher.shape[1], chunk):
+            part = slice(start, start + chunk)
+            difference = -teacher[:, part] @ teacher.transpose(1, 2)
+            for s in students:
+                difference.baddbmm_(s[:, part], s.transpose(1, 2), alpha=share)
+            norm = torch.linalg.vector_norm(difference, dim=-1)
+            total += norm.sum(dim=1)
+            # the gradient of a norm: its direction, and zero at zero
+            direction = difference.div_(norm.clamp_min(_TINY)[..., None])
+            for s, gradient in zip(students, gradients):
+                if gradient is not None:  # the matrix holds s twice
+                    gradient[:, part].baddbmm_(direction, s, alpha=share)
+                    gradient.baddbmm_(
+                        direction.transpose(1, 2), s[:, part], alpha=share
+                    )
+        ctx.save_for_backward(*gradients)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        made = ctx.saved_tensors
+        weight = grad[:, None, None]
+        return (None, None, *(g if g is None else weight * g for g in made))
+
+
+def _closed_form(student: Tensor, teacher: Tensor) -> Tensor:
+    """The same sum for one student tensor, from channel x channel matrices.
+
+    With unit rows f of the teacher and g of the student a row's squared
+    distance is f A f - 2 f B g + g D g, where A, B and D are the products of
+    all f and g with each other.
+    """
+    f, g = teacher, student
+    own = ((f @ (f.transpose(1, 2) @ f)) * f).sum(dim=-1)
+    cross = ((f @ (f.transpose(1, 2) @ g)) * g).sum(dim=-1)
+    theirs = ((g @ (g.transpose(1, 2) @ g)) * g).sum(dim=-1)
+    squared = own - 2 * cross + theirs
+    # what rounding leaves of equal rows has a root, and a slope without end
+    noise = 1e-6 * own
+    far = squared > noise
+    return torch.where(far, squared, 1.0).sqrt().mul(far).sum(dim=1)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from declip_mm.models import losses
 from declip_mm.models.losses import content_loss, context_loss
 
 
@@ -69,6 +70,64 @@ def test_context_chunks_are_exact_with_gradients():
         gradients.append(student.grad)
     torch.testing.assert_close(*values, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
+
+
+def plain(context, teacher, valid):
+    """All rows at once, by autograd."""
+    units = [torch.nn.functional.normalize(t, dim=-1) for t in context]
+    ours = sum(u @ u.transpose(1, 2) for u in units) / len(units)
+    unit = torch.nn.functional.normalize(teacher, dim=-1)
+    both = valid[:, :, None] & valid[:, None]
+    difference = (ours - unit @ unit.transpose(1, 2)) * both
+    rows = torch.linalg.vector_norm(difference, dim=-1)
+    return (rows.sum(1) / valid.sum(1)).mean()
+
+
+@pytest.mark.parametrize('way', ['rows', 'closed form'])
+@pytest.mark.parametrize('tensors', [1, 2])
+def test_context_gradients_are_those_of_autograd(way, tensors, monkeypatch):
+    if way == 'closed form':
+        monkeypatch.setattr(losses, '_CLOSED_FORM', 0)
+    torch.manual_seed(tensors)
+    teacher = torch.randn(2, 30, 7)
+    valid = torch.ones(2, 30, dtype=torch.bool)
+    valid[0, 20:], valid[1, :3] = False, False
+    found = []
+    for loss in (
+        lambda *inputs: context_loss(*inputs, chunk=8),
+        plain,
+    ):
+        torch.manual_seed(5)
+        context = [
+            torch.randn(2, 30, 6, requires_grad=True) for _ in range(tensors)
+        ]
+        value = 3 * loss(context, teacher, valid)  # a weight from outside
+        value.backward()
+        found.append([value.detach(), *(t.grad for t in context)])
+    for ours, theirs in zip(*found):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert not found[0][1][0, 20:].any()  # padding has no gradient
+
+
+def test_context_of_equal_affinity_in_closed_form(monkeypatch):
+    monkeypatch.setattr(losses, '_CLOSED_FORM', 0)
+    student = torch.randn(1, 50, 4, requires_grad=True)
+    loss = context_loss([student], student.detach() * 3, chunk=10)
+    loss.backward()
+    assert loss.item() == 0 and not student.grad.any()
+
+
+def test_context_keeps_no_matrix_for_the_backward_pass():
+    student = torch.randn(1, 64, 4, requires_grad=True)
+    saved = []
+
+    def pack(tensor):
+        saved.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        context_loss([student, student * 2], torch.randn(1, 64, 5), chunk=16)
+    assert saved and max(saved) <= 64 * 4
 
 
 def test_context_is_zero_and_safe_for_equal_affinity():
