@@ -37,7 +37,9 @@ def test_prompts_that_do_not_fit(prompts):
     model = segmentor(names=None)
     with pytest.raises(ValueError, match='with one {} each'):
         model.set_vocabulary(['a'], prompts=prompts)
-        model.text_embeddings()
+    assert model.vocabulary is None
+    with pytest.raises(ValueError, match='with one {} each'):
+        segmentor(templates=prompts)
 
 
 def test_averaging_is_the_unit_mean_of_all_prompts():
