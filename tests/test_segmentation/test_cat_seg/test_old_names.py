@@ -133,6 +133,20 @@ def test_an_ensemble_by_the_old_name_is_saved(said):
             torch.testing.assert_close(found, value + 0.5)
 
 
+@pytest.mark.parametrize('family', ['eva', 'openai'])
+def test_the_tower_of_a_segmentor_can_be_taken_out(family, tmp_path):
+    model = segmentor(family)
+    path = old_file(model, tmp_path / 'old.pth')
+    out = str(tmp_path / 'tower.pth')
+    export_backbone(path, out)
+    found = DeCLIPViT.from_pretrained(out)
+    written = {f'{NEW}{key}' for key in found.state_dict()}
+    assert torch.load(out)['state_dict'].keys() == written
+    image = torch.randn(1, 3, 64, 64)
+    wanted = model.backbone.forward_dense(image).content
+    torch.testing.assert_close(found.forward_dense(image).content, wanted)
+
+
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
 def test_old_files_are_read_by_every_tool(suffix, tmp_path, monkeypatch):
     from declip_mm.checkpoint import publish, save_weights
