@@ -41,6 +41,10 @@ class TrainableTextEmbedder(TextEmbedder):
         self._told_apart: tuple[str, ...] = ()
         self.use_prompts(prompts)
 
+    def follow(self, text_encoder: TrainableTextEncoder) -> None:
+        """Take the model's tower, which FSDP and others may wrap later."""
+        self._encoder = text_encoder
+
     def use_prompts(self, prompts: Prompts) -> None:
         """See :meth:`TextEmbedder.use_prompts`."""
         found = get_prompts(prompts)

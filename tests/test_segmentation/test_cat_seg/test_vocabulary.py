@@ -125,6 +125,16 @@ def test_no_stale_embedding_survives(how):
     assert torch.equal(old, new) == (how == 'train')
 
 
+def test_a_tower_that_is_wrapped_later_is_the_one_that_embeds():
+    """FSDP puts a wrapper in its place, without which it has no weights."""
+    model = segmentor()
+    before = model.text_embeddings()
+    model.text_encoder = segmentor().text_encoder
+    model.forget_texts()
+    calls = count_calls(model)
+    assert torch.equal(model.text_embeddings(), before) and len(calls) == 1
+
+
 def test_training_embeds_anew_with_gradient():
     model = segmentor().train()
     calls = count_calls(model)
