@@ -116,7 +116,8 @@ class VocabularyHook(Hook):
         if any(
             {'prompts', 'templates'} & {*more} for more in self.more.values()
         ):
-            self._prompts = self._prompts or model.embedder.prompts
+            embedder = model.embedder  # None: refused below
+            self._prompts = self._prompts or (embedder and embedder.prompts)
             if model.vocabulary is self._given and 'templates' not in options:
                 options = {'prompts': self._prompts, **options}
         self._given = hand_over_names(model, dataset, self._given, **options)
