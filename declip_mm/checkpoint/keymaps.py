@@ -144,7 +144,7 @@ def fuse_last_attention(tower: Weights) -> Weights:
     return tower
 
 
-_BLOCK = re.compile(r'^(.*\btransformer\.resblocks\.(\d+)\.attn\.)')
+_ATTENTION = re.compile(r'^(.*\btransformer\.resblocks\.(\d+)\.attn\.)')
 
 
 def fuse_other_attention(weights: Weights) -> Weights:
@@ -152,7 +152,7 @@ def fuse_other_attention(weights: Weights) -> Weights:
 
     A backbone has them so; CAT-Seg takes them apart in every block.
     """
-    blocks = [m for key in weights if (m := _BLOCK.match(key))]
+    blocks = [m for key in weights if (m := _ATTENTION.match(key))]
     last = max((int(m[2]) for m in blocks), default=0)
     out = dict(weights)
     for stem in dict.fromkeys(m[1] for m in blocks if int(m[2]) < last):
