@@ -25,6 +25,7 @@ from .loading import (
     load_image_tower,
     load_text_tower,
     take_whole_only,
+    takes_whole_only,
 )
 from .reader import (
     TRUST,
@@ -68,6 +69,7 @@ __all__ = [
     'save_weights',
     'take_todays_keys',
     'take_whole_only',
+    'takes_whole_only',
     'told_activation',
     'write_parts',
 ]

@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from .consumers import CAT_SEG, consumer_of, under_prefix
 from .files import SUFFIXES, save_weights
 from .fingerprint import FINGERPRINT_KEY
+from .keymaps import fuse_other_attention
 from .reader import read_checkpoint
 
 __all__ = ['export_backbone', 'publish']
@@ -60,7 +61,7 @@ def export_backbone(
             logger='current',
             level=logging.WARNING,
         )
-    weights = under_prefix(weights, prefix, checkpoint)
+    weights = fuse_other_attention(under_prefix(weights, prefix, checkpoint))
     weights = {f'backbone.{k}': v for k, v in weights.items()}
     save_weights(weights, out, fingerprint)
     return fingerprint

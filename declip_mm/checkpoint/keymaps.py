@@ -16,6 +16,7 @@ __all__ = [
     'ROPE',
     'from_official_eva',
     'fuse_last_attention',
+    'fuse_other_attention',
     'fuse_pooling',
     'join_attention',
     'official_rope',
@@ -141,6 +142,26 @@ def fuse_last_attention(tower: Weights) -> Weights:
             rows = [tower.pop(name) for name in names]
             tower[f'{stem}in_proj_{part}'] = torch.cat(rows)
     return tower
+
+
+_ATTENTION = re.compile(r'^(.*\btransformer\.resblocks\.(\d+)\.attn\.)')
+
+
+def fuse_other_attention(weights: Weights) -> Weights:
+    """OpenAI-type q, k and v, kept apart in the last block alone.
+
+    A backbone has them so; CAT-Seg takes them apart in every block.
+    """
+    blocks = [m for key in weights if (m := _ATTENTION.match(key))]
+    last = max((int(m[2]) for m in blocks), default=0)
+    out = dict(weights)
+    for stem in dict.fromkeys(m[1] for m in blocks if int(m[2]) < last):
+        for part in ('weight', 'bias'):
+            names = [f'{stem}{name}_proj.{part}' for name in 'qkv']
+            if all(name in out for name in names):
+                rows = [out.pop(name) for name in names]
+                out[f'{stem}in_proj_{part}'] = torch.cat(rows)
+    return out
 
 
 _PARTED = re.compile(r'^(.*resblocks\.\d+\.attn\.)([qkv])_proj_weight$')

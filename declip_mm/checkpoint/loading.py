@@ -30,6 +30,7 @@ __all__ = [
     'load_image_tower',
     'load_text_tower',
     'take_whole_only',
+    'takes_whole_only',
 ]
 
 _NAME = 'Check the model name against the file.'
@@ -124,11 +125,16 @@ def take_whole_only(model: nn.Module) -> None:
         model: A CAT-Seg segmentor or F-ViT detector; of others, whose
             backbone is all that has to be filled, nothing is asked.
     """
-    if any(map(_refuses, model._load_state_dict_pre_hooks.values())):
+    if takes_whole_only(model):
         return
     whose = consumer_of(model.state_dict())
     if whose is not None and whose.whole:
         model.register_load_state_dict_pre_hook(_refuse_parts)
+
+
+def takes_whole_only(model: nn.Module) -> bool:
+    """Whether :func:`take_whole_only` has been asked for."""
+    return any(map(_refuses, model._load_state_dict_pre_hooks.values()))
 
 
 def _refuse_parts(model: nn.Module, state: dict, prefix: str, *_: Any) -> None:

@@ -73,8 +73,8 @@ class FViTRoIHead(StandardRoIHead):
         """
         names, is_base = vocabulary.classes, vocabulary.is_base
         head = self.bbox_head
+        head.fc_cls.set_embeddings(embeddings)  # or refuse, unchanged
         head.num_classes = len(names)
-        head.fc_cls.set_embeddings(embeddings)
         head.loss_cls.set_vocabulary(names, is_base)
         self.is_base = torch.tensor(
             [*is_base, True], dtype=torch.bool, device=embeddings.device

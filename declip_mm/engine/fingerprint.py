@@ -15,6 +15,7 @@ from ..checkpoint import (
     refuse_consumer,
     take_todays_keys,
     take_whole_only,
+    takes_whole_only,
 )
 from ..deprecation import renamed_arguments, todays_part
 from ..version import __version__
@@ -110,10 +111,16 @@ class FingerprintHook(Hook):
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         weights = checkpoint.get('state_dict', checkpoint)
         take_todays_keys(weights)
+        # an EMAHook swaps the two by their keys
+        take_todays_keys(checkpoint.get('ema_state_dict', {}), 'module.')
         model, backbone = unwrap(runner), self._backbone(runner)
+        if not isinstance(getattr(runner, '_train_loop', None), BaseLoop):
+            # a head that no file fills is random and must not be measured
+            take_whole_only(model)
         prefix, origin = f'{self.module}.', 'the loaded checkpoint'
-        found = consumer_of(weights)
-        if found is not None and (found.whole or found.prefix != prefix):
+        found, whole = consumer_of(weights), takes_whole_only(model)
+        other = found and (found.whole or whole or found.prefix != prefix)
+        if other:  # said before its settings are, which no one should change
             wanted = consumer_of(model.state_dict())
             refuse_consumer(weights, origin, wanted, type(model).__name__)
         theirs = checkpoint.get('meta', {}).get(FINGERPRINT_KEY, {})
@@ -126,9 +133,6 @@ class FingerprintHook(Hook):
             if key.startswith(prefix)
         }
         check_fit(backbone, own, origin, 'backbone')
-        if not isinstance(getattr(runner, '_train_loop', None), BaseLoop):
-            # a head that no file fills is random and must not be measured
-            take_whole_only(model)
 
     def before_test_epoch(self, runner) -> None:
         """Refuse a text tower that the checkpoint was not made with."""

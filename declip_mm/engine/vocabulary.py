@@ -14,6 +14,7 @@ from ..deprecation import register_old_name
 from ..evaluation.classes import dataset_classes
 from ..models.text import name_difference, name_key
 from ..models.text.open_vocabulary import OpenVocabulary
+from ..models.text.prompts import Prompts
 from ..models.text.vocabulary import Vocabulary
 from .unwrap import unwrap
 
@@ -106,12 +107,20 @@ class VocabularyHook(Hook):
     ) -> None:
         self.more = dict(train=train or {}, val=val or {}, test=test or {})
         self._given: Vocabulary | None = None
+        #: Of the stages that name none, where others do.
+        self._prompts: Prompts | None = None
 
     def _hand_over(self, runner, stage: str) -> None:
         dataset = getattr(runner, f'{stage}_dataloader').dataset
-        self._given = hand_over_names(
-            unwrap(runner), dataset, self._given, **self.more[stage]
-        )
+        model, options = unwrap(runner), self.more[stage]
+        if any(
+            {'prompts', 'templates'} & {*more} for more in self.more.values()
+        ):
+            embedder = model.embedder  # None: refused below
+            self._prompts = self._prompts or (embedder and embedder.prompts)
+            if model.vocabulary is self._given and 'templates' not in options:
+                options = {'prompts': self._prompts, **options}
+        self._given = hand_over_names(model, dataset, self._given, **options)
 
     def before_train(self, runner) -> None:
         if getattr(unwrap(runner), 'trains_on_names', False):

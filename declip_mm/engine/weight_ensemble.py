@@ -5,6 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from torch import Tensor
 
+from ..deprecation import todays_part
 from .unwrap import unwrap
 
 __all__ = ['WeightEnsembleHook']
@@ -43,7 +44,9 @@ class WeightEnsembleHook(Hook):
         self.training = False
 
     def _target(self, runner) -> nn.Module:
-        return getattr(unwrap(runner), self.module)
+        model, where = unwrap(runner), 'WeightEnsembleHook.module'
+        self.module = todays_part(model, self.module, where)
+        return getattr(model, self.module)
 
     def mix(self, student: dict[str, Tensor]) -> dict[str, Tensor]:
         """The mixture; tensors that are no weights stay the student's."""

@@ -41,17 +41,12 @@ class SegmentsByName(OpenVocabulary):
         made = super().set_vocabulary(source, **options)
         if palette is None:
             palette = self._own_palette(source, made.classes)
-        if len(palette) != len(made.classes):
+        try:
+            colours = _checked_palette(palette, len(made.classes))
+        except ValueError:
             self.vocabulary, self.embedder.prompts = before
-            raise ValueError(
-                f'the palette has {len(palette)} colours for '
-                f'{len(made.classes)} classes; give one each, or none to have '
-                'them made.'
-            )
-        self.dataset_meta = dict(
-            classes=list(made.classes),
-            palette=[[int(part) for part in colour] for colour in palette],
-        )
+            raise
+        self.dataset_meta = dict(classes=list(made.classes), palette=colours)
         return made
 
     def _own_palette(
@@ -75,6 +70,24 @@ class SegmentsByName(OpenVocabulary):
             self.set_vocabulary(**vocabulary)
         elif vocabulary is not None:
             self.set_vocabulary(vocabulary)
+
+
+def _checked_palette(
+    palette: Sequence[Sequence[int]], count: int
+) -> list[list[int]]:
+    if len(palette) != count:
+        raise ValueError(
+            f'the palette has {len(palette)} colours for {count} classes; '
+            'give one each, or none to have them made.'
+        )
+    try:
+        found = [[int(part) for part in colour] for colour in palette]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f'a colour is three numbers (R, G, B); the palette is '
+            f'{palette!r:.80}.'
+        ) from error
+    return found
 
 
 def with_registered(source: Source) -> Source:

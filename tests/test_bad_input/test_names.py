@@ -115,7 +115,7 @@ READ = [
     ('dot of a word', given('St. Bernard'), plain('St. Bernard')),
     ('synonyms', given('sofa|couch,dog'),
      dict(sofa=('sofa|couch',), dog=('dog',))),
-    ('synonyms alone', given('cat | kitten'), dict(cat=('cat | kitten',))),
+    ('synonyms alone', given('cat | kitten'), dict(cat=('cat|kitten',))),
     ('synonyms in a list', given(['cat|kitten', 'dog']),
      dict(cat=('cat|kitten',), dog=('dog',))),
     ('lines', given('cat\ndog\n'), CAT_DOG),

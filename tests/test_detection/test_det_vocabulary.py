@@ -10,6 +10,7 @@ from declip_mm.checkpoint import FingerprintError
 from declip_mm.detection import FViT
 from declip_mm.engine import VocabularyHook
 from declip_mm.models.text import build_class_embeddings
+from declip_mm.models.text.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope='module')
@@ -45,8 +46,12 @@ def test_a_detector_checks_its_file(dumped):
 
 
 def test_the_old_name_of_the_option_is_read(dumped):
+    # laid over what a base says by the new name
+    assert (
+        build(vocabulary=dict(prompts='simple')).embedder.prompts == 'simple'
+    )
     with pytest.raises(TypeError, match='embedder and its old name vocab'):
-        build(vocabulary=dict(embeddings=dumped[1]))
+        FViT(embedder=None, vocabulary=dict(embeddings=dumped[1]))
     with pytest.raises(TypeError, match="'backbone'"):  # the next that lacks
         FViT(vocabulary=dict(embeddings=dumped[1]))
 
@@ -116,6 +121,15 @@ def test_order_of_names_is_order_of_labels():
     model.set_vocabulary(['cat', 'dog'])
     model.set_vocabulary(dict(dog=['dog'], cat=['cat']))
     assert model.names == ['dog', 'cat']
+
+
+def test_rows_that_are_refused_change_no_head():
+    model = build()
+    head, file = model.roi_head.bbox_head, torch.eye(3, 5)
+    with pytest.raises(ValueError, match='the box head gives 12'):
+        model.roi_head.set_vocabulary(Vocabulary.of('cat,dog'), file)
+    assert head.num_classes == len(NAMES)
+    assert head.fc_cls.embeddings.shape == (len(NAMES) + 1, 12)
 
 
 def test_a_refused_vocabulary_changes_nothing():

@@ -100,6 +100,15 @@ def loader(names):
     return SimpleNamespace(dataset=dataset)
 
 
+@pytest.mark.parametrize('stages', [{}, dict(test=dict(prompts='name'))])
+def test_names_without_a_predictor_are_an_error_in_words(runner, stages):
+    runner.val_dataloader = loader(['a', 'b'])
+    hook = HOOKS.build(dict(type='VocabularyHook', **stages))
+    hook.before_train(runner)
+    with pytest.raises(ValueError, match='needs a predictor for names'):
+        hook.before_val_epoch(runner)
+
+
 def test_vocabulary_comes_from_the_data_set():
     encoder = dict(type='DeCLIPTextEncoder', model=tiny_eva())
     predictor = dict(type='OpenVocabPredictor', text_encoder=encoder)

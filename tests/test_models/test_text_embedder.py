@@ -138,9 +138,12 @@ def test_a_file_takes_no_other_prompts(dumped, tower, beside):
 
 def test_a_tower_that_is_not_here_is_not_fetched_for_a_file(dumped):
     tag = dict(ENCODER, model='ViT-B-16', pretrained='openai')
-    embedder = TextEmbedder(tag, dumped[1], background='background')
+    embedder = TextEmbedder(tag, dumped[1], 'name', background='background')
     assert len(rows_of(embedder, NAMES)) == 4
     assert not embedder.has_weights and embedder._encoder is None
+    # prompts are known without it
+    with pytest.raises(FingerprintError, match="prompts: file has 'name"):
+        rows_of(TextEmbedder(tag, dumped[1], 'simple'), NAMES)
 
 
 def test_a_file_of_another_clip_is_refused(dumped):
@@ -203,3 +206,16 @@ def test_rows_of_a_file_win_over_texts_and_it_is_said(dumped):
         found = rows_of(embedder, {NAMES[0]: ['scarlet thing']})
     assert torch.equal(found[0], dumped[0].matrix[0])
     assert 'which are taken as they are' in lines[0]
+
+
+def test_rows_of_texts_are_not_taken_for_those_of_names_in_silence(
+    tower, tmp_path
+):
+    path = str(tmp_path / 'classes.npz')
+    texts = {'tvmonitor': ['tv monitor'], 'sky': ['sky']}
+    build_class_embeddings(tower, texts, 'name').save(path)
+    with logged() as lines:
+        rows_of(TextEmbedder(embeddings=path), texts)
+        assert not lines
+        rows_of(TextEmbedder(embeddings=path), ['tvmonitor', 'sky'])
+    assert 'other texts than the class names' in lines[0]

@@ -77,6 +77,24 @@ def test_background_of_many_words_is_one_class():
     assert found.owner[20:] == (20,) * 39
 
 
+def test_synonyms_are_one_text_and_the_first_is_the_name():
+    meta = dict(
+        classes=('sofa | couch', 'dog'),
+        texts={'sofa | couch': ['settee|sofa']},
+        base_classes=('sofa | couch',),
+    )
+    found = Vocabulary.of(meta)
+    assert found.classes == ('sofa', 'dog')
+    assert found.texts == (('settee|sofa',), ('dog',))
+    assert found.is_base == (True, False)
+    own = Vocabulary.of(['sofa | couch'], texts={'sofa|couch': ['settee']})
+    assert own.texts == (('settee',),)
+    # blanks beside a bar mean nothing: one row, one cache file
+    assert Vocabulary.of(['sofa | couch']) == Vocabulary.of(['sofa|couch'])
+    kept = Vocabulary.of({'sofa|couch': ['settee']}, base=['sofa|couch'])
+    assert kept.classes == kept.base == ('sofa|couch',)
+
+
 @pytest.mark.parametrize(
     'source, options, message',
     [
@@ -93,6 +111,7 @@ def test_background_of_many_words_is_one_class():
         (['cat'], dict(base=['dog']), r"\['dog'\] are not among the 1"),
         (['cat'], dict(synonyms='best'), "synonyms='best' is unknown"),
         (dict(a=['cat', 'dog'], b=['Dog', 'cat']), {}, 'the same texts'),
+        (dict(a=['cat|dog'], b=['Dog|cat']), {}, 'the same texts'),
     ],
 )
 def test_what_is_no_vocabulary(source, options, message):

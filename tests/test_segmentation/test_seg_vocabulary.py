@@ -153,11 +153,15 @@ def test_own_names_learn_their_base_classes_and_keep_their_colours():
     assert model.dataset_meta['palette'] != colours
 
 
-def test_a_palette_that_does_not_fit_changes_nothing():
+@pytest.mark.parametrize(
+    'palette, message',
+    [([(0, 0, 0)], 'has 1 colours for 2'), ([1, 2], r'three .*is \[1, 2\]')],
+)
+def test_a_palette_that_does_not_fit_changes_nothing(palette, message):
     model = dense_segmentor(['cat', 'dog'])
     before = model.vocabulary, model.dataset_meta, model.embedder.prompts
-    with pytest.raises(ValueError, match='has 1 colours for 2'):
-        model.set_vocabulary(['a', 'b'], palette=[(0, 0, 0)], prompts='simple')
+    with pytest.raises(ValueError, match=message):
+        model.set_vocabulary(['a', 'b'], palette=palette, prompts='simple')
     after = model.vocabulary, model.dataset_meta, model.embedder.prompts
     assert after == before
 

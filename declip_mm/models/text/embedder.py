@@ -144,7 +144,14 @@ class TextEmbedder:
                 {k: v for k, v in wanted.items() if k in fields.split()},
                 origin=str(self.embeddings),
             )
+        elif self.file.declared is None and config is not None:
+            self._verify_prompts(self.file, self.prompts)
         self._verified = True
+
+    def _verify_prompts(self, file: ClassEmbeddings, prompts: Prompts) -> None:
+        asked = get_prompts(prompts)
+        said = dict(prompts=asked.digest, prompts_label=asked.label)
+        file.verify(said, origin=str(self.embeddings))
 
     def use_prompts(self, prompts: Prompts) -> None:
         """Embed with other prompts from now on.
@@ -154,10 +161,9 @@ class TextEmbedder:
             FingerprintError: The rows come from a file, which was made with
                 others.
         """
-        asked = get_prompts(prompts)
+        get_prompts(prompts)
         if self.file is not None:
-            said = dict(prompts=asked.digest, prompts_label=asked.label)
-            self.file.verify(said, origin=str(self.embeddings))
+            self._verify_prompts(self.file, prompts)
         self.prompts = prompts
 
     def check(self, backbone: 'DeCLIPViT') -> None:
@@ -304,7 +310,16 @@ class TextEmbedder:
 
 def _say_whose_texts(file: ClassEmbeddings, phrases: Phrases) -> None:
     own = [n for n, texts in phrases.items() if texts != (n,)]
-    if own and phrases_digest(phrases) != file.fingerprint.get('phrases'):
+    theirs = file.fingerprint.get('phrases')
+    if phrases_digest(phrases) == theirs:
+        return
+    if theirs and not own and file.names == tuple(phrases):
+        _say(
+            'the rows of the file of class embeddings are of other texts than '
+            'the class names; they are taken as they are.',
+            logging.WARNING,
+        )
+    if own:
         _say(
             f'{len(own)} classes have texts of their own, such as '
             f'{own[0]!r}: {list(phrases[own[0]])}; the file of class '

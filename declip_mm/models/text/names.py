@@ -102,6 +102,10 @@ def synonyms_of(text: str) -> tuple[str, ...]:
     return tuple(_BETWEEN_SYNONYMS.split(text))
 
 
+def _tidy_bars(text: str) -> str:
+    return '|'.join(synonyms_of(tidy(text)))
+
+
 def separated(text: str) -> tuple[str, list[str]] | None:
     """How other tools' separators part a text, if any is in it.
 
@@ -146,7 +150,7 @@ def class_phrases(
         name, more = tidy(name), further.pop(tidy(name), ())
         _check_list(more, name)
         _check_phrases(name, [*phrases, *more], len(given))
-        table[name] = tuple(dict.fromkeys(map(tidy, (*phrases, *more))))
+        table[name] = tuple(dict.fromkeys(map(_tidy_bars, (*phrases, *more))))
     if further:
         raise ValueError(
             f'phrases are given for {list(further)[:8]}, which are no class '

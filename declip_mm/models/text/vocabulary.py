@@ -14,7 +14,14 @@ from mmengine.logging import print_log
 from ...deprecation import say_renamed
 from .background import with_background
 from .name_lists import parse_names
-from .names import Names, Phrases, class_phrases, name_key, tidy
+from .names import (
+    Names,
+    Phrases,
+    class_phrases,
+    name_key,
+    synonyms_of,
+    tidy,
+)
 
 __all__ = ['READINGS', 'Source', 'Vocabulary']
 
@@ -76,7 +83,7 @@ class Vocabulary:
                 class, or the same texts for two; base classes that are none.
         """
         phrases, known = _read(source)
-        given = {tidy(name): own for name, own in (texts or {}).items()}
+        given = _by_class(texts or {}, phrases)
         strangers = [name for name in given if name not in phrases]
         if strangers:
             raise ValueError(
@@ -171,9 +178,18 @@ def _read(source: Source) -> tuple[Phrases, Sequence[str] | None]:
         say_renamed('metainfo', 'phrases', 'texts')
     # of classes that a config has left out there may be texts
     own = {**(meta.get('phrases') or {}), **(meta.get('texts') or {})}
-    own = {tidy(name): texts for name, texts in own.items()}
+    own = _by_class(own, phrases)
     own = {name: texts for name, texts in own.items() if name in phrases}
     return class_phrases({**phrases, **own}), meta.get('base_classes')
+
+
+def _by_class(found: Mapping[str, Any], phrases: Phrases) -> dict[str, Any]:
+    """With the names of classes; ``'sofa|couch'`` is called by the first."""
+    tidied = {tidy(name): value for name, value in found.items()}
+    return {
+        name if name in phrases else synonyms_of(name)[0]: value
+        for name, value in tidied.items()
+    }
 
 
 def _checked_base(
@@ -186,7 +202,7 @@ def _checked_base(
             f'base must be a list of class names, got the one string '
             f'{base!r}. Write [{base!r}].'
         )
-    base = tuple(tidy(name) for name in base)
+    base = tuple(_by_class(dict.fromkeys(base), phrases))
     strangers = sorted(set(base) - set(phrases))
     if strangers:
         raise ValueError(
@@ -197,9 +213,11 @@ def _checked_base(
 
 
 def _check_same_texts(phrases: Phrases) -> None:
-    whole: dict[frozenset[str], list[str]] = defaultdict(list)
+    whole: dict[frozenset, list[str]] = defaultdict(list)
     for name, own in phrases.items():
-        whole[frozenset(map(name_key, own))].append(name)
+        # no order of synonyms makes another mean
+        keys = (frozenset(map(name_key, synonyms_of(text))) for text in own)
+        whole[frozenset(keys)].append(name)
     same = [names for names in whole.values() if len(names) > 1]
     if same:
         raise ValueError(

@@ -39,17 +39,26 @@ class TrainableTextEmbedder(TextEmbedder):
         super().__init__(text_encoder, prompts=prompts)
         #: Texts, in their prompts, whose tokens were compared.
         self._told_apart: tuple[str, ...] = ()
+        self.use_prompts(prompts)
 
-    @property
-    def templates(self) -> tuple[str, ...]:
-        found = get_prompts(self.prompts)
+    def follow(self, text_encoder: TrainableTextEncoder) -> None:
+        """Take the model's tower, which FSDP and others may wrap later."""
+        self._encoder = text_encoder
+
+    def use_prompts(self, prompts: Prompts) -> None:
+        """See :meth:`TextEmbedder.use_prompts`."""
+        found = get_prompts(prompts)
         if found.sentences:
             raise ValueError(
                 f'CAT-Seg has no article and no sentence around its texts, '
                 f'which the prompt set {found.name!r} makes. Give templates '
                 'with one {} each.'
             )
-        return found.templates
+        super().use_prompts(prompts)
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        return get_prompts(self.prompts).templates
 
     def check(self, backbone: nn.Module) -> None:
         """The model compares its towers while it is built and filled."""

@@ -151,6 +151,7 @@ class OVCATSegmentor(SegmentsByName, BaseSegmentor):
         time they are kept as long as texts, weights and device stay.
         """
         vocabulary = self.known_vocabulary()
+        self.embedder.follow(self.text_encoder)
         if self.training:
             return self.embedder.with_gradient(vocabulary)[:, None]
         place = self.text_encoder.tower.positional_embedding.device

@@ -72,6 +72,20 @@ def test_each_stage_has_the_names_of_its_data_set():
     assert model.ignore_index == 65535
 
 
+@pytest.mark.parametrize('key', ['prompts', 'templates'])
+def test_prompts_of_one_stage_are_not_those_of_the_next(key):
+    model = segmentor(names=None)
+    before = model.embedder.prompts
+    hook = VocabularyHook(train={key: 'see {}'})
+    run = runner(model)
+    hook.before_train(run)
+    assert model.embedder.prompts == 'see {}'
+    hook.before_val_epoch(run)
+    assert model.embedder.prompts == before
+    hook.after_val_epoch(run)
+    assert model.embedder.prompts == 'see {}'
+
+
 def test_equal_names_that_were_set_by_hand_keep_their_texts():
     model = segmentor(names=None)
     model.set_vocabulary({'a': ['ant', 'bee'], 'b': ['b']})

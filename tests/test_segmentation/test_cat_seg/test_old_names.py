@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
+from mmengine.model import ExponentialMovingAverage
 from mmengine.runner import Runner, load_checkpoint
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
@@ -20,7 +22,11 @@ from declip_mm.checkpoint import (
     fill_model,
     read_checkpoint,
 )
-from declip_mm.engine import FingerprintHook, TrainableConstructor
+from declip_mm.engine import (
+    FingerprintHook,
+    TrainableConstructor,
+    WeightEnsembleHook,
+)
 from declip_mm.models import DeCLIPViT
 
 ROOT = Path(__file__).parents[3]
@@ -81,6 +87,57 @@ def test_old_checkpoints_fill_the_model(load, tmp_path, said):
     load(model, path)
     assert equal(model, source)
     assert 'checkpoint: image_encoder.* is called backbone.*' in ''.join(said)
+
+
+def test_old_averages_are_resumed(said):
+    """mmengine's EMAHook exchanges both state dicts key by key."""
+    source, model = segmentor(), different()
+    averaged = {k: v + 1 for k, v in aged(source.state_dict()).items()}
+    content = dict(
+        meta={},
+        state_dict=aged(source.state_dict()),
+        ema_state_dict={f'module.{k}': v for k, v in averaged.items()},
+    )
+    content['ema_state_dict']['steps'] = torch.tensor(3)
+    runner = SimpleNamespace(model=model, _resume=True)
+    FingerprintHook().after_load_checkpoint(runner, content)
+    ema = EMAHook(strict_load=True)
+    ema.ema_model = ExponentialMovingAverage(different())
+    ema.after_load_checkpoint(runner, content)
+    model.load_state_dict(content['state_dict'])
+    assert equal(ema.ema_model.module, source)
+
+
+def test_an_ensemble_by_the_old_name_is_saved(said):
+    model = segmentor()
+    runner = SimpleNamespace(model=model, _resume=False)
+    hook = WeightEnsembleHook(0.5, module='image_encoder')
+    hook.before_train(runner)
+    original = {k: v.clone() for k, v in model.state_dict().items()}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1)
+    content = dict(state_dict=dict(model.state_dict()))
+    hook.before_save_checkpoint(runner, content)
+    assert content['state_dict'].keys() == original.keys()
+    for key, value in original.items():
+        if value.is_floating_point() and key.startswith(NEW):
+            found = content['state_dict'][key]
+            torch.testing.assert_close(found, value + 0.5)
+
+
+@pytest.mark.parametrize('family', ['eva', 'openai'])
+def test_the_tower_of_a_segmentor_can_be_taken_out(family, tmp_path):
+    model = segmentor(family)
+    path = old_file(model, tmp_path / 'old.pth')
+    out = str(tmp_path / 'tower.pth')
+    export_backbone(path, out)
+    found = DeCLIPViT.from_pretrained(out)
+    written = {f'{NEW}{key}' for key in found.state_dict()}
+    assert torch.load(out)['state_dict'].keys() == written
+    image = torch.randn(1, 3, 64, 64)
+    wanted = model.backbone.forward_dense(image).content
+    torch.testing.assert_close(found.forward_dense(image).content, wanted)
 
 
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])

@@ -1,10 +1,15 @@
 """Half-filled models are refused, whoever loads them."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.runner.checkpoint import load_state_dict
 from tiny import tiny_eva, tiny_openai
 from tiny_cat_seg import segmentor, segmentor_cfg
+
+from declip_mm.checkpoint import FINGERPRINT_KEY
+from declip_mm.engine import FingerprintHook
 
 LOADERS = {
     'torch': lambda m, s: m.load_state_dict(s),
@@ -113,3 +118,20 @@ def test_another_affinity_or_scale_is_refused(field):
     with pytest.raises(ValueError, match=f'{field}: file has'):
         hook.after_load_checkpoint(other, checkpoint)
     assert tiny_eva()['embed_dim'] == 12
+
+
+def test_whose_file_it_is_comes_before_its_settings():
+    """Else the advice was to change a scale, and then to take another file."""
+    model = segmentor()
+    state = {
+        k: v
+        for k, v in model.state_dict().items()
+        if k.startswith('backbone.')
+    }
+    said = dict(model.backbone.fingerprint, scale=2.5)
+    content = dict(state_dict=state, meta={FINGERPRINT_KEY: said})
+    with pytest.raises(ValueError, match='of a pre-finetuned backbone') as e:
+        FingerprintHook().after_load_checkpoint(
+            SimpleNamespace(model=model), content
+        )
+    assert 'scale' not in str(e.value)

@@ -37,7 +37,9 @@ def test_prompts_that_do_not_fit(prompts):
     model = segmentor(names=None)
     with pytest.raises(ValueError, match='with one {} each'):
         model.set_vocabulary(['a'], prompts=prompts)
-        model.text_embeddings()
+    assert model.vocabulary is None
+    with pytest.raises(ValueError, match='with one {} each'):
+        segmentor(templates=prompts)
 
 
 def test_averaging_is_the_unit_mean_of_all_prompts():
@@ -121,6 +123,16 @@ def test_no_stale_embedding_survives(how):
     new = model.text_embeddings()
     assert len(calls) == 2
     assert torch.equal(old, new) == (how == 'train')
+
+
+def test_a_tower_that_is_wrapped_later_is_the_one_that_embeds():
+    """FSDP puts a wrapper in its place, without which it has no weights."""
+    model = segmentor()
+    before = model.text_embeddings()
+    model.text_encoder = segmentor().text_encoder
+    model.forget_texts()
+    calls = count_calls(model)
+    assert torch.equal(model.text_embeddings(), before) and len(calls) == 1
 
 
 def test_training_embeds_anew_with_gradient():
