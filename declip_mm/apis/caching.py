@@ -134,7 +134,7 @@ class CacheFiller:
                 self.crops.file.filled[sample.img_id] = True
         return len(items)
 
-    def fill(self, indices: list[int], batch: int, workers: int) -> None:
+    def fill(self, indices: list[int], batch: int, workers: int) -> list[str]:
         """Compute the rows of some pictures.
 
         Args:
@@ -142,6 +142,9 @@ class CacheFiller:
             batch: Pictures at a time.
             workers: Processes; on a CPU each asks the teachers itself, with
                 one thread, else they make the views for this one. 0 has none.
+
+        Returns:
+            Damaged pictures, whose rows stay empty.
         """
         here = self.device.type != 'cpu'
         loader = DataLoader(
@@ -162,6 +165,7 @@ class CacheFiller:
                 cache.file.flush()
         for path in self.dataset.damaged:
             print(f'damaged picture left out: {printable(path)}', flush=True)
+        return list(self.dataset.damaged)
 
 
 def fill_caches(
@@ -171,7 +175,7 @@ def fill_caches(
     processes: int = 1,
     batch: int = 2,
     device: str = 'cpu',
-) -> None:
+) -> list[str]:
     """Fill what is missing, with a bar of progress.
 
     Args:
@@ -180,6 +184,9 @@ def fill_caches(
         processes: Worker processes of one thread each; 1 works here.
         batch: Pictures at a time; few, for each brings all its cells.
         device: Where the teachers compute.
+
+    Returns:
+        Damaged pictures, whose rows stay empty.
     """
     filler = CacheFiller(cfg, vfm, crops, device)
     for name, size in filler.size().items():
@@ -187,4 +194,5 @@ def fill_caches(
         print(f'{name}: {size / 2**30:.3f} GiB at {path}', flush=True)
     filler.ask([filler.dataset[0]])  # makes the files, which workers open
     if left := filler.missing():
-        filler.fill(left, batch, processes if processes > 1 else 0)
+        return filler.fill(left, batch, processes if processes > 1 else 0)
+    return []

@@ -100,8 +100,9 @@ def test_a_cache_must_hold_this_clip(config, tmp_path):
 def test_a_damaged_picture_is_left_out(config, tmp_path, capsys, broken):
     path = str(tmp_path / 'c.npy')
     (tmp_path / 'img' / f'{broken}.png').write_bytes(b'no picture')
-    fill_caches(config, crops=path)
+    (damaged,) = fill_caches(config, crops=path)
     shown = capsys.readouterr().out
+    assert damaged.endswith(f'{broken}.png')  # the tool exits with 1
     assert shown.count('damaged picture left out') == 1
     assert f'{broken}.png' in shown
     use_caches(config, crops=path)

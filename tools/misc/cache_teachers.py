@@ -105,7 +105,9 @@ def main(argv: list[str] | None = None) -> int:
     with say_what_is_kept(
         lambda: 'What is filled is kept; the same command goes on.'
     ):
-        fill_caches(cfg, *options, args.processes, args.batch, args.device)
+        damaged = fill_caches(
+            cfg, *options, args.processes, args.batch, args.device
+        )
     text = config_text(args)
     if args.write_config:
         with atomically(args.write_config) as part:
@@ -113,7 +115,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f'Filled. Train with {args.write_config}.')
     else:
         print(f'Filled. A config that uses it:\n\n{text}')
-    return 0
+    return 1 if damaged else 0
 
 
 if __name__ == '__main__':
