@@ -11,6 +11,7 @@ import argparse
 import difflib
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from ..checkpoint import TRUST
+from ..deprecation import say_renamed
 
 # plain dicts whose keys mmengine passes on to a call as keyword arguments
 CHECKED_LATER = {'auto_scale_lr', 'optim_wrapper', 'randomness'} | {
@@ -141,13 +143,31 @@ SHARED: dict[str, dict] = {
         help='run code in the file; only for files of people you trust',
     ),
 }
-_OLD_FLAGS = {'--license': '--licence'}
+_OLD_FLAGS = {'--licence': '--license', '--pictures': '--images'}
+
+
+class _ToolParser(argparse.ArgumentParser):
+    """Reads flags by their old names, too, with a notice."""
+
+    def parse_known_args(
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        given = sys.argv[1:] if args is None else args
+        return super().parse_known_args(map(self._today, given), namespace)
+
+    def _today(self, argument: str) -> str:
+        flag, equals, value = argument.partition('=')
+        new = _OLD_FLAGS.get(flag)
+        if new not in self._option_string_actions:
+            return argument
+        say_renamed(self.prog, flag, new)
+        return f'{new}{equals}{value}'
 
 
 def tool_parser(doc: str | None, **options: Any) -> argparse.ArgumentParser:
     """A parser whose ``--help`` shows a docstring as it is written."""
     options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
-    return argparse.ArgumentParser(description=doc, **options)
+    return _ToolParser(description=doc, **options)
 
 
 def add_shared(
@@ -155,11 +175,10 @@ def add_shared(
 ) -> None:
     """Add some of :data:`SHARED`; ``changes`` go before what it says."""
     for name in names:
-        flags = filter(None, (name, _OLD_FLAGS.get(name)))
         said = {**SHARED[name], **changes}
         if changes.get('default'):
             said['help'] += ' (default: %(default)s)'
-        parser.add_argument(*flags, **said)
+        parser.add_argument(name, **said)
 
 
 def runner_parser(doc: str | None, written: str) -> argparse.ArgumentParser:

@@ -70,3 +70,16 @@ def test_help_says_a_default_of_the_tool_s_own():
     said = parser.format_help()
     assert 'cuda:0, cpu ... (default: cpu)' in said
     assert said.count('default') == 1
+
+
+def test_old_flags_are_read_with_a_notice(said):
+    parser = tool_parser('A tool.')
+    add_shared(parser, '--license')
+    parser.add_argument('rest', nargs='*')
+    assert parser.parse_args(['--licence', 'MIT']).license == 'MIT'
+    assert parser.parse_args(['--licence=MIT']).license == 'MIT'
+    (line,) = said
+    assert '--licence is called --license now' in line
+    assert '--licence' not in parser.format_help()
+    with pytest.raises(SystemExit):  # not an option of this tool
+        parser.parse_args(['--pictures', 'a.jpg'])

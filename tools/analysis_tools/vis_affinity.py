@@ -42,7 +42,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = apis.tool_parser(__doc__)
     apis.add_shared(parser, 'config', help='config, or open_clip model name')
     apis.add_shared(parser, 'checkpoints', '--config-of')
-    parser.add_argument('--images', '--pictures', nargs='+', required=True)
+    parser.add_argument('--images', nargs='+', required=True)
     parser.add_argument(
         '--affinity', help="instead of the config's (model names: qq, csa ...)"
     )
