@@ -4,10 +4,12 @@ Load hooks run first, so that what a module takes apart or calls by another
 name is compared as it will be filled; and nothing is filled unless all is.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch.nn as nn
+from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
@@ -33,6 +35,8 @@ __all__ = [
     'takes_whole_only',
 ]
 
+#: A detector of LVIS has masks, one that is transferred to VOC has none.
+_SPARE_HEADS = ('roi_head.mask_head.',)
 _NAME = 'Check the model name against the file.'
 _WHOLE = (
     "A file with one tower goes into that encoder's pretrained, a released "
@@ -186,6 +190,7 @@ def _check_whole(
 ) -> dict[str, Tensor]:
     """:func:`check_fit` of a whole model; another's file is called so."""
     expected, kind = model.state_dict(), type(model).__name__
+    weights = _without_spare_heads(weights, expected, origin)
     # of what fits in part, the parts are named below
     if consumer_of(weights) or not expected.keys() & weights.keys():
         refuse_consumer(weights, origin, consumer_of(expected), kind)
@@ -193,6 +198,23 @@ def _check_whole(
         backbone: Any = model.backbone
         compare_fingerprints(fingerprint, backbone.fingerprint, origin)
     return check_fit(model, weights, origin, kind, remedy=_WHOLE)
+
+
+def _without_spare_heads(
+    weights: dict[str, Tensor], expected: dict[str, Tensor], origin: str
+) -> dict[str, Tensor]:
+    """Without heads that a model of the same kind may do without."""
+    for head in _SPARE_HEADS:
+        theirs = [k for k in weights if k.startswith(head)]
+        if theirs and not any(k.startswith(head) for k in expected):
+            print_log(
+                f'{origin}: {head[:-1]} is left out, for the model has none '
+                '(a transfer to boxes alone).',
+                logger='current',
+                level=logging.WARNING,
+            )
+            weights = {k: v for k, v in weights.items() if k not in theirs}
+    return weights
 
 
 def load_image_tower(

@@ -3,10 +3,16 @@
 import pytest
 import torch
 import torch.nn as nn
+from bad_input import logged
 from mmengine.registry import MODELS
 from tiny import backbone_cfg
 
-from declip_mm.checkpoint import FingerprintError, fill_model, save_weights
+from declip_mm.checkpoint import (
+    FingerprintError,
+    fill_model,
+    save_weights,
+    take_whole_only,
+)
 
 
 class Code:
@@ -56,3 +62,20 @@ def test_code_in_the_file_is_not_run(tmp_path, capsys):
     with pytest.raises(ValueError, match='pickled code.*publish'):
         fill_model(model(1), str(tmp_path / 'a.pth'))
     assert 'code ran' not in capsys.readouterr().out
+
+
+def test_a_transfer_to_boxes_leaves_the_mask_head_out(tmp_path):
+    pytest.importorskip('mmdet')
+    from det_model import build
+
+    path = str(tmp_path / 'lvis.pth')
+    torch.save(dict(state_dict=build(mask=True).state_dict()), path)
+    boxes = build()
+    with logged() as lines:
+        fill_model(boxes, path)
+    assert any('roi_head.mask_head is left out' in line for line in lines)
+    take_whole_only(boxes)  # as the runner has it, by mmengine's loading
+    boxes.load_state_dict(torch.load(path)['state_dict'], strict=False)
+    torch.save(dict(state_dict=boxes.state_dict()), path)
+    with pytest.raises(ValueError, match=r'Missing: roi_head\.mask_head'):
+        fill_model(build(mask=True), path)
