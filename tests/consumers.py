@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -134,6 +135,7 @@ class Dense:
             backbone=asked.backbone,
             text_encoder=asked.text,
             prompts='name',
+            embeddings=asked.embeddings,
             data_preprocessor=dict(
                 type='DenseSegPreprocessor', **asked.pixels
             ),
@@ -144,7 +146,12 @@ class Dense:
         pytest.importorskip('mmseg')
         from mmseg.registry import MODELS as models
 
-        return models.build(self.config(asked))
+        model = models.build(self.config(asked))
+        if asked.embeddings:
+            model.backbone.init_weights()
+            model.set_vocabulary(NAMES)
+            model.eval().predict([torch.zeros(3, 64, 64)])
+        return model
 
     def load(self, path, folder):
         self.build(Asked(tower=dict(pretrained=path))).backbone.init_weights()
@@ -237,7 +244,10 @@ class SegInferencer(Dense):
         pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
         data = dict(dataset=dict(pipeline=pipeline))
         config = Config(dict(model=self.config(asked), test_dataloader=data))
-        return DeCLIPSegInferencer(config, weights, device='cpu')
+        segment = DeCLIPSegInferencer(config, weights, device='cpu')
+        if asked.embeddings:
+            segment(np.zeros((64, 64, 3), np.uint8), names=NAMES)
+        return segment
 
     def load(self, path, folder):
         self.build(Asked(), path)

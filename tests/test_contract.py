@@ -172,9 +172,7 @@ _OWN = 'this is what it takes'
 _ORDERED = 'labels are positions in the names given; there is no data set'
 #: (consumer, wrong) that cannot exist, and why.
 ABSENT = {
-    ('dense_segmentor', 'class_embeddings'): _VERIFIED,
     ('cat_seg', 'class_embeddings'): _VERIFIED,
-    ('seg_inferencer', 'class_embeddings'): _VERIFIED,
     ('dense_encoder', 'class_embeddings'): 'takes no file of embeddings',
     ('dense_encoder', 'pixels'): 'normalises as the backbone wants',
     **{
