@@ -30,7 +30,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 
 from declip_mm.models.losses import context_loss  # noqa: E402
 
-GRIDS = (16, 24, 32, 40, 48, 64, 80)
+GRIDS = (16, 24, 32, 35, 40, 48, 64, 80)
 WIDTH = 768
 
 
