@@ -61,8 +61,5 @@ def said(monkeypatch) -> list[str]:
     """Notices of old names, each as if for the first time."""
     lines: list[str] = []
     monkeypatch.setattr('declip_mm.deprecation._said', set())
-    monkeypatch.setattr(
-        'declip_mm.deprecation.print_log',
-        lambda text, **_: lines.append(text),
-    )
+    monkeypatch.setattr('declip_mm.deprecation._tell', lines.append)
     return lines

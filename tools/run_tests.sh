@@ -33,7 +33,10 @@ import sys
 
 for name in ('mmcv', 'mmdet', 'mmseg', 'mmpretrain'):
     sys.modules[name] = None
-import declip_mm
+from declip_mm import visualization
+from declip_mm.registration import import_classes
+
+import_classes()
 PY
 if [ -n "$failed" ]; then
   declip_die "failed before the tests:$failed (messages above); the tests run all the same"

@@ -18,9 +18,9 @@ from mmengine.registry import Registry
 
 from .options import (
     READ_BY_RUNNER,
-    RUNNER_ARGUMENTS,
     OptionError,
     did_you_mean,
+    runner_arguments,
 )
 
 __all__ = ['check_config']
@@ -171,7 +171,7 @@ def _arguments(kind: Any) -> set | None:
 
 
 def _warn_of_near_miss(key: str) -> None:
-    known = (RUNNER_ARGUMENTS | READ_BY_RUNNER) - {'self'}
+    known = (runner_arguments() | READ_BY_RUNNER) - {'self'}
     if key in known or key.startswith('_'):
         return
     close = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.9)
