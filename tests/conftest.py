@@ -3,26 +3,43 @@
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from yapf.yapflib import yapf_api
 
 TESTS = Path(__file__).resolve().parent
 # Small tensors: more threads than cores only wait for each other.
 torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 2)))
+# Every run prints and writes its config, four times, and yapf takes longer to
+# lay it out than a toy trains. What a user gets, tests/test_entrances asks.
+yapf_api.FormatCode = lambda text, **_: (text, False)
 
 
 def _stage(item: pytest.Item) -> int:
-    """Unit tests first, then the configs, then what takes long."""
+    """Unit tests first, then the configs, then what takes long.
+
+    Last is what has a process for every core, so that none is idle at the end.
+    """
     if item.get_closest_marker('slow'):
-        return 2
+        return 2 + ('entrances' in item.fixturenames)
     return int(item.path.name.startswith('test_configs'))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_stage)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Of ``-n``: who shares a process is said in ``workers.py``."""
+    from workers import Shares
+
+    config.option.loadscopereorder = False
+    return Shares(config, log)
 
 
 @pytest.fixture(scope='session')

@@ -118,8 +118,21 @@ def _import_scope(scope: str) -> None:
 
 
 def _find(kind: str, scope: str) -> Any:
+    """What a type of a config leads to, in any registry.
+
+    ``Registry.get`` tries to import a name that it does not have, and all
+    registries but one have it not.
+    """
     for registry in _REGISTRIES:
-        found = registry.children.get(scope, registry).get(kind)
+        own = registry.children.get(scope, registry)
+        if '.' in kind:
+            found = own.get(kind)
+        else:
+            own.import_from_location()
+            found = own.module_dict.get(kind)
+            while found is None and own.parent is not None:
+                own = own.parent
+                found = own.module_dict.get(kind)
         if found is not None:
             return found
     return None
