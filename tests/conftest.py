@@ -1,7 +1,9 @@
 """Order, threads, seeds and folders that all tests share."""
 
+import gc
 import os
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,31 @@ def _stage(item: pytest.Item) -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_stage)
+
+
+def _leave_alone() -> None:
+    """Take what is there out of garbage collection: modules, test items.
+
+    mmengine collects whenever a data set is built, which took a second each.
+    """
+    gc.collect()
+    gc.freeze()
+    _frozen.append(len(sys.modules))
+
+
+#: How many modules there were each time.
+_frozen: list[int] = []
+
+
+def pytest_collection_finish() -> None:
+    _leave_alone()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    # a toolbox was imported
+    if len(sys.modules) > _frozen[-1] + 300:
+        _leave_alone()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,6 +10,7 @@ it.
 """
 
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -104,6 +105,7 @@ def main(clips, modules):
     open_clip.add_model_config(clips)
     for name in modules:
         importlib.import_module(name)
+    gc.freeze()  # what is imported is no garbage of any tool's
     # nobody waits for those who mind a job
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
