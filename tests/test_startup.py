@@ -1,5 +1,6 @@
 """Nothing heavy is imported before it is needed, and every name is known."""
 
+import ast
 import json
 import re
 import subprocess
@@ -219,6 +220,19 @@ def test_choices_that_are_written_out_are_the_real_ones():
     assert sorted(AFFINITIES) == convert.AFFINITIES
     embed = load_tool('misc/class_embeddings.py')
     assert list(embed.PROMPT_SETS) == list(PROMPT_SETS)
+
+
+def test_type_checkers_see_what_comes_late():
+    from declip_mm import apis
+
+    tree = ast.parse((ROOT / 'declip_mm/apis/__init__.py').read_text('utf-8'))
+    (block,) = (n for n in tree.body if isinstance(n, ast.If))
+    seen = {
+        alias.name: '.' * node.level + node.module
+        for node in block.body
+        for alias in node.names
+    }
+    assert seen == apis._LATE
 
 
 def test_all_that_the_package_offers_is_there():

@@ -1,6 +1,7 @@
 """What the command lines and other programs call."""
 
 import importlib
+from typing import TYPE_CHECKING
 
 # A module and a function share a name here: what is imported later would put
 # the module in the function's place.
@@ -17,6 +18,41 @@ from .options import (
     runner_parser,
     tool_parser,
 )
+
+if TYPE_CHECKING:  # the same as _LATE below
+    from ..engine import use_safe_storage
+    from .backbones import (
+        WEIGHT_WORDS,
+        list_models,
+        load_backbone,
+        load_vfm,
+        read_lines,
+    )
+    from .config_check import check_config
+    from .det_inferencer import DeCLIPDetInferencer
+    from .devices import check_device
+    from .kinds import check_kind
+    from .launch import (
+        build_runner,
+        check_checkpoint,
+        check_parts,
+        init_distributed,
+        leave_distributed,
+        left_out_of_test,
+        load_config,
+        loaded_runner,
+        measure_or_keep,
+        run_test,
+        switch_amp,
+    )
+    from .results import (
+        writable_file,
+        writable_folder,
+        write_json,
+        write_text,
+    )
+    from .resume import find_resume_point, how_to_go_on
+    from .seg_inferencer import DeCLIPSegInferencer
 
 __all__ = [
     'DEBUG',
