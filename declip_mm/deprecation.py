@@ -8,11 +8,10 @@ write instead.
 import functools
 import logging
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mmengine.config import Config
-from mmengine.logging import print_log
-from mmengine.registry import Registry
+if TYPE_CHECKING:
+    from mmengine.registry import Registry
 
 __all__ = [
     'dropped_arguments',
@@ -45,7 +44,15 @@ def say_renamed(where: str, old: str, new: str) -> None:
 def _say(key: tuple[str, str, str], text: str) -> None:
     if key not in _said:
         _said.add(key)
-        print_log(text, logger='current', level=logging.WARNING)
+        _tell(text)
+
+
+def _tell(text: str) -> None:
+    """Into the log of the run, if there is one."""
+    # an old flag is read before anything needs mmengine, and with it torch
+    from mmengine.logging import print_log
+
+    print_log(text, logger='current', level=logging.WARNING)
 
 
 def renamed_arguments(**names: str) -> Callable[[_F], _F]:
@@ -148,12 +155,14 @@ def _laid_over(below: Any, value: Any, where: str, old: str, new: str) -> Any:
         raise TypeError(
             f'{where} got {new} and its old name {old}; give {new} alone.'
         )
+    from mmengine.config import Config
+
     both = Config(dict(both=dict(below)))
     both.merge_from_dict(dict(both=dict(value)))
     return both.both
 
 
-def register_old_name(registry: Registry, old: str, cls: type) -> None:
+def register_old_name(registry: 'Registry', old: str, cls: type) -> None:
     """Let configs name a class by its old name, too."""
 
     def build(*args: Any, **kwargs: Any) -> Any:

@@ -10,6 +10,7 @@ it.
 """
 
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -79,15 +80,32 @@ def mind(job):
     os.replace(part, job['result'])
 
 
+def lay_out_once():
+    """A run prints and writes its config four times, each laid out anew."""
+    from yapf.yapflib import yapf_api
+
+    lay_out, done = yapf_api.FormatCode, {}
+
+    def kept(text, **options):
+        if text not in done:
+            done[text] = lay_out(text, **options)
+        return done[text]
+
+    yapf_api.FormatCode = kept
+
+
 def main(clips, modules):
     import open_clip
     import torch
+
+    lay_out_once()
 
     # One thread: a fork of a process that has run a pool of them may hang.
     torch.set_num_threads(1)
     open_clip.add_model_config(clips)
     for name in modules:
         importlib.import_module(name)
+    gc.freeze()  # what is imported is no garbage of any tool's
     # nobody waits for those who mind a job
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:

@@ -22,6 +22,8 @@ LAYERS = {
     'version': 0,
     'deprecation': 0,
     'assets': 0,
+    'registration': 0,
+    'trust': 0,
     'checkpoint': 1,
     'models': 2,
     'datasets': 2,

@@ -15,8 +15,10 @@ from declip_mm.deprecation import (
     take_new_names,
 )
 from declip_mm.models import VFMCache, ZeroShotModel
+from declip_mm.registration import import_classes
 
 pytestmark = pytest.mark.usefixtures('said')
+import_classes()
 
 
 @renamed_arguments(colour='color')

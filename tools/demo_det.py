@@ -17,7 +17,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
 from declip_mm.apis.options import check_share
-from declip_mm.apis.results import check_image_run, tell_failed
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -38,6 +37,11 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--tau', type=float, help='temperature of CLIP')
     return parser.parse_args(args)
+
+
+apis.help_first(__name__, parse_args)
+
+from declip_mm.apis.results import check_image_run, tell_failed
 
 
 def check(args: argparse.Namespace) -> None:

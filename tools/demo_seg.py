@@ -20,8 +20,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
 from declip_mm.apis.options import check_share
-from declip_mm.apis.results import check_image_run
-from declip_mm.apis.segmented import tell_segmented
 
 
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,6 +42,12 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', default='work_dirs/demo_seg')
     parser.add_argument('--batch-size', type=int, default=1)
     return parser.parse_args(args)
+
+
+apis.help_first(__name__, parse_args)
+
+from declip_mm.apis.results import check_image_run
+from declip_mm.apis.segmented import tell_segmented
 
 
 def check(args: argparse.Namespace) -> None:

@@ -19,14 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from mmengine.config import Config
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
-from declip_mm.evaluation.table import markdown_table
-
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'dense_seg'
 
 #: In the order of the paper's Table 5.
 SETS = {
@@ -72,6 +67,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             f'{args.data}'
         )
     return args
+
+
+apis.help_first(__name__, parse_args)
+
+from mmengine.config import Config
+
+from declip_mm.evaluation.table import markdown_table
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'dense_seg'
 
 
 def compose(name: str, method: Config) -> Config:

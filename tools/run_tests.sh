@@ -3,6 +3,7 @@
 #
 #     bash tools/run_tests.sh [options of pytest]     # -m 'not slow': quick part
 #
+# A process of tests for each core, four at most; -n 0 or -n N choose otherwise.
 # Needs Python 3.10-3.12 and, the first time, a C++ compiler; no GPU, no root.
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -11,8 +12,9 @@ declip_say 'environment: first time about 12 minutes (mmcv is compiled), then a 
 declip_env full || exit 1
 cd "$DECLIP_ROOT" || exit 1
 
-# Small tensors on few cores: threads of one process fight each other.
-export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}"
+# Small tensors on few cores: threads of one process fight each other, and
+# those of several processes still more.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 export OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-$OMP_NUM_THREADS}"
 export TOKENIZERS_PARALLELISM=false
 
@@ -33,13 +35,18 @@ import sys
 
 for name in ('mmcv', 'mmdet', 'mmseg', 'mmpretrain'):
     sys.modules[name] = None
-import declip_mm
+from declip_mm import visualization
+from declip_mm.registration import import_classes
+
+import_classes()
 PY
 if [ -n "$failed" ]; then
   declip_die "failed before the tests:$failed (messages above); the tests run all the same"
 fi
 # -p no:cacheprovider: a test run leaves nothing in the clone
-"$DECLIP_PYTHON" -m pytest -p no:cacheprovider "$@"
+jobs="$(nproc)"
+if [ "$jobs" -gt 4 ]; then jobs=4; fi # each takes about 2 GB
+"$DECLIP_PYTHON" -m pytest -p no:cacheprovider -n "$jobs" "$@"
 status=$?
 if [ -n "$failed" ]; then
   declip_die "failed before the tests:$failed (see above)"

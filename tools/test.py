@@ -11,7 +11,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
 from declip_mm import apis
-from declip_mm.datasets.decoding import printable
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -38,6 +37,11 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--tta', action='store_true', help='test-time augmentation'
     )
     return apis.parse(parser, args)
+
+
+apis.help_first(__name__, parse_args)
+
+from declip_mm.datasets.decoding import printable
 
 
 def draw(cfg, args: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """Backbones by name, for tools that look at several."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -14,11 +14,10 @@ from ..models import DeCLIPViT, VFMTeacher
 from ..models.towers import build_tower, read_model_config
 from .launch import check_checkpoint, load_config
 from .options import OptionError
+from .vfms import VFMS
 
 #: What may stand for a checkpoint file.
 WEIGHT_WORDS = ('none', 'original')
-#: Name -> VFM that no library has; who brings one adds it here.
-VFMS: dict[str, Callable[[], VFMTeacher]] = {}
 
 
 def read_lines(

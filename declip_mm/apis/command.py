@@ -20,8 +20,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-import torch
-
 from .options import OptionError
 
 __all__ = [
@@ -231,9 +229,7 @@ def explain(error: Exception) -> str | None:
     if found := _WORKER.match(str(error)):
         ours = _is_ours(found['file']) and found['source'].startswith('raise')
         return found['text'] if ours else None
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and 'not enough memory' in str(error)
-    ):
+    if _is_of_memory(error):
         told = str(error).splitlines()[:1]
         return (
             f'out of memory ({"".join(told)[:120]}). Take fewer or smaller '
@@ -243,6 +239,15 @@ def explain(error: Exception) -> str | None:
     if lacks and lacks.split('.')[0] != _PACKAGE.name:
         return f'{error}. Install it: pip install {lacks}'
     return None
+
+
+def _is_of_memory(error: Exception) -> bool:
+    if isinstance(error, RuntimeError) and 'not enough memory' in str(error):
+        return True
+    # who has not imported torch has not used up its memory
+    torch = sys.modules.get('torch')
+    own = (torch.cuda.OutOfMemoryError,) if torch else ()
+    return isinstance(error, (MemoryError, *own))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -5,16 +5,17 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from mmengine.config import Config
+from typing import TYPE_CHECKING, Any
 
 from ..assets import ASSET_SCHEME, resolve_asset
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 __all__ = ['figure_key']
 
 
-def figure_key(cfg: Config) -> str:
+def figure_key(cfg: 'Config') -> str:
     """Hash of all that decides the figures of a test config.
 
     That is all but ``work_dir``, and size and time of every file that it

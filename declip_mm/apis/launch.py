@@ -21,6 +21,7 @@ from ..checkpoint import DamagedFileError, check_whole, take_whole_only
 from ..deprecation import take_new_names
 from ..engine import PredictionsFile, use_safe_storage
 from ..engine.unwrap import unwrap
+from ..registration import import_classes
 from .command import DEBUG, say_what_is_kept
 from .fetching import fetch_weights
 from .figure_key import figure_key
@@ -51,6 +52,7 @@ def load_config(
     """
     _check_file('config', Path(path), '*.py')
     cfg = _read(path)
+    import_classes()  # they say what was called otherwise
     take_new_names(cfg._cfg_dict)
     if options:
         if not allow_new_options:

@@ -9,25 +9,28 @@ as an argument of the Runner.
 
 import argparse
 import difflib
+import functools
 import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
-
-from ..checkpoint import TRUST
 from ..deprecation import say_renamed
+from ..trust import TRUST
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+#: How ``declip`` calls the scripts that it runs.
+TOOL_MODULE = 'declip_tool_'
 # plain dicts whose keys mmengine passes on to a call as keyword arguments
 CHECKED_LATER = {'auto_scale_lr', 'optim_wrapper', 'randomness'} | {
     f'{part}_{what}'
     for part in ('train', 'val', 'test')
     for what in ('cfg', 'dataloader')
 }
-RUNNER_ARGUMENTS = frozenset(inspect.signature(Runner).parameters)
 # read from the config by mmengine, though no argument of the Runner
 READ_BY_RUNNER = frozenset(
     'activation_checkpointing auto_scale_lr compile efficient_conv_bn_eval '
@@ -36,12 +39,23 @@ READ_BY_RUNNER = frozenset(
 )
 
 
+@functools.cache
+def runner_arguments() -> frozenset[str]:
+    """What mmengine's Runner takes."""
+    from mmengine.runner import Runner
+
+    return frozenset(inspect.signature(Runner).parameters)
+
+
 class OptionError(ValueError):
     """A config, option or file that the command line cannot use."""
 
 
-class ConfigOptions(DictAction):
-    """mmengine's action, with a usage message instead of a traceback."""
+class ConfigOptions(argparse.Action):
+    """mmengine's action, with a usage message instead of a traceback.
+
+    It is asked when the option is given: with it comes torch.
+    """
 
     def __call__(
         self,
@@ -55,8 +69,11 @@ class ConfigOptions(DictAction):
             raise argparse.ArgumentError(
                 self, f'got {", ".join(bad)}; wanted is KEY=VALUE'
             )
+        from mmengine.config import DictAction
+
+        read = DictAction(self.option_strings, self.dest)
         try:
-            super().__call__(parser, namespace, values, option_string)
+            read(parser, namespace, values, option_string)
         # of brackets that do not match
         except (AssertionError, ValueError) as error:
             raise argparse.ArgumentError(self, str(error)) from error
@@ -170,6 +187,26 @@ def tool_parser(doc: str | None, **options: Any) -> argparse.ArgumentParser:
     return _ToolParser(description=doc, **options)
 
 
+def help_first(
+    name: str, parse_args: Callable[[], Any], tool: str | None = None
+) -> None:
+    """Print the help of a tool that is run with --help, and leave.
+
+    A tool calls it above the imports that take seconds.
+
+    Args:
+        name: ``__name__`` of the tool: it is run, or imported by another.
+        parse_args: What reads the command line.
+        tool: Name of the script that runs ``name``, if it is another file.
+    """
+    run = name == '__main__' or name.startswith(TOOL_MODULE)
+    if tool is not None:
+        # a script, or `declip` and a word
+        run |= Path(sys.argv[0]).stem.split()[-1:] == [Path(tool).stem]
+    if run and {'-h', '--help'} & set(sys.argv[1:]):
+        parse_args()
+
+
 def add_shared(
     parser: argparse.ArgumentParser, *names: str, **changes: Any
 ) -> None:
@@ -232,7 +269,7 @@ def did_you_mean(key: str, known: Iterable[str]) -> str:
     return f'; did you mean {close[0]!r}?' if close else '.'
 
 
-def check_options(cfg: Config | Mapping, options: Mapping[str, Any]) -> None:
+def check_options(cfg: 'Config | Mapping', options: Mapping[str, Any]) -> None:
     """Checks dotted options against the config they shall change.
 
     Args:
@@ -243,6 +280,8 @@ def check_options(cfg: Config | Mapping, options: Mapping[str, Any]) -> None:
         OptionError: Names the option, where it leaves the config, and the
             nearest key that exists there.
     """
+    from mmengine.config import Config
+
     tree = cfg.to_dict() if isinstance(cfg, Config) else cfg
     for option in options:
         _check_option(tree, option)
@@ -279,7 +318,7 @@ def _check_new_key(
     """Lets a key through that the config does not have, or refuses it."""
     known = set(parent)
     if not path:
-        known |= RUNNER_ARGUMENTS | READ_BY_RUNNER
+        known |= runner_arguments() | READ_BY_RUNNER
         allowed = key in known - {'self', 'cfg'}
     else:
         allowed = 'type' in parent or '.'.join(path) in CHECKED_LATER

@@ -15,6 +15,7 @@ from mmengine.logging import HistoryBuffer
 from safetensors import safe_open
 from torch import Tensor
 
+from ..trust import TRUST
 from .consumers import take_todays_keys
 from .fingerprint import FINGERPRINT_KEY
 
@@ -28,10 +29,6 @@ __all__ = [
     'read_content',
     'weights_and_meta',
 ]
-
-
-#: What a user has to write to have a file's pickled code run.
-TRUST = 'i-trust-this-file'
 
 #: Where training frameworks put the weights.
 _CONTAINERS = ('state_dict', 'model', 'module', 'model_ema')

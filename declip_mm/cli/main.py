@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from ..apis.options import TOOL_MODULE
 from ..assets import ROOT
 from ..version import __version__
 from .table import COMMANDS, Command
@@ -53,7 +54,7 @@ def _find(name: str) -> Command:
 
 def _load(script: Path) -> ModuleType:
     """A script as a module, under a name that shadows no other."""
-    name = f'declip_tool_{script.stem}'
+    name = f'{TOOL_MODULE}{script.stem}'
     spec = importlib.util.spec_from_file_location(name, script)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

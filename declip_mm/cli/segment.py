@@ -11,14 +11,13 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from ..apis.command import command
-from ..apis.images import ReadImage
-from ..apis.options import add_shared, at_least, check_share, tool_parser
-from ..apis.results import check_image_run, run_over_images
-from ..apis.segmented import keep_segmented, results_head, tell_segmented
-from ..evaluation.label_files import no_class_label, smallest_kind
-from ..models.text import Vocabulary
-from ..models.zero_shot import DenseEncoder
-from ..visualization.colours import class_palette
+from ..apis.options import (
+    add_shared,
+    at_least,
+    check_share,
+    help_first,
+    tool_parser,
+)
 
 __all__ = ['main', 'parse_args']
 
@@ -56,6 +55,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--out', default='work_dirs/segment')
     return parser.parse_args(argv)
+
+
+help_first(__name__, parse_args, 'segment')
+
+from ..apis.images import ReadImage
+from ..apis.results import check_image_run, run_over_images
+from ..apis.segmented import keep_segmented, results_head, tell_segmented
+from ..evaluation.label_files import no_class_label, smallest_kind
+from ..models.text import Vocabulary
+from ..models.zero_shot import DenseEncoder
+from ..visualization.colours import class_palette
 
 
 def check(args: argparse.Namespace) -> None:

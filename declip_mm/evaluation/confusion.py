@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 __all__ = [
     'check_image_file',
@@ -88,6 +87,9 @@ def draw_confusion(
     share = 100 * counts / counts.sum(axis=1, keepdims=True)
     columns = [*names, OTHER]
     side = max(4.5, 0.135 * len(columns) + 1.6)
+    # half a second, which who draws nothing does not pay
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(side + 3.4, side), dpi=110)
     grid = figure.add_gridspec(1, 2, width_ratios=(side, 2.6), wspace=0.12)
     axis = figure.add_subplot(grid[0])

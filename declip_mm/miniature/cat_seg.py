@@ -27,22 +27,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
-from ..apis import at_least, command, write_json
-from .converters.cat_seg import write_layouts
-from .ladder.config import measure_config, with_weights
+from ..apis import at_least, command, help_first
 from .ladder.frame import BackboneJob, get_ready, run_table, table_parser
-from .ladder.report import summarise
-from .ladder.run import trained_backbones
 from .ladder.tables import DECOUPLED
 from .paths import CONFIGS
 from .world import build_world, load_pack
 
-CONFIG = CONFIGS / 'cat_seg/miniature.py'
-SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
 #: Backbone -> affinity of its last block.
 BACKBONES = {'original': 'vanilla', 'original-qq': 'qq', 'declip': 'qq'}
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = table_parser(__doc__, 'cat_seg', BACKBONES)
+    parser.add_argument('--iters', type=at_least(1), default=200)
+    parser.add_argument(
+        '--images', type=at_least(1), help='of each test split'
+    )
+    parser.add_argument('--mode', choices=('whole', 'catseg'), default='whole')
+    return parser.parse_args(argv)
+
+
+help_first(__name__, parse_args, 'cat_seg.py')
+
+from mmengine.config import Config
+
+from ..apis import write_json
+from .converters.cat_seg import write_layouts
+from .ladder.config import measure_config, with_weights
+from .ladder.report import summarise
+from .ladder.run import trained_backbones
+
+CONFIG = CONFIGS / 'cat_seg/miniature.py'
+SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
+
 COLUMNS = dict(novel_miou='novel_miou', base_miou='base_miou')
 #: Key of a cell -> its heading.
 HEAD = {
@@ -168,16 +185,6 @@ def _columns(found: dict[str, float]) -> dict[str, float]:
         base_miou=found['seg/base_mIoU'],
         miou=found['seg/mIoU'],
     )
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = table_parser(__doc__, 'cat_seg', BACKBONES)
-    parser.add_argument('--iters', type=at_least(1), default=200)
-    parser.add_argument(
-        '--images', type=at_least(1), help='of each test split'
-    )
-    parser.add_argument('--mode', choices=('whole', 'catseg'), default='whole')
-    return parser.parse_args(argv)
 
 
 def make_cat_seg_jobs(

@@ -27,17 +27,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.config import Config
-
-from ..apis import command, write_json
+from ..apis import command, help_first
 from .ladder.frame import get_ready, run_table, table_parser
-from .ladder.report import summarise
-from .ladder.run import trained_backbones
 from .ladder.tables import DECOUPLED
 from .paths import CONFIGS
 from .world import build_world
 
-CONFIG = CONFIGS / 'miniature/dense_seg.py'
 METHODS = {
     'CLIP': dict(affinity='vanilla'),
     'MaskCLIP': dict(affinity='maskclip'),
@@ -45,6 +40,30 @@ METHODS = {
     'ClearCLIP': dict(affinity='qq'),
     'DeCLIP': dict(affinity='qq'),
 }
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = table_parser(__doc__, 'dense_seg', METHODS)
+    parser.add_argument(
+        '--checkpoint', type=Path, nargs='+', help='DeCLIP weights, one a seed'
+    )
+    parser.add_argument('--limit', type=int, help='pictures of each split')
+    args = parser.parse_args(argv)
+    if args.checkpoint:
+        args.seeds = len(args.checkpoint)
+    return args
+
+
+help_first(__name__, parse_args, 'dense_seg.py')
+
+from mmengine.config import Config
+
+from ..apis import write_json
+from .ladder.report import summarise
+from .ladder.run import trained_backbones
+
+CONFIG = CONFIGS / 'miniature/dense_seg.py'
+
 SPLITS = dict(val_known='', val_heldout='heldout_')
 METRICS = dict(mIoU='miou', aAcc='aacc')
 #: Key of a cell -> its heading.
@@ -126,18 +145,6 @@ def run_seg(job: SegJob) -> float:
     metrics = run_test(seg_config(job))
     write_json(job.result, metrics)
     return time.time() - start
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = table_parser(__doc__, 'dense_seg', METHODS)
-    parser.add_argument(
-        '--checkpoint', type=Path, nargs='+', help='DeCLIP weights, one a seed'
-    )
-    parser.add_argument('--limit', type=int, help='pictures of each split')
-    args = parser.parse_args(argv)
-    if args.checkpoint:
-        args.seeds = len(args.checkpoint)
-    return args
 
 
 def declip_weights(args: argparse.Namespace, world: Path) -> list[Path]:

@@ -30,35 +30,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
-from ..apis import at_least, command, write_json
+from ..apis import at_least, command, help_first
 from .converters.detection import write_detection_world
-from .ladder.config import with_weights
 from .ladder.frame import BackboneJob, get_ready, run_table, table_parser
-from .ladder.report import summarise
-from .ladder.run import trained_backbones
 from .ladder.tables import BACKBONE, DECOUPLED, NO_VFM, Row, table_1
 from .paths import CONFIGS
 from .world import build_world
 
-CONFIG = CONFIGS / 'miniature/f_vit_coco.py'
-TUNE = 'tune_known'
-#: What is tried on the tune split: alpha, beta, tau (20 to 90 at full size,
-#: where cosines are multiplied by 100 and not by 15).
-ALPHAS, BETAS, TAUS = (0.1, 0.3, 0.5), (0.3, 0.5, 0.7, 0.9), (4, 8, 15)
-SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
-METRICS = dict(novel_AP50='novel_ap50', base_AP50='base_ap50')
-#: Key of a cell -> its heading.
-HEAD = {
-    'name': 'backbone',
-    **{
-        p + m: (p + m).replace('_', ' ')
-        for p in SPLITS.values()
-        for m in METRICS.values()
-    },
-    'fusion': 'alpha / beta / tau',
-}
 MASKCLIP = {f'{BACKBONE}.affinity': 'maskclip'}
 (SELF_DISTILLED,) = (r for r in table_1() if r.name == 'self-distillation')
 
@@ -82,6 +60,40 @@ BACKBONES = {
     'self-distillation': Backbone('vanilla', SELF_DISTILLED),
     'clipself': Backbone('maskclip', Row('clipself', {**MASKCLIP, **NO_VFM})),
     'declip': Backbone('qq', DECOUPLED),
+}
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = table_parser(__doc__, 'f_vit', BACKBONES)
+    parser.add_argument('--epochs', type=at_least(1), default=4)
+    return parser.parse_args(argv)
+
+
+help_first(__name__, parse_args, 'f_vit.py')
+
+from mmengine.config import Config
+
+from ..apis import write_json
+from .ladder.config import with_weights
+from .ladder.report import summarise
+from .ladder.run import trained_backbones
+
+CONFIG = CONFIGS / 'miniature/f_vit_coco.py'
+TUNE = 'tune_known'
+#: What is tried on the tune split: alpha, beta, tau (20 to 90 at full size,
+#: where cosines are multiplied by 100 and not by 15).
+ALPHAS, BETAS, TAUS = (0.1, 0.3, 0.5), (0.3, 0.5, 0.7, 0.9), (4, 8, 15)
+SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
+METRICS = dict(novel_AP50='novel_ap50', base_AP50='base_ap50')
+#: Key of a cell -> its heading.
+HEAD = {
+    'name': 'backbone',
+    **{
+        p + m: (p + m).replace('_', ' ')
+        for p in SPLITS.values()
+        for m in METRICS.values()
+    },
+    'fusion': 'alpha / beta / tau',
 }
 
 
@@ -191,12 +203,6 @@ def choose_fusion(cfg: Config, model: Any, world: Path) -> dict:
         split=TUNE,
         rows=rows,
     )
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = table_parser(__doc__, 'f_vit', BACKBONES)
-    parser.add_argument('--epochs', type=at_least(1), default=4)
-    return parser.parse_args(argv)
 
 
 def detector_jobs(

@@ -7,9 +7,28 @@ ViT-S/14 (``miniature.vfm``), normalised per token without affine, at 168 px,
 and projected on their leading uncentred components, which keeps cosines.
 """
 
+import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..apis import help_first, tool_parser
+from .paths import ASSETS
+from .world import build_world
+
+FEATURES = ASSETS / 'vfm_features.npz'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = tool_parser(__doc__)
+    parser.add_argument('--scenes', type=int, default=200)
+    parser.add_argument('--layer', type=int, default=10)
+    parser.add_argument('--width', type=int, default=72)
+    parser.add_argument('--out', type=Path, default=FEATURES)
+    return parser.parse_args()
+
+
+help_first(__name__, parse_args, 'build_vfm_features.py')
 
 import numpy as np
 import torch
@@ -17,13 +36,9 @@ import torch.nn.functional as F
 from PIL import Image
 from tqdm import trange
 
-from ..apis import tool_parser
 from ..models import VFMTeacher
-from .paths import ASSETS
 from .vfm import ONNX_SHA256, PACKAGE, TIMM_NAME, fetch_vit_s
-from .world import build_world
 
-FEATURES = ASSETS / 'vfm_features.npz'
 THUMBNAIL = 8  # side in pixels of the picture that identifies a scene
 TOLERANCE = 4.0  # mean grey levels; JPEG costs about 0.3, another scene 30
 
@@ -141,12 +156,7 @@ def cosine_error(full: torch.Tensor, small: torch.Tensor) -> dict:
 
 def main() -> None:
     """Command line."""
-    parser = tool_parser(__doc__)
-    parser.add_argument('--scenes', type=int, default=200)
-    parser.add_argument('--layer', type=int, default=10)
-    parser.add_argument('--width', type=int, default=72)
-    parser.add_argument('--out', type=Path, default=FEATURES)
-    args = parser.parse_args()
+    args = parse_args()
     folder = build_world() / 'train' / 'images'
     paths = sorted(folder.glob('*.jpg'))[: args.scenes]
     full = extract(paths, args.layer)

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..models.download import SWITCH, may_download
-
 __all__ = ['check_sha256', 'fetch_package', 'sha256_of']
 
 
@@ -50,6 +48,8 @@ def fetch_package(
         RuntimeError: It cannot be had.
     """
     name, pip = package.split()[0], '==' in package
+    from ..models.download import SWITCH, may_download
+
     if not may_download():
         raise RuntimeError(f'{SWITCH}=0 forbids to fetch {name}; {remedy}')
     print(f'fetching {package} ...', flush=True)

@@ -10,6 +10,20 @@ import argparse
 import time
 from pathlib import Path
 
+from ..apis import at_least, command, help_first
+from .paths import CONFIGS
+from .world import build_world
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--out', type=Path, default='work_dirs/quickstart')
+    parser.add_argument('--epochs', type=at_least(1), default=6)
+    return parser.parse_args()
+
+
+help_first(__name__, parse_args, 'quickstart.py')
+
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -18,7 +32,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from PIL import Image
 
-from ..apis import at_least, command, write_json
+from ..apis import write_json
 from ..apis.caching import fill_caches, use_caches
 from ..checkpoint import export_backbone
 from ..models.vfm_cache import write_cache
@@ -26,9 +40,7 @@ from ..visualization import SheetRow, affinity_map, draw_sheet
 from .features import load_vfm_features
 from .ladder.config import with_weights
 from .ladder.report import table
-from .paths import CONFIGS
 from .vfm import fetch_vit_s
-from .world import build_world
 
 SCENES = 400  # training scenes; six epochs of 50 steps
 
@@ -193,10 +205,7 @@ def write_table(summary: dict, path: Path) -> str:
 
 @command
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--out', type=Path, default='work_dirs/quickstart')
-    parser.add_argument('--epochs', type=at_least(1), default=6)
-    options = parser.parse_args()
+    options = parse_args()
     out, start = options.out, time.time()
     out.mkdir(parents=True, exist_ok=True)
     say('1/4 The miniature world')

@@ -65,6 +65,19 @@ def table(found):
     return rows
 
 
+def pytest_sessionfinish(session):
+    """Of several processes the one with rows gives them to the first."""
+    own = getattr(session.config, 'workeroutput', None)
+    if own is not None:
+        own['entrances'] = session.config.stash.get(_ROWS, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    if rows := getattr(node, 'workeroutput', {}).get('entrances'):
+        node.config.stash[_ROWS] = rows
+
+
 def pytest_terminal_summary(terminalreporter, config):
     rows = config.stash.get(_ROWS, ())
     if rows:

@@ -142,9 +142,10 @@ def test_the_tool_takes_it(command, monkeypatch, capsys):
         path.relative_to(TOOLS).as_posix()
         for path in TOOLS.rglob('*.py')
         if re.search(
-            r'(ArgumentParser|tool_parser)\(|declip_mm\.miniature',
-            path.read_text('utf-8'),
+            r'(ArgumentParser|tool_parser|step_parser)\(|declip_mm\.miniature',
+            text := path.read_text('utf-8'),
         )
+        and '__main__' in text
     ),
 )
 def test_help(tool, monkeypatch, capsys):

@@ -18,13 +18,9 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
-from declip_mm.apis.browsing import browse, build_split, splits_of
-from declip_mm.visualization import draw_samples
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -45,6 +41,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.add_argument(f'--{name}', type=apis.at_least(least), **said)
     parser.add_argument('--out', type=Path, default='work_dirs/browse')
     return parser.parse_args(argv)
+
+
+apis.help_first(__name__, parse_args)
+
+from tqdm import tqdm
+
+from declip_mm.apis.browsing import browse, build_split, splits_of
+from declip_mm.visualization import draw_samples
 
 
 @apis.command

@@ -11,6 +11,7 @@ a process of its own: memory that an earlier one left to the allocator would
 hide part of what a later one takes.
 """
 
+import argparse
 import logging
 import resource
 import subprocess
@@ -22,17 +23,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
+
+from declip_mm import apis
+
+
+def parse_args() -> argparse.Namespace:
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config')
+    apis.add_shared(parser, '--cfg-options', default={})
+    apis.add_shared(parser, '--device', default='cpu')
+    size = apis.at_least(1)
+    parser.add_argument('--names', type=size, nargs='+', default=[171])
+    parser.add_argument(
+        '--side', type=apis.at_least(16), help='640, or 384 with --train'
+    )
+    parser.add_argument('--train', action='store_true')
+    parser.add_argument('--crop-batch', type=size, help='views at a time')
+    return parser.parse_args()
+
+
+apis.help_first(__name__, parse_args)
+
 import torch
 from mmengine.logging import MMLogger
 from mmengine.structures import PixelData
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
-
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 import declip_mm.segmentation  # noqa: F401  (registers the models)
-from declip_mm import apis
 
 
 def resident() -> int:
@@ -109,18 +128,7 @@ def measure(model, names: int, side: int, train: bool) -> dict:
 
 @apis.command
 def main() -> None:
-    parser = apis.tool_parser(__doc__)
-    apis.add_shared(parser, 'config')
-    apis.add_shared(parser, '--cfg-options', default={})
-    apis.add_shared(parser, '--device', default='cpu')
-    size = apis.at_least(1)
-    parser.add_argument('--names', type=size, nargs='+', default=[171])
-    parser.add_argument(
-        '--side', type=apis.at_least(16), help='640, or 384 with --train'
-    )
-    parser.add_argument('--train', action='store_true')
-    parser.add_argument('--crop-batch', type=size, help='views at a time')
-    args = parser.parse_args()
+    args = parse_args()
     apis.check_device(args.device)
     cfg = apis.load_config(args.config)
     apis.check_kind(cfg, args.config, ('OVCATSegmentor',))

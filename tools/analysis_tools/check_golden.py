@@ -7,18 +7,30 @@ largest absolute value; exits with 1 where any error exceeds the tolerance.
 Recordings of CAT-Seg's head need mmseg, the others the core alone.
 """
 
+import argparse
 import sys
 from math import isnan
 from pathlib import Path
 from zipfile import BadZipFile
-
-import numpy as np
 
 HERE = Path(__file__).resolve().parent
 for folder in (HERE, HERE.parents[1]):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
+from declip_mm.apis import command, help_first, tool_parser
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = tool_parser(__doc__)
+    parser.add_argument('files', nargs='+', metavar='FILE.npz')
+    parser.add_argument('--tolerance', type=float, default=1e-5)
+    return parser.parse_args(arguments)
+
+
+help_first(__name__, parse_args)
+
+import numpy as np
 from golden_towers import (
     Errors,
     check_distill,
@@ -27,7 +39,6 @@ from golden_towers import (
 )
 
 import declip_mm  # noqa: F401  (registers the models)
-from declip_mm.apis import command, tool_parser
 
 
 def check(data: dict[str, np.ndarray], name: str) -> Errors:
@@ -60,10 +71,7 @@ def read(path: str) -> dict[str, np.ndarray]:
 
 @command
 def main(arguments: list[str] | None = None) -> int:
-    parser = tool_parser(__doc__)
-    parser.add_argument('files', nargs='+', metavar='FILE.npz')
-    parser.add_argument('--tolerance', type=float, default=1e-5)
-    options = parser.parse_args(arguments)
+    options = parse_args(arguments)
     failed = False
     for file in options.files:
         errors = check(read(file), Path(file).name)

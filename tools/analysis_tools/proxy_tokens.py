@@ -15,27 +15,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-from mmengine.dataset import pseudo_collate
-from mmengine.registry import DATASETS, MODELS
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
-from declip_mm.evaluation import patch_objects, proxy_shares
-from declip_mm.evaluation.table import markdown_table
-from declip_mm.visualization import attention_by_layer
-
-#: Options of it would reach no backbone: each line loads its own config.
-BACKBONE = 'model.backbone'
-
-MEASURES = {
-    'proxy': 'to the proxy tokens',
-    'own': 'to the rest of their own object',
-    'itself': 'to themselves',
-    'prefix': 'to CLS (share of all tokens)',
-}
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -54,6 +36,28 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', default='work_dirs/proxy_tokens.json')
     apis.add_shared(parser, '--device', default='cpu')
     return parser.parse_args(args)
+
+
+apis.help_first(__name__, parse_args)
+
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DATASETS, MODELS
+from tqdm import tqdm
+
+from declip_mm.evaluation import patch_objects, proxy_shares
+from declip_mm.evaluation.table import markdown_table
+from declip_mm.visualization import attention_by_layer
+
+#: Options of it would reach no backbone: each line loads its own config.
+BACKBONE = 'model.backbone'
+
+MEASURES = {
+    'proxy': 'to the proxy tokens',
+    'own': 'to the rest of their own object',
+    'itself': 'to themselves',
+    'prefix': 'to CLS (share of all tokens)',
+}
 
 
 def picture_values(layers, masks: torch.Tensor, k: int):

@@ -21,15 +21,9 @@ import sys
 from itertools import product
 from pathlib import Path
 
-import torch
-from mmengine.dist import is_main_process
-from mmengine.registry import MODELS
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
-from declip_mm.evaluation.table import markdown_table
-from declip_mm.visualization import SWEEP_PANELS, draw_sweep, sweep_table
 
 SIZES = (336, 448, 560, 672, 784, 896, 1024)
 
@@ -53,6 +47,16 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--launcher', choices=['none', 'pytorch', 'slurm'], default='none'
     )
     return parser.parse_args(args)
+
+
+apis.help_first(__name__, parse_args)
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.registry import MODELS
+
+from declip_mm.evaluation.table import markdown_table
+from declip_mm.visualization import SWEEP_PANELS, draw_sweep, sweep_table
 
 
 def line_config(args: argparse.Namespace, config: str, checkpoint: str):

@@ -15,6 +15,24 @@ import time
 from pathlib import Path
 from typing import Any
 
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE)]  # the clone
+
+from step_options import step_parser
+
+from declip_mm import apis
+
+
+def parse_args(argv: list | None = None) -> argparse.Namespace:
+    parser = step_parser(__doc__)
+    parser.add_argument(
+        '--crops', type=apis.at_least(1), default=4, help='of the picture'
+    )
+    return parser.parse_args(argv)
+
+
+apis.help_first(__name__, parse_args)
+
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -22,10 +40,6 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
-
-import declip_mm  # noqa: F401  (registers everything)
-from declip_mm import apis
 from declip_mm.apis.cached_config import plain_teacher
 
 
@@ -119,24 +133,14 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def begin(
-    parser: argparse.ArgumentParser, argv: list | None, kind: str
-) -> tuple[argparse.Namespace, Config]:
-    """The options, and the config, which has to build a ``kind``."""
-    apis.add_shared(parser, 'config')
-    parser.add_argument(
-        '--size',
-        type=apis.at_least(16),
-        help="longer side in pixels (default: the config's)",
-    )
-    parser.add_argument('--out', help='json lines file to append to')
-    args = parser.parse_args(argv)
+def begin(args: argparse.Namespace, kind: str) -> Config:
+    """The config of a command line, which has to build a ``kind``."""
     MMLogger.get_instance('step', log_level='ERROR')  # of every parameter
     cfg = apis.load_config(args.config)
     apis.check_kind(cfg, args.config, (kind,))
     if args.out:
         apis.writable_file(args.out)
-    return args, cfg
+    return cfg
 
 
 def tell(args: argparse.Namespace, found: dict[str, Any]) -> int:
@@ -152,11 +156,8 @@ def tell(args: argparse.Namespace, found: dict[str, Any]) -> int:
 
 @apis.command
 def main(argv: list | None = None) -> int:
-    parser = apis.tool_parser(__doc__)
-    parser.add_argument(
-        '--crops', type=apis.at_least(1), default=4, help='of the picture'
-    )
-    args, cfg = begin(parser, argv, 'DecoupledDistiller')
+    args = parse_args(argv)
+    cfg = begin(args, 'DecoupledDistiller')
     size = args.size or cfg.train_dataloader.dataset.views.image_size
     found = step(cfg, size, args.crops)
     return tell(args, dict(size=size, crops=args.crops, **found))

@@ -9,10 +9,25 @@ one step on a picture of noise with two boxes, predicts, and prints losses,
 time and memory. A parameter that trains and gets no gradient is an error.
 """
 
+import argparse
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
+
+from step_options import step_parser
+
+from declip_mm import apis
+
+
+def parse_args(argv: list | None = None) -> argparse.Namespace:
+    return step_parser(__doc__).parse_args(argv)
+
+
+apis.help_first(__name__, parse_args)
 
 import numpy as np
 import torch
@@ -24,14 +39,9 @@ from mmengine.config import Config, ConfigDict
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS
 from mmengine.structures import InstanceData
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
-
 from step_configs import begin, optimise, peak_gib, tell, without_weights
 
 import declip_mm.detection  # noqa: F401  (registers the models)
-from declip_mm import apis
 from declip_mm.models.text.benchmarks import OV_COCO_BASE, OV_COCO_CLASSES
 
 LVIS_BASE = 866
@@ -121,7 +131,8 @@ def measure(cfg: Config, side: int) -> dict[str, Any]:
 
 @apis.command
 def main(argv: list | None = None) -> int:
-    args, cfg = begin(apis.tool_parser(__doc__), argv, 'FViT')
+    args = parse_args(argv)
+    cfg = begin(args, 'FViT')
     register_all_modules()
     size = args.size or cfg.model.data_preprocessor.pad_size_divisor
     return tell(args, dict(size=size, **measure(cfg, size)))

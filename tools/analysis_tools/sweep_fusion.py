@@ -21,12 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-import numpy as np
-from matplotlib.figure import Figure
-from tqdm import tqdm
-
 from declip_mm import apis
-from declip_mm.evaluation.table import markdown_table
 
 NAMES = ('alpha', 'beta', 'tau')
 
@@ -51,6 +46,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     sweep.add_argument('--ann-file', help='default: that of the dump')
     sweep.add_argument('--out', type=Path, default='work_dirs/sweep_fusion')
     return parser.parse_args(argv)
+
+
+apis.help_first(__name__, parse_args)
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from declip_mm.evaluation.table import markdown_table
 
 
 def truth_of(evaluator: object) -> str:

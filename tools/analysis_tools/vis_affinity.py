@@ -25,17 +25,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-import torch
-from PIL import Image
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-import declip_mm.miniature  # noqa: F401  (adds its VFM)
 from declip_mm import apis
-from declip_mm import visualization as vis
-from declip_mm.apis.images import find_images
-from declip_mm.datasets.decoding import UnreadableImage, read_image
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -88,6 +80,18 @@ def read_point(text: str) -> tuple[float, float]:
             '0.25,0.5'
         )
     return x, y
+
+
+apis.help_first(__name__, parse_args)
+
+import numpy as np
+import torch
+from PIL import Image
+
+import declip_mm.miniature  # noqa: F401  (adds its VFM)
+from declip_mm import visualization as vis
+from declip_mm.apis.images import find_images
+from declip_mm.datasets.decoding import UnreadableImage, read_image
 
 
 def view_of(image: Image.Image, model, args):

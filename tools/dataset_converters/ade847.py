@@ -11,17 +11,29 @@ preparation. Writes ``images/validation``, ``annotations/validation`` (16
 bits, 65535 where there is no class) and ``classes.txt``.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
+
+from declip_mm.apis import command, help_first, tool_parser
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = tool_parser(__doc__)
+    parser.add_argument('root', type=Path, help='ADE20K_2021_17_01')
+    parser.add_argument('--out', type=Path, default=Path('data/ade847'))
+    return parser.parse_args(argv)
+
+
+help_first(__name__, parse_args)
+
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
-
-from declip_mm.apis import command, tool_parser
 from declip_mm.datasets.converting import convert_each
 from declip_mm.datasets.decoding import read_image, read_labelled
 from declip_mm.evaluation.label_files import write_labels
@@ -83,10 +95,7 @@ def _nearest(old: int, new: int) -> np.ndarray:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = tool_parser(__doc__)
-    parser.add_argument('root', type=Path, help='ADE20K_2021_17_01')
-    parser.add_argument('--out', type=Path, default=Path('data/ade847'))
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     out = args.out.absolute()
     pictures = sorted(
         path

@@ -11,15 +11,30 @@ coco_stuff164k.py writes them (80 things are 0 to 79). Writes beside them
 converter does, which takes nothing but the whole set (both splits).
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command, tool_parser
+from declip_mm.apis import command, help_first, tool_parser
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = tool_parser(__doc__)
+    parser.add_argument('root', type=Path, help='folder of COCO-Stuff 164k')
+    parser.add_argument('--split', default='val2017')
+    parser.add_argument(
+        '--stuff', action='store_true', help='write the maps of COCO-Stuff'
+    )
+    return parser.parse_args(argv)
+
+
+help_first(__name__, parse_args)
+
+import numpy as np
+
 from declip_mm.datasets.converting import relabel
 
 SUFFIX, TRAIN_IDS = '_instanceTrainIds.png', '_labelTrainIds.png'
@@ -87,13 +102,7 @@ def convert(folder: Path, stuff: bool = False) -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = tool_parser(__doc__)
-    parser.add_argument('root', type=Path, help='folder of COCO-Stuff 164k')
-    parser.add_argument('--split', default='val2017')
-    parser.add_argument(
-        '--stuff', action='store_true', help='write the maps of COCO-Stuff'
-    )
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     count = convert(args.root / 'annotations' / args.split, args.stuff)
     print(f'{count} maps of {args.split}')
 

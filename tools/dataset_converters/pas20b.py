@@ -6,15 +6,26 @@ Reads ``SegmentationClass`` (0 background, 1 to 20, 255 void), writes
 ``SegmentationClassPAS20b``: 0 to 19, background 20, void 255.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command, tool_parser
+from declip_mm.apis import command, help_first, tool_parser
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = tool_parser(__doc__)
+    parser.add_argument('root', type=Path, help='VOC2012 of the devkit')
+    return parser.parse_args(argv)
+
+
+help_first(__name__, parse_args)
+
+import numpy as np
+
 from declip_mm.datasets.converting import relabel
 
 
@@ -49,9 +60,7 @@ def convert(root: Path) -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = tool_parser(__doc__)
-    parser.add_argument('root', type=Path, help='VOC2012 of the devkit')
-    print(f'{convert(parser.parse_args(argv).root)} maps')
+    print(f'{convert(parse_args(argv).root)} maps')
 
 
 if __name__ == '__main__':

@@ -10,17 +10,31 @@ The second folder is the official release unpacked: ``labels.txt`` (lines
 Needs scipy.
 """
 
+import argparse
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import command, tool_parser
+from declip_mm.apis import command, help_first, tool_parser
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = tool_parser(__doc__)
+    parser.add_argument('voc', type=Path, help='VOC2010 of the devkit')
+    parser.add_argument('source', type=Path, help='official release')
+    parser.add_argument('--out', type=Path, default=Path('data/context459'))
+    parser.add_argument('--list', help='list of pictures, relative to VOC')
+    return parser.parse_args(argv)
+
+
+help_first(__name__, parse_args)
+
+import numpy as np
+
 from declip_mm.datasets.converting import convert_each
 from declip_mm.evaluation.label_files import write_labels
 from declip_mm.segmentation.datasets.pairs import read_split
@@ -122,12 +136,7 @@ def convert(voc: Path, source: Path, out: Path, given: str | None) -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = tool_parser(__doc__)
-    parser.add_argument('voc', type=Path, help='VOC2010 of the devkit')
-    parser.add_argument('source', type=Path, help='official release')
-    parser.add_argument('--out', type=Path, default=Path('data/context459'))
-    parser.add_argument('--list', help='list of pictures, relative to VOC')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     count = convert(args.voc, args.source, args.out, args.list)
     print(f'{count} pictures in {args.out}')
 

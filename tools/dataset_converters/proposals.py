@@ -21,10 +21,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-import torch
-from mmengine.runner import Runner
-from tqdm import tqdm
-
 from declip_mm import apis
 
 
@@ -39,6 +35,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--max-per-image', type=apis.at_least(1), default=20)
     parser.add_argument('--min-score', type=float, default=0.5)
     return parser.parse_args(argv)
+
+
+apis.help_first(__name__, parse_args)
+
+import torch
+from mmengine.runner import Runner
+from tqdm import tqdm
 
 
 def build(args: argparse.Namespace) -> tuple[Any, Any]:

@@ -18,20 +18,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
-
 from declip_mm.apis import (
     OptionError,
     add_shared,
     at_least,
-    check_kind,
     command,
-    load_config,
+    help_first,
     say_what_is_kept,
     tool_parser,
-    writable_file,
 )
-from declip_mm.apis.caching import CacheFiller, fill_caches
-from declip_mm.checkpoint import atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -55,6 +50,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if not (args.crops or args.vfm):
         parser.error('nothing to do: give --crops FILE, --vfm FILE or both')
     return args
+
+
+help_first(__name__, parse_args)
+
+from declip_mm.apis import check_kind, load_config, writable_file
+from declip_mm.apis.caching import CacheFiller, fill_caches
+from declip_mm.checkpoint import atomically
 
 
 def config_text(args: argparse.Namespace) -> str:

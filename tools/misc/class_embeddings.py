@@ -23,23 +23,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from mmengine.registry import DATASETS
-
 from declip_mm import apis
-from declip_mm.models.text import (
-    PROMPT_SETS,
-    ClassEmbeddings,
-    DeCLIPTextEncoder,
-    build_class_embeddings,
-    expected_fingerprint,
-    parse_names,
-    read_json,
-    read_text,
-)
-from declip_mm.models.text.importing import (
-    import_class_embeddings,
-    judge_order,
-)
+
+#: Those of declip_mm.models.text, without torch.
+PROMPT_SETS = ('vild', 'openai', 'simple', 'name')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -86,6 +73,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         add('--synonyms', help='.json file: name -> list of further phrases')
         apis.add_shared(command, '--device', default='cpu')
     return parser.parse_args(argv)
+
+
+apis.help_first(__name__, parse_args)
+
+from mmengine.registry import DATASETS
+
+from declip_mm.models.text import (
+    ClassEmbeddings,
+    DeCLIPTextEncoder,
+    build_class_embeddings,
+    expected_fingerprint,
+    parse_names,
+    read_json,
+    read_text,
+)
+from declip_mm.models.text.importing import (
+    import_class_embeddings,
+    judge_order,
+)
 
 
 def wanted_names(args: argparse.Namespace):

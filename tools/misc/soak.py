@@ -10,6 +10,7 @@ bit: weights, unmixed student and optimiser. Runs are forked from this
 process, which has imported everything; they are processes of their own.
 """
 
+import argparse
 import multiprocessing
 import os
 import random
@@ -22,9 +23,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
+from declip_mm import apis
+
+
+def parse_args() -> argparse.Namespace:
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config')
+    parser.add_argument('--work-dir', required=True, type=Path)
+    parser.add_argument('--kills', type=apis.at_least(1), default=20)
+    parser.add_argument('--seed', type=int, default=0)
+    return parser.parse_args()
+
+
+apis.help_first(__name__, parse_args)
+
 import torch
 
-from declip_mm import apis
 from declip_mm.checkpoint import check_whole, read_content
 
 TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
@@ -160,12 +174,7 @@ def soak(config: str, folder: Path, kills: int, seed: int) -> dict:
 
 @apis.command
 def main() -> None:
-    parser = apis.tool_parser(__doc__)
-    apis.add_shared(parser, 'config')
-    parser.add_argument('--work-dir', required=True, type=Path)
-    parser.add_argument('--kills', type=apis.at_least(1), default=20)
-    parser.add_argument('--seed', type=int, default=0)
-    args = parser.parse_args()
+    args = parse_args()
     apis.load_config(args.config)
     apis.writable_folder(args.work_dir)
     if any(args.work_dir.iterdir()):

@@ -15,14 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from mmseg.registry import MODELS
-
 from declip_mm import apis
-from declip_mm.checkpoint import save_weights
-from declip_mm.segmentation.cat_seg import load_released
-from declip_mm.version import __version__
-
-WEIGHTS = ('.pt', '.pth', '.bin', '.safetensors')
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -33,6 +26,17 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--text', help='file with the text tower')
     parser.add_argument('--towers-only', action='store_true')
     return parser.parse_args(args)
+
+
+apis.help_first(__name__, parse_args)
+
+from mmseg.registry import MODELS
+
+from declip_mm.checkpoint import save_weights
+from declip_mm.segmentation.cat_seg import load_released
+from declip_mm.version import __version__
+
+WEIGHTS = ('.pt', '.pth', '.bin', '.safetensors')
 
 
 def build(path: str):

@@ -14,18 +14,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import add_shared, command, tool_parser
-from declip_mm.checkpoint import LAYOUTS, convert
-from declip_mm.models.attention import AFFINITIES
+from declip_mm.apis import add_shared, command, help_first, tool_parser
+
+#: Those of declip_mm.checkpoint and declip_mm.models.attention, without torch.
+LAYOUTS = (
+    'declip_mm eva openai open_clip open_clip_custom timm cat_seg_openai '
+    'cat_seg_eva f_vit'
+).split()
+AFFINITIES = 'all csa kk maskclip maskclip_cls qq vanilla vv'.split()
 
 
-@command
-def main() -> None:
+def parse_args() -> argparse.Namespace:
     parser = tool_parser(__doc__)
     parser.add_argument('source', metavar='IN', help='weight file')
     parser.add_argument('out', metavar='OUT', help='.pth or .safetensors')
-    parser.add_argument('--layout', choices=list(LAYOUTS), default='declip_mm')
-    parser.add_argument('--affinity', choices=sorted(AFFINITIES))
+    parser.add_argument('--layout', choices=LAYOUTS, default='declip_mm')
+    parser.add_argument('--affinity', choices=AFFINITIES)
     add_shared(parser, '--scale', '--license', '--trust-pickle')
     parser.add_argument(
         '--model', help="open_clip's name (default: told by the sizes)"
@@ -47,7 +51,17 @@ def main() -> None:
         action=argparse.BooleanOptionalAction,
         help='activation of an OpenAI-type CLIP, where the file does not say',
     )
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+help_first(__name__, parse_args)
+
+from declip_mm.checkpoint import convert
+
+
+@command
+def main() -> None:
+    args = parse_args()
     fingerprint = convert(**vars(args))
     print(f'wrote {args.out}')
     for name, value in fingerprint.items():

@@ -9,15 +9,28 @@ which validates the port without any training. The config's backbone says the
 affinity, which goes into the fingerprint as declared.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
+from declip_mm import apis
+
+
+def parse_args() -> argparse.Namespace:
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--trust-pickle')
+    parser.add_argument('checkpoint', help='*.pth of mmdet 2')
+    parser.add_argument('out')
+    return parser.parse_args()
+
+
+apis.help_first(__name__, parse_args)
+
 import torch
 from mmengine.registry import MODELS, init_default_scope
 
-from declip_mm import apis
 from declip_mm.checkpoint import check_fit, read_checkpoint, save_weights
 
 
@@ -51,11 +64,7 @@ def convert(
 
 @apis.command
 def main() -> None:
-    parser = apis.tool_parser(__doc__)
-    apis.add_shared(parser, 'config', '--trust-pickle')
-    parser.add_argument('checkpoint', help='*.pth of mmdet 2')
-    parser.add_argument('out')
-    args = parser.parse_args()
+    args = parse_args()
     dropped = convert(
         args.config, args.checkpoint, args.out, args.trust_pickle
     )

@@ -3,12 +3,24 @@
 python tools/model_converters/inspect_checkpoint.py FILE [FILE ...]
 """
 
+import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import add_shared, command, tool_parser
+from declip_mm.apis import add_shared, command, help_first, tool_parser
+
+
+def parse_args() -> argparse.Namespace:
+    parser = tool_parser(__doc__)
+    parser.add_argument('files', nargs='+', metavar='FILE')
+    add_shared(parser, '--trust-pickle')
+    return parser.parse_args()
+
+
+help_first(__name__, parse_args)
+
 from declip_mm.checkpoint import describe
 
 
@@ -59,10 +71,7 @@ def lines(found: dict) -> list[str]:
 
 @command
 def main() -> None:
-    parser = tool_parser(__doc__)
-    parser.add_argument('files', nargs='+', metavar='FILE')
-    add_shared(parser, '--trust-pickle')
-    options = parser.parse_args()
+    options = parse_args()
     failed = 0
     for path in options.files:
         try:

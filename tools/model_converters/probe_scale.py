@@ -9,18 +9,22 @@ with. No labels are needed, but a few hundred pictures; the verdict says where
 the gap is too small to tell. A CLIP that was never distilled has no answer.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
-from declip_mm.apis import add_shared, at_least, command, tool_parser
-from declip_mm.apis.probe import judge, probe
-from declip_mm.datasets.listing import check_folder, list_folder
+from declip_mm.apis import (
+    add_shared,
+    at_least,
+    command,
+    help_first,
+    tool_parser,
+)
 
 
-@command
-def main() -> None:
+def parse_args() -> argparse.Namespace:
     parser = tool_parser(__doc__)
     number = at_least(1)
     parser.add_argument('file', help='weight file of any known layout')
@@ -34,7 +38,18 @@ def main() -> None:
     parser.add_argument(
         '--size', type=number, help='side of the view (default: twice native)'
     )
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+help_first(__name__, parse_args)
+
+from declip_mm.apis.probe import judge, probe
+from declip_mm.datasets.listing import check_folder, list_folder
+
+
+@command
+def main() -> None:
+    args = parse_args()
     root = check_folder(args.images, 'folder of pictures')
     names = list_folder(root)
     step = max(1, len(names) // args.most)

@@ -7,8 +7,22 @@ The names are those CLIP was trained on; split ``val_unseen`` is scored over
 all names, on the boxes of unseen classes only.
 """
 
+import argparse
 import json
 from pathlib import Path
+
+from ...apis import command, help_first, tool_parser
+from ..world import ASSETS, SpritePack, build_world, load_pack, make_scene
+
+
+def parse_args() -> argparse.Namespace:
+    parser = tool_parser(__doc__)
+    parser.add_argument('--model', type=Path, default=ASSETS)
+    parser.add_argument('--photos', action='store_true')
+    return parser.parse_args()
+
+
+help_first(__name__, parse_args, 'eval_tiny_clip.py')
 
 import numpy as np
 import torch
@@ -17,8 +31,6 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ...apis import command, tool_parser
-from ..world import ASSETS, SpritePack, build_world, load_pack, make_scene
 from .model import encode_image
 from .text import CompactTokenizer
 
@@ -84,10 +96,7 @@ def read_crops(folder: Path, side: int, unseen: bool):
 @command(tool='eval_tiny_clip.py')
 def main() -> None:
     """Command line."""
-    parser = tool_parser(__doc__)
-    parser.add_argument('--model', type=Path, default=ASSETS)
-    parser.add_argument('--photos', action='store_true')
-    args = parser.parse_args()
+    args = parse_args()
     world = build_world(photos=args.photos)
     info = json.loads((args.model / 'tiny_clip.json').read_text())
     model = CLIP(**info['model_cfg']).eval()

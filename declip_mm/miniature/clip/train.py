@@ -14,20 +14,11 @@ model so far is written to ``--out`` every ``--save-every`` seconds.
 import argparse
 from pathlib import Path
 
-import numpy as np
-import torch
-import torch.multiprocessing as mp
-
-from ...apis import at_least, command, tool_parser
+from ...apis import at_least, command, help_first, tool_parser
 from ..paths import ASSETS
-from .growth import count_copies
-from .pool import render_pool
-from .trainer import Trainer
 
 #: Where the shipped CLIP was; written command lines name it.
 OLD_ASSETS = Path('declip_mm/assets/miniature')
-
-
 #: Option -> type, default, help.
 OPTIONS = {
     'steps': (at_least(1), 1600, 'steps of every worker'),
@@ -50,7 +41,7 @@ OPTIONS = {
 }
 
 
-def parse() -> argparse.Namespace:
+def parse_args() -> argparse.Namespace:
     """Command line."""
     parser = tool_parser(__doc__)
     for name, (kind, default, text) in OPTIONS.items():
@@ -66,6 +57,17 @@ def parse() -> argparse.Namespace:
     return args
 
 
+help_first(__name__, parse_args, 'train_tiny_clip.py')
+
+import numpy as np
+import torch
+import torch.multiprocessing as mp
+
+from .growth import count_copies
+from .pool import render_pool
+from .trainer import Trainer
+
+
 def work(
     rank: int, args: argparse.Namespace, shared: torch.Tensor, barrier
 ) -> None:
@@ -77,7 +79,7 @@ def work(
 @command(tool='train_tiny_clip.py')
 def main() -> None:
     """Render the pool, then train."""
-    args = parse()
+    args = parse_args()
     args.work_dir.mkdir(parents=True, exist_ok=True)
     if not (args.work_dir / 'targets.npy').exists():
         images, targets = render_pool(args.pool, args.tight, args.seed)

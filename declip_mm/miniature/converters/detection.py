@@ -15,7 +15,6 @@ import random
 from pathlib import Path
 
 from ...apis import command
-from ...checkpoint import atomically
 from ..world import build_world
 
 SPLITS = ('train', 'tune_known', 'val_known', 'val_heldout')
@@ -92,6 +91,8 @@ def lvis_layout(coco: dict) -> dict:
 
 def write_detection_world(world: Path) -> None:
     """Write both layouts of every split that is there, if need be."""
+    from ...checkpoint import atomically
+
     for split in SPLITS:
         source = world / split / 'annotations.json'
         if not source.is_file():

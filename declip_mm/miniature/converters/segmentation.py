@@ -17,20 +17,34 @@ and pas20b.py; PC-459 has its names in a file of the release, here the world's
 own stand for its last ones.
 """
 
+import argparse
 import json
 import runpy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ...apis import add_shared, command, help_first, tool_parser
+from ..paths import ROOT
+from ..world import build_world
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = tool_parser(__doc__)
+    parser.add_argument('out', type=Path)
+    parser.add_argument('--split', default='val_known')
+    add_shared(parser, '--limit', default=8)
+    parser.add_argument('--world', type=Path, help='default: the cached one')
+    return parser.parse_args(argv)
+
+
+help_first(__name__, parse_args, 'miniature_segmentation.py')
+
 import numpy as np
 from mmseg.registry import DATASETS
 
 import declip_mm.segmentation  # noqa: F401  (registers the sets)
 
-from ...apis import add_shared, command, tool_parser
-from ..paths import ROOT
-from ..world import build_world
 from .pictures import fresh, write_pictures
 
 WORLD_BACKGROUND = 255
@@ -153,12 +167,7 @@ def _convert(tool: str, folder: Path) -> None:
 
 @command(tool='miniature_segmentation.py')
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = tool_parser(__doc__)
-    parser.add_argument('out', type=Path)
-    parser.add_argument('--split', default='val_known')
-    add_shared(parser, '--limit', default=8)
-    parser.add_argument('--world', type=Path, help='default: the cached one')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     world = args.world or build_world()
     write_sets(world, args.split, args.out, args.limit)
     print(f'\n{args.limit} pictures in the layouts of all sets: {args.out}')

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ...apis import at_least, tool_parser, write_json
+from ...apis import at_least, tool_parser
 from .pool import run_jobs, seconds_of
 from .report import table
 
@@ -58,6 +56,8 @@ def get_ready() -> float:
     if importlib.util.find_spec('scipy') is None:
         sys.exit("the tables' intervals need scipy: pip install scipy")
     if os.environ.setdefault('OMP_NUM_THREADS', '1') == '1':
+        import torch
+
         torch.set_num_threads(1)
     return time.time()
 
@@ -142,6 +142,8 @@ def run_table(
     )
     if args.out:
         content = dict(seeds=args.seeds, **more, seconds=round(seconds, 1))
+        from ...apis import write_json
+
         write_json(args.out, dict(content, rows=rows))
     for name, reason in failed.items():
         print(f'failed: {name}\n{reason}', file=sys.stderr)

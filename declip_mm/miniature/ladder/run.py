@@ -18,14 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...apis import command
-from ...apis.caching import fill_caches
+from ...apis import command, help_first
 from ..world import build_world
-from .config import job_key, localise, train_config, with_clip
 from .frame import get_ready, run_table, table_parser
-from .job import Job, read_metrics, run_job
-from .pool import run_jobs
-from .report import FEASIBILITY, HEAD, TABLES_1, clashes, summarise
 from .tables import FINAL, TABLES, TUNE, Row
 
 
@@ -44,6 +39,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.table == '1-deep' and args.clip is None:
         parser.error('--table 1-deep is for a CLIP of 12 blocks: add --clip')
     return args
+
+
+help_first(__name__, parse_args, 'ladder.py')
+
+from ...apis.caching import fill_caches
+from .config import job_key, localise, train_config, with_clip
+from .job import Job, read_metrics, run_job
+from .pool import run_jobs
+from .report import FEASIBILITY, HEAD, TABLES_1, clashes, summarise
 
 
 def wanted_rows(table: str, names: Sequence[str] | None) -> list[Row]:

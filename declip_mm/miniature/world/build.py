@@ -26,7 +26,6 @@ from tqdm import tqdm
 
 from ...apis import tool_parser
 from ..paths import cache_folder, make_folder
-from ..vfm import fetch_vit_s
 from .pack import Sprite, SpritePack, load_pack
 from .scenes import RECIPES, VERSION, Placed, make_scene
 
@@ -258,6 +257,8 @@ def main() -> None:
     vfm = options.pop('vfm')
     root = build_world(**options)
     if vfm:
+        from ..vfm import fetch_vit_s
+
         shutil.copyfile(fetch_vit_s(), root / 'vit_s.safetensors')
     print(root)
 

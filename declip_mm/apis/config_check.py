@@ -18,9 +18,9 @@ from mmengine.registry import Registry
 
 from .options import (
     READ_BY_RUNNER,
-    RUNNER_ARGUMENTS,
     OptionError,
     did_you_mean,
+    runner_arguments,
 )
 
 __all__ = ['check_config']
@@ -118,8 +118,21 @@ def _import_scope(scope: str) -> None:
 
 
 def _find(kind: str, scope: str) -> Any:
+    """What a type of a config leads to, in any registry.
+
+    ``Registry.get`` tries to import a name that it does not have, and all
+    registries but one have it not.
+    """
     for registry in _REGISTRIES:
-        found = registry.children.get(scope, registry).get(kind)
+        own = registry.children.get(scope, registry)
+        if '.' in kind:
+            found = own.get(kind)
+        else:
+            own.import_from_location()
+            found = own.module_dict.get(kind)
+            while found is None and own.parent is not None:
+                own = own.parent
+                found = own.module_dict.get(kind)
         if found is not None:
             return found
     return None
@@ -171,7 +184,7 @@ def _arguments(kind: Any) -> set | None:
 
 
 def _warn_of_near_miss(key: str) -> None:
-    known = (RUNNER_ARGUMENTS | READ_BY_RUNNER) - {'self'}
+    known = (runner_arguments() | READ_BY_RUNNER) - {'self'}
     if key in known or key.startswith('_'):
         return
     close = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.9)
