@@ -1,7 +1,8 @@
 """Trains with a config.
 
 python tools/train.py configs/declip/pretune_dinov2.py [--work-dir DIR]
-    [--resume] [--amp] [--cfg-options train_dataloader.batch_size=4 ...]
+    [--resume] [--no-amp]
+    [--cfg-options train_dataloader.batch_size=4 ...]
 """
 
 import argparse
@@ -28,7 +29,8 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--amp',
         action=argparse.BooleanOptionalAction,
         default=None,
-        help='automatic mixed precision on or off (default: as configured)',
+        help='automatic mixed precision on or off (default: as configured; '
+        'a CPU trains in float32)',
     )
     parser.add_argument(
         '--auto-scale-lr',

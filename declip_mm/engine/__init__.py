@@ -6,6 +6,7 @@ from .epoch import EpochSyncHook
 from .fingerprint import FingerprintHook
 from .guard import RunGuardHook
 from .optim import TrainableConstructor
+from .precision import MixedOptimWrapper
 from .predictions import PredictionsFile
 from .sharding import TeacherFSDP
 from .storage import AtomicLocalBackend, use_safe_storage
@@ -18,6 +19,7 @@ __all__ = [
     'DamagedImagesHook',
     'EpochSyncHook',
     'FingerprintHook',
+    'MixedOptimWrapper',
     'NounHook',
     'PredictionsFile',
     'RunGuardHook',
