@@ -1,7 +1,7 @@
 """Trains with a config.
 
 python tools/train.py configs/declip/pretune_dinov2.py [--work-dir DIR]
-    [--resume] [--no-amp]
+    [--resume] [--no-amp] [--compile]
     [--cfg-options train_dataloader.batch_size=4 ...]
 """
 
@@ -31,6 +31,12 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         default=None,
         help='automatic mixed precision on or off (default: as configured; '
         'a CPU trains in float32)',
+    )
+    parser.add_argument(
+        '--compile',
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help='compile transformer blocks (default: as configured)',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -83,6 +89,7 @@ def prepare(args: argparse.Namespace):
         f'{args.config} CHECKPOINT measures with it',
     )
     apis.switch_amp(cfg, args.amp)
+    apis.switch_compile(cfg, args.compile)
     if args.auto_scale_lr:
         scale_lr(cfg)
     resume(cfg, args.resume)

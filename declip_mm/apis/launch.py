@@ -29,6 +29,9 @@ from .results import write_json
 
 AMP = 'AmpOptimWrapper'
 MIXED = 'MixedOptimWrapper'
+COMPILER = 'CompileHook'
+#: Whether transformer blocks are compiled on a GPU if nobody says.
+COMPILE = False
 DDP = 'MMDistributedDataParallel'
 
 
@@ -168,6 +171,26 @@ def switch_amp(cfg: Config, amp: bool | None) -> None:
         wrapper.type = 'OptimWrapper'
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
             wrapper.pop(key, None)
+
+
+def switch_compile(cfg: Config, wanted: bool | None) -> None:
+    """Turns compiled transformer blocks on or off, in place.
+
+    Args:
+        cfg: Training config.
+        wanted: ``True`` on, ``False`` off, ``None`` as the config has it, and
+            on a GPU as :data:`COMPILE` says.
+    """
+    hooks = list(cfg.get('custom_hooks') or ())
+    has = any(hook.get('type') == COMPILER for hook in hooks)
+    if wanted is None:
+        wanted = has or (COMPILE and accelerator_available())
+    if wanted and not has:
+        hooks.append(dict(type=COMPILER))
+    if not wanted:
+        hooks = [hook for hook in hooks if hook.get('type') != COMPILER]
+    if wanted != has:
+        cfg.custom_hooks = hooks
 
 
 def check_strategy(cfg: Config, launcher: str) -> None:

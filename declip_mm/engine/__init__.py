@@ -1,6 +1,7 @@
 """Hooks and loops of the runner."""
 
 from .accumulation import AccumulationTrainLoop
+from .compiling import CompileHook
 from .damaged import DamagedImagesHook
 from .epoch import EpochSyncHook
 from .fingerprint import FingerprintHook
@@ -16,6 +17,7 @@ from .weight_ensemble import WeightEnsembleHook
 __all__ = [
     'AccumulationTrainLoop',
     'AtomicLocalBackend',
+    'CompileHook',
     'DamagedImagesHook',
     'EpochSyncHook',
     'FingerprintHook',
