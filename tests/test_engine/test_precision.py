@@ -4,9 +4,11 @@ import copy
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
+from declip_mm import apis
 from declip_mm.engine import precision
 
 
@@ -104,3 +106,16 @@ def test_resumes_in_another_precision(before, after):
     train(model, first, 1)
     train(other, second, 1)
     torch.testing.assert_close(other.weight, model.weight)
+
+
+def test_a_misspelt_option_is_refused_before_anything_is_built():
+    wrapper = dict(
+        type='MixedOptimWrapper',
+        constructor='TrainableConstructor',
+        paramwise_cfg=dict(flat_decay_mult=0.0),
+        optimizer=dict(type='AdamW', lr=1e-5),
+    )
+    apis.check_config(Config(dict(optim_wrapper=wrapper)))
+    wrong = Config(dict(optim_wrapper=dict(wrapper, dtyp='auto')))
+    with pytest.raises(apis.OptionError, match="did you mean 'dtype'"):
+        apis.check_config(wrong)
