@@ -28,8 +28,8 @@ NAMES: dict[str, dict[str, str]] = {
     'DATA_SAMPLERS': {'datasets': 'PartialSampler'},
     'TRANSFORMS': {'datasets': 'DeCLIPViews LoadLabelledImage NounViews'},
     'HOOKS': {
-        'engine': 'DamagedImagesHook EpochSyncHook FingerprintHook NounHook '
-        'RunGuardHook VocabularyHook WeightEnsembleHook '
+        'engine': 'CompileHook DamagedImagesHook EpochSyncHook '
+        'FingerprintHook NounHook RunGuardHook VocabularyHook WeightEnsembleHook '
         'CATSegVocabularyHook DetVocabularyHook SegVocabularyHook'
     },
     'LOOPS': {'engine': 'AccumulationTrainLoop'},
@@ -45,6 +45,7 @@ NAMES: dict[str, dict[str, str]] = {
         'OpenVocabEvaluator TeacherCache'
     },
     'MODEL_WRAPPERS': {'engine': 'TeacherFSDP'},
+    'OPTIM_WRAPPERS': {'engine': 'MixedOptimWrapper'},
     'OPTIM_WRAPPER_CONSTRUCTORS': {'engine': 'TrainableConstructor'},
 }
 _PACKAGE = __name__.rpartition('.')[0]

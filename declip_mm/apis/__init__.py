@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # the same as _LATE below
         measure_or_keep,
         run_test,
         switch_amp,
+        switch_compile,
     )
     from .results import (
         writable_file,
@@ -91,6 +92,7 @@ __all__ = [
     'runner_parser',
     'say_what_is_kept',
     'switch_amp',
+    'switch_compile',
     'tool_parser',
     'use_safe_storage',
     'writable_file',
@@ -113,7 +115,8 @@ _LATE = {
         '.kinds': 'check_kind',
         '.launch': 'build_runner check_checkpoint check_parts '
         'init_distributed leave_distributed left_out_of_test load_config '
-        'loaded_runner measure_or_keep run_test switch_amp',
+        'loaded_runner measure_or_keep run_test switch_amp '
+        'switch_compile',
         '.results': 'writable_file writable_folder write_json write_text',
         '.resume': 'find_resume_point how_to_go_on',
         '.seg_inferencer': 'DeCLIPSegInferencer',

@@ -31,6 +31,11 @@ _FOREIGN = frozenset(
     {'env_cfg', 'nms', 'roi_layer', 'text_cfg', 'timm_kwargs', 'vision_cfg'}
 )
 
+#: Keys that mmengine's builders take for themselves.
+_BUILDERS = frozenset(
+    {'type', '_scope_', 'priority', 'constructor', 'paramwise_cfg'}
+)
+
 _REGISTRIES = tuple(
     value
     for value in vars(mmengine_registry).values()
@@ -162,7 +167,7 @@ def _check_arguments(path: str, kind: Any, node: Mapping) -> None:
     if known is None:
         return
     for key in node:
-        if key in ('type', '_scope_', 'priority') or key in known:
+        if key in _BUILDERS or key in known:
             continue
         raise OptionError(
             f'{path}: {kind.__name__} takes no {key!r}'

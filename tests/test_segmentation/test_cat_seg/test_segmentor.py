@@ -28,6 +28,20 @@ def test_loss_reaches_every_weight_that_trains(family):
     assert idle == []
 
 
+@pytest.mark.parametrize('family', FAMILIES)
+def test_bfloat16_autocast_trains(family):
+    images = torch.randn(2, 3, 64, 64)
+    model = segmentor(family).train()
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = model(images, samples(), mode='loss')['loss_seg']
+    loss.backward()
+    wanted = segmentor(family).train()(images, samples(), mode='loss')
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, wanted['loss_seg'], rtol=0.02, atol=0)
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    assert grads and all(g.isfinite().all() for g in grads)
+
+
 def two_steps_of_ddp(family):
     model = DistributedDataParallel(segmentor(family).train())
     for _ in range(2):
