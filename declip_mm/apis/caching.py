@@ -18,12 +18,13 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..datasets.decoding import printable
-from ..datasets.grid import count_cells, rng_for
+from ..datasets.grid import count_cells
 from ..datasets.views import DeCLIPViews
 from ..models.cached_teacher import CachedTeacher
 from ..models.pixels import fit_pixels
 from .cached_config import check_components, plain_teacher, use_caches
 from .devices import check_device
+from .drawn_cells import DrawnCells
 from .options import OptionError
 
 __all__ = [
@@ -33,9 +34,6 @@ __all__ = [
     'plain_teacher',
     'use_caches',
 ]
-
-#: A picture that has a cell for every id.
-_LARGE = 4096
 
 
 class CacheFiller:
@@ -88,7 +86,6 @@ class CacheFiller:
         self.preprocess = MODELS.build(cfg.model.data_preprocessor).to(device)
         self.vfm: Any = None
         self.crops: Any = None
-        self.epochs = 1
         if vfm:
             check_components(cfg.model, components)
             teacher = cfg.model.context_teacher
@@ -102,8 +99,10 @@ class CacheFiller:
             self.crops = self._build('crops', teacher, crops, more)
         else:
             self.views.crop_size = None
+        self.drawn: DrawnCells | None = None
         if crops and drawn:
-            self._keep_drawn(cfg)
+            self.drawn = DrawnCells(cfg, self.dataset)
+            self.crops.keep_only(self.drawn.all(), self.drawn.origin)
         self.views.every_cell = not drawn
 
     def _build(
@@ -127,43 +126,6 @@ class CacheFiller:
         if self.device.type == 'cpu':
             cache.file.patience = 0  # workers end without a word
         return cache.to(self.device)
-
-    # what a seed draws ------------------------------------------------------
-    def _keep_drawn(self, cfg: Config) -> None:
-        own = cfg.train_dataloader.dataset.get('seed')
-        seed = (
-            (cfg.get('randomness') or {}).get('seed') if own is None else own
-        )
-        if seed is None:
-            raise ValueError(
-                'the config fixes no seed, so nobody knows what will be '
-                'drawn. Set randomness=dict(seed=0), or store all cells.'
-            )
-        self.epochs = int(cfg.train_cfg.max_epochs)
-        self.dataset.set_epoch(0, seed)
-        cells = []
-        for index, row in enumerate(self._images()):
-            drawn = [self._draw(index, epoch) for epoch in range(self.epochs)]
-            ids = np.concatenate(drawn)
-            cells.append(np.column_stack([np.full(len(ids), row), ids]))
-        views = self.views
-        origin = dict(
-            seed=self.dataset.seed,
-            epochs=self.epochs,
-            max_split=views.max_split,
-            max_boxes=views.max_boxes,
-            grids=views.grids,
-        )
-        self.crops.keep_only(np.concatenate(cells), origin)
-
-    def _draw(self, index: int, epoch: int) -> np.ndarray:
-        """Ids of the cells that a picture shows in an epoch."""
-        rng = rng_for(self.dataset.seed, epoch, index)
-        return np.unique(self.views.cells(_LARGE, _LARGE, rng)[1])
-
-    def _images(self) -> Iterator[int]:
-        for index in range(len(self.dataset)):
-            yield self.dataset.get_data_info(index)['img_id']
 
     # sizes ------------------------------------------------------------------
     @torch.no_grad()
@@ -191,19 +153,10 @@ class CacheFiller:
     # filling ----------------------------------------------------------------
     def missing(self) -> list[int]:
         """Positions in the data set with a row that is not filled."""
-        return [
-            index
-            for index, row in enumerate(self._images())
-            if any(c.file.lacks(*c.keys_of(row)) for c in self._caches())
-        ]
-
-    def _missing_in(self, epoch: int) -> list[int]:
-        """Positions with a cell of an epoch that is not filled."""
         found = []
-        for index, row in enumerate(self._images()):
-            keys = self.crops.keys_of(row)[0] + self._draw(index, epoch)
-            file = self.crops.file
-            if (file.keeps(keys) & ~file.has(keys)).any():
+        for index in range(len(self.dataset)):
+            row = self.dataset.get_data_info(index)['img_id']
+            if any(c.file.lacks(*c.keys_of(row)) for c in self._caches()):
                 found.append(index)
         return found
 
@@ -233,25 +186,12 @@ class CacheFiller:
         return len(items)
 
     def _settle(self, samples: list) -> None:
-        """Cells that a tiny picture lacks.
-
-        Raises:
-            ValueError: It draws others than a picture that has all.
-        """
-        file, keys_of = self.crops.file, self.crops.keys_of
+        """Tiny pictures have not all the cells."""
+        if self.drawn is not None:
+            self.drawn.check(self.crops, samples)
+            return
         for sample in samples:
-            if self.views.every_cell:
-                file.mark(*keys_of(sample.img_id))
-                continue
-            keys = keys_of(sample.img_id)[0] + sample.cell_ids
-            kept = file.keeps(keys)
-            if kept.any() and not kept.all():
-                raise ValueError(
-                    f'{printable(sample.img_path)} has a side below '
-                    f'{self.views.max_split} px, too few for the cells of a '
-                    'grid, so that it draws others than were planned. Leave '
-                    'it out, or store all cells.'
-                )
+            self.crops.file.mark(*self.crops.keys_of(sample.img_id))
 
     def fill(self, indices: list[int], batch: int, workers: int) -> list[str]:
         """Compute the rows of some pictures.
@@ -296,14 +236,15 @@ class CacheFiller:
             Damaged pictures, whose rows stay empty.
         """
         damaged = {}
-        for epoch in range(self.epochs):
+        for epoch in range(self.drawn.epochs if self.drawn else 1):
             self.dataset.set_epoch(epoch)
             self.ask([self.dataset[0]])  # makes the files, which workers open
             self._check_opened()
-            every = self.views.every_cell or self.crops is None
-            left = self.missing() if every else self._missing_in(epoch)
-            share = self.share(left)
-            if share:
+            if self.drawn is None:
+                left = self.missing()
+            else:
+                left = self.drawn.missing(self.crops, epoch)
+            if share := self.share(left):
                 damaged.update(dict.fromkeys(self.fill(share, batch, workers)))
         dist.barrier()
         return list(damaged)
