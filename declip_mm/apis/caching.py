@@ -348,8 +348,7 @@ def join_group(launcher: str, device: str) -> str:
     if 'RANK' not in os.environ:
         raise OptionError(
             '--launcher pytorch is for processes started by torchrun, and '
-            'RANK is not set; use bash tools/dist_launch.sh GPUS '
-            'misc/cache_teachers.py CONFIG'
+            'RANK is not set; use bash tools/dist_cache.sh CONFIG GPUS'
         )
     # They only wait for each other; the shares may differ by hours.
     torch.distributed.init_process_group('gloo', timeout=timedelta(days=7))

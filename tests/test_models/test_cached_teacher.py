@@ -122,6 +122,48 @@ def test_a_bound_without_room_is_refused(tmp_path, bound):
     assert not (tmp_path / 'v.npy').exists()
 
 
+# several processes ----------------------------------------------------------
+def test_who_comes_second_takes_the_file_of_the_first(tmp_path, monkeypatch):
+    """Two ranks find no file, compute, and want to make it."""
+    torch.manual_seed(0)
+    first, second = (crop_cache(tmp_path / 'c.npy') for _ in range(2))
+    second.teacher.backbone.load_state_dict(
+        first.teacher.backbone.state_dict()
+    )
+    _, mine, my_samples = pictures(1)
+    _, crops, samples = pictures(0)
+    see, found = second.teacher.forward, []
+
+    def while_the_other_stores(views):
+        found.append(first(mine, my_samples))
+        return see(views)
+
+    monkeypatch.setattr(second.teacher, 'forward', while_the_other_stores)
+    kept = second(crops, samples)
+    for cache in (first, second):
+        cache.file.flush()
+        assert torch.equal(cache(None, samples), kept)
+        assert torch.equal(cache(None, my_samples), found[0])
+
+
+def test_who_comes_second_has_to_want_the_same(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    first = crop_cache(tmp_path / 'c.npy')
+    second = crop_cache(tmp_path / 'c.npy', num_cells=9)
+    second.teacher.backbone.load_state_dict(
+        first.teacher.backbone.state_dict()
+    )
+    _, crops, samples = pictures(0)
+    see = second.teacher.forward
+    monkeypatch.setattr(
+        second.teacher,
+        'forward',
+        lambda views: [first(crops, samples), see(views)][1],
+    )
+    with pytest.raises(ValueError, match='num_cells: cache has 8, run has 9'):
+        second(crops, samples)
+
+
 # components -----------------------------------------------------------------
 def test_components_are_stored_with_their_error(tmp_path):
     cache = vfm_cache(tmp_path / 'v.npy', components=4)
@@ -169,7 +211,6 @@ def test_a_teacher_that_has_nothing_to_see_goes(tmp_path):
     path, teacher = str(kept.path), vfm_cfg()
     for views, gone in ((images, False), (None, True)):
         cache = vfm_cache(path, keep_teacher=False)
-        cache.teacher.load_state_dict(kept.teacher.state_dict())
         cache.teacher.trunk.load_state_dict(kept.teacher.trunk.state_dict())
         assert torch.equal(cache(views, samples), kept(None, samples))
         assert (cache.teacher is None) is gone

@@ -10,8 +10,8 @@ has no room for; --max-gib, --components and --drawn make it smaller. An
 interrupted run goes on where it stopped. In the end it prints a config that
 trains with the caches (--write-config FILE stores it). On several GPUs:
 
-    bash tools/dist_launch.sh GPUS misc/cache_teachers.py CONFIG \\
-        --crops data/crops.npy --device cuda
+    bash tools/dist_cache.sh CONFIG GPUS --crops data/crops.npy \\
+        --device cuda
 """
 
 import argparse

@@ -5,8 +5,8 @@
 Tables: 1 (what each part gives), 1-deep (the same on a CLIP of 12 blocks, see
 --clip), 6 (VFM), 7 (context type), 8 (blocks that train), 11 (lambda),
 conflict (lambda, coupled and decoupled), recipes, sync, grid, resolution,
-block (the last block's form); ``--table tune --split tune`` repeats the
-choice of hyper-parameters.
+block (the last block's form), caches (of the teachers); ``--table tune
+--split tune`` repeats the choice of hyper-parameters.
 Training, data and metrics are the product's own (configs/miniature). Finished
 rows are kept in --work-dir by the hash of their config: an interrupted ladder
 goes on where it stopped, and tables share rows.
