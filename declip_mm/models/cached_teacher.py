@@ -193,7 +193,8 @@ class CachedTeacher(FrozenTeacher):
 
     def _read(self, keys: np.ndarray, data_samples: list) -> Tensor:
         """Stored rows on the device of the samples, without waiting."""
-        device = data_samples[0].boxes.device
+        fields = data_samples[0].values()
+        device = next(v.device for v in fields if isinstance(v, Tensor))
         found = self.file.read(keys, pinned=device.type == 'cuda')
         return found.to(device, non_blocking=True)
 
