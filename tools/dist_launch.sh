@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts one of the tools in several processes; dist_train.sh and dist_test.sh
-# call it:
+# Starts one of the tools in several processes; dist_train.sh, dist_test.sh and
+# dist_cache.sh call it:
 #
 #     bash tools/dist_launch.sh GPUS TOOL [arguments of the tool]
 #

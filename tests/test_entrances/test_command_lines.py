@@ -51,6 +51,7 @@ COMMANDS = [c for c in every_command() if c.tool is not None]
 LAUNCHERS = {
     'dist_train.sh': ('train.py', 1),
     'dist_test.sh': ('test.py', 2),
+    'dist_cache.sh': ('misc/cache_teachers.py', 1),
     'slurm_train.sh': ('train.py', 1),
     'slurm_test.sh': ('test.py', 2),
 }

@@ -5,8 +5,8 @@
 Tables: 1 (what each part gives), 1-deep (the same on a CLIP of 12 blocks, see
 --clip), 6 (VFM), 7 (context type), 8 (blocks that train), 11 (lambda),
 conflict (lambda, coupled and decoupled), recipes, sync, grid, resolution,
-block (the last block's form); ``--table tune --split tune`` repeats the
-choice of hyper-parameters.
+block (the last block's form), caches (of the teachers); ``--table tune
+--split tune`` repeats the choice of hyper-parameters.
 Training, data and metrics are the product's own (configs/miniature). Finished
 rows are kept in --work-dir by the hash of their config: an interrupted ladder
 goes on where it stopped, and tables share rows.
@@ -21,7 +21,7 @@ from typing import Any
 from ...apis import command, help_first
 from ..world import build_world
 from .frame import get_ready, run_table, table_parser
-from .tables import FINAL, TABLES, TUNE, Row
+from .tables import COMPONENTS, FINAL, TABLES, TUNE, Row
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -98,11 +98,16 @@ def prepare_caches(jobs: Sequence[Job], processes: int) -> None:
     for job in jobs:
         if not job.row.trained or job.backbone.is_file():
             continue
+        if not job.row.cached:
+            continue
         cfg = train_config(job.row, job.seed)
+        options = dict(
+            processes=processes, components=job.row.options.get(COMPONENTS)
+        )
         for name, path in localise(cfg, job.world).items():
             if path not in seen:
                 seen.add(path)
-                fill_caches(cfg, **{name: path}, processes=processes)
+                fill_caches(cfg, **{name: path}, **options)
 
 
 def describe(job: Job, seconds: float) -> str:
