@@ -2,6 +2,7 @@
 
 from .accumulation import AccumulationTrainLoop
 from .damaged import DamagedImagesHook
+from .data_time import DataTimeHook
 from .epoch import EpochSyncHook
 from .fingerprint import FingerprintHook
 from .guard import RunGuardHook
@@ -16,6 +17,7 @@ __all__ = [
     'AccumulationTrainLoop',
     'AtomicLocalBackend',
     'DamagedImagesHook',
+    'DataTimeHook',
     'EpochSyncHook',
     'FingerprintHook',
     'NounHook',
