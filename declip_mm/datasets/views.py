@@ -247,6 +247,11 @@ class DeCLIPViews:
         self.student = self._view(image_size, 'image_size')
         self.vfm = vfm_size and self._view(vfm_size, 'vfm_size')
 
+    def pad_to_squares(self) -> None:
+        """Give up ``native_patch``; crops do not depend on it."""
+        self.buckets = None
+        self.student = SquareView(self.image_size)
+
     def _view(self, side: int, name: str) -> Any:
         if not self.buckets:
             return SquareView(side)
