@@ -32,6 +32,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
 
 from declip_mm.datasets import DeCLIPImageDataset  # noqa: E402
 from declip_mm.datasets.grid import draw_cells, rng_for  # noqa: E402
+from declip_mm.models.cropping import cut_crops  # noqa: E402
 from declip_mm.models.pixels import CLIP, IMAGENET  # noqa: E402
 
 MAX_BOXES = 20
@@ -198,6 +199,65 @@ def _in_turns(
     return {name: statistics.median(t[1:]) for name, t in taken.items()}
 
 
+def cutting(
+    folder: str | Path,
+    device: str = 'cuda',
+    repeats: int = 5,
+    pictures: int = 32,
+    crop_size: int = 224,
+) -> dict[str, float]:
+    """What it costs to cut the crops on a device, and how far they differ.
+
+    Args:
+        folder: Of pictures.
+        device: Where the preprocessor cuts.
+        repeats: Passes over them; medians.
+        pictures: How many.
+        crop_size: Side of the crops.
+
+    Returns:
+        ``milliseconds`` a picture from the pinned picture to the crops there
+        (``copy`` is the part of the picture's way), ``crops`` a picture, and
+        the ``difference`` from Pillow's crops in levels of 255.
+    """
+    sizes = dict(image_size=64, vfm_size=None, crop_size=crop_size)
+    sent = our_loader(folder, **sizes, crops_on='device')
+    exact = our_loader(folder, **sizes, resize='pillow')
+    count = min(len(sent), pictures)
+    on_gpu = torch.device(device).type != 'cpu'
+    parts, off = [], []
+    for index in range(count):
+        item = sent[index]
+        picture, cuts = item['inputs']['picture'], item['data_samples'].cuts
+        parts.append((picture.pin_memory() if on_gpu else picture, cuts))
+        found = cut_crops(picture.to(device), cuts, crop_size).cpu()
+        theirs = exact[index]['inputs']['crops']
+        off.append((found.int() - theirs.int()).abs().float().mean().item())
+
+    def copy() -> list[Tensor]:
+        return [p.to(device, non_blocking=True) for p, _ in parts]
+
+    def whole() -> None:
+        for picture, (_, cuts) in zip(copy(), parts):
+            cut_crops(picture, cuts, crop_size)
+
+    def seconds(work: Callable[[], Any]) -> float:
+        start = time.perf_counter()
+        work()
+        if on_gpu:
+            torch.cuda.synchronize()
+        return (time.perf_counter() - start) / count
+
+    taken = [(seconds(copy), seconds(whole)) for _ in range(repeats + 1)][1:]
+    copied, cut = (1000 * statistics.median(t) for t in zip(*taken))
+    return dict(
+        milliseconds=cut,
+        copy=copied,
+        crops=sum(len(cuts) for _, cuts in parts) / count,
+        difference=statistics.fmean(off),
+    )
+
+
 def pixel_difference(
     theirs: ReferenceLoader, ours: DeCLIPImageDataset, count: int
 ) -> dict[str, dict[str, float]]:
@@ -232,6 +292,9 @@ def main(args: list | None = None) -> int:
     parser.add_argument('--vfm-size', type=int, default=490)
     parser.add_argument('--crop-size', type=int, default=224)
     parser.add_argument('--repeats', type=int, default=5)
+    parser.add_argument(
+        '--cut-on', metavar='DEVICE', help='time cutting there, too'
+    )
     parser.add_argument('--json', help='file for the figures')
     options = parser.parse_args(args)
     sizes = dict(
@@ -240,6 +303,13 @@ def main(args: list | None = None) -> int:
         crop_size=options.crop_size,
     )
     found = compare(options.folder, options.repeats, sizes)
+    if options.cut_on:
+        found['cutting'] = cutting(
+            options.folder,
+            options.cut_on,
+            options.repeats,
+            crop_size=options.crop_size,
+        )
     text = json.dumps(found, indent=1)
     print(text)
     if options.json:

@@ -43,6 +43,12 @@ def test_same_pixels_and_ratios_of_both(tool, folder):
     assert found['pictures'] == 2
 
 
+def test_cutting_on_a_device(tool, folder):
+    found = tool['cutting'](folder, 'cpu', repeats=1, crop_size=32)
+    assert found['difference'] < 0.1
+    assert 1 <= found['crops'] <= 20 and found['milliseconds'] > 0
+
+
 def test_what_the_reference_gives(tool, folder):
     loader = tool['ReferenceLoader'](sorted(folder.iterdir()), **SIZES)
     student, boxes, crops, vfm = next(iter(loader))
