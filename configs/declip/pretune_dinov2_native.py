@@ -12,7 +12,8 @@
 #
 # Hardware  8 GPUs x 2 images at 1024 px. Memory: not measured on a GPU.
 # Figure    none published for this recipe.
-# Source    ours; in miniature beside the square views in docs/miniature.md.
+# Source    ours. tools/miniature/ladder.py --table aspect asks in miniature
+#           what padding costs.
 _base_ = './pretune_dinov2.py'
 
 train_dataloader = dict(
