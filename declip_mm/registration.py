@@ -25,12 +25,13 @@ NAMES: dict[str, dict[str, str]] = {
         'datasets': 'DeCLIPImageDataset DeCLIPMosaicDataset '
         'DeCLIPNounDataset DeCLIPRegionDataset'
     },
-    'DATA_SAMPLERS': {'datasets': 'PartialSampler'},
+    'DATA_SAMPLERS': {'datasets': 'BucketBatchSampler PartialSampler'},
     'TRANSFORMS': {'datasets': 'DeCLIPViews LoadLabelledImage NounViews'},
     'HOOKS': {
-        'engine': 'CompileHook DamagedImagesHook EpochSyncHook '
-        'FingerprintHook NounHook RunGuardHook VocabularyHook WeightEnsembleHook '
-        'CATSegVocabularyHook DetVocabularyHook SegVocabularyHook'
+        'engine': 'CompileHook DamagedImagesHook DataTimeHook EpochSyncHook '
+        'FingerprintHook NounHook RunGuardHook VocabularyHook '
+        'WeightEnsembleHook CATSegVocabularyHook DetVocabularyHook '
+        'SegVocabularyHook'
     },
     'LOOPS': {'engine': 'AccumulationTrainLoop'},
     'METRICS': {

@@ -102,6 +102,12 @@ CHANGES = (
     Change(('declip/[!c]*', 'declip/clipself*'), epoch(2), 'epochs, batch'),
     # a round of three mosaics is a batch of its own
     Change(('declip/clim*',), epoch(None)[2:], 'epochs'),
+    # two pictures may be of two shapes
+    Change(
+        ('declip/pretune_dinov2_native*',),
+        ['train_dataloader.batch_sampler.drop_last=False'],
+        'epochs, batch',
+    ),
     # a quarter of the pictures each epoch
     Change(('declip/pretune_dinov2_released*',), epoch(8), 'epochs, batch'),
     Change(

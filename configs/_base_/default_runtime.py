@@ -10,6 +10,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     guard=dict(type='RunGuardHook'),
     damaged=dict(type='DamagedImagesHook'),
+    data_time=dict(type='DataTimeHook'),
 )
 
 env_cfg = dict(

@@ -1,6 +1,6 @@
 """What the data set of a config gives, as pictures with labels.
 
-n objects, k crops, S side of the square view.
+n objects, k crops.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
+from ..models.cropping import cut_crops
 from ..visualization import DrawnSample
 from .options import OptionError
 
@@ -89,7 +90,7 @@ def drawn_sample(item: Mapping[str, Any], classes: list[str]) -> DrawnSample:
     """
     inputs, sample = item['inputs'], item['data_samples']
     if isinstance(inputs, Mapping):
-        return _square_sample(inputs, sample, classes)
+        return _our_sample(inputs, sample, classes)
     return _toolbox_sample(inputs, sample, classes)
 
 
@@ -102,10 +103,11 @@ def _pixels(image: Any) -> np.ndarray:
     return np.moveaxis(image.numpy(), -3, -1)
 
 
-def _square_sample(inputs, sample, classes: list[str]) -> DrawnSample:
-    """Ours: a padded square view in RGB, boxes in [0, 1] of it."""
+def _our_sample(inputs, sample, classes: list[str]) -> DrawnSample:
+    """Ours: a view in RGB, boxes in [0, 1] of it."""
     image = _pixels(inputs['image'])
-    boxes = sample.boxes.numpy() * image.shape[0]
+    height, width = image.shape[:2]
+    boxes = sample.boxes.numpy() * [width, height, width, height]
     labels, masks = sample.get('region_labels'), sample.get('masks')
     if labels is not None:
         kinds = labels.tolist()
@@ -115,6 +117,9 @@ def _square_sample(inputs, sample, classes: list[str]) -> DrawnSample:
         texts = list(sample.metainfo.get('captions', [''] * len(boxes)))
         kinds = list(range(len(boxes)))
     crops = inputs.get('crops')
+    if 'picture' in inputs:
+        side = sample.crop_view['size']
+        crops = cut_crops(inputs['picture'], sample.cuts, side)
     return DrawnSample(
         image,
         _name(sample),

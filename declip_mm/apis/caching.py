@@ -80,6 +80,7 @@ class CacheFiller:
                 f'views are {type(self.views).__name__}; only DeCLIPViews '
                 'has a finite set of cells.'
             )
+        self.views.pad_to_squares()  # crops are the same
         # Rows count in the whole list, also where a part is trained on.
         self.rows = int(self.dataset.source.split()[0])
         self.cells = count_cells(self.views.max_split)

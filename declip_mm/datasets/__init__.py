@@ -6,10 +6,11 @@ from .loading import LoadLabelledImage
 from .mosaics import DeCLIPMosaicDataset
 from .nouns import DeCLIPNounDataset, NounViews
 from .regions import DeCLIPRegionDataset
-from .samplers import PartialSampler
+from .samplers import BucketBatchSampler, PartialSampler
 from .views import DeCLIPViews
 
 __all__ = [
+    'BucketBatchSampler',
     'DeCLIPImageDataset',
     'DeCLIPMosaicDataset',
     'DeCLIPNounDataset',

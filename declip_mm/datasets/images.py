@@ -4,13 +4,15 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 from mmengine.registry import DATASETS, TRANSFORMS
 from mmengine.structures import BaseDataElement
 from PIL import Image
 
-from .decoding import UnreadableImage, printable, read_image
+from .decoding import UnreadableImage, printable, read_image, read_size
 from .grid import rng_for
 from .listing import check_files, check_folder, list_folder, list_json
 from .proposals import read_proposals
@@ -44,6 +46,9 @@ class DeCLIPImageDataset(NotedImages, BaseDataset):
         kwargs: Of :class:`mmengine.dataset.BaseDataset`, such as
             ``indices=100`` for the first hundred pictures.
     """
+
+    #: Shape of the views of every picture, where they keep the aspect.
+    buckets: np.ndarray | None = None
 
     def __init__(
         self,
@@ -106,6 +111,27 @@ class DeCLIPImageDataset(NotedImages, BaseDataset):
                 (self.path(i), (info['height'], info['width']), self.ann_file)
                 for i, info in infos
             )
+        self.buckets = self._find_buckets()
+
+    def _find_buckets(self) -> np.ndarray | None:
+        """Shape of the views of every picture, from the headers alone."""
+        shapes = getattr(self.views, 'buckets', None)
+        if not shapes:
+            return None
+        sizes = [self._size(i) for i in range(len(self))]
+        found = [shapes.nearest(*size) for size in sizes]
+        print_log(shapes.describe(found, sizes), logger='current')
+        return np.array(found, np.int16)
+
+    def _size(self, index: int) -> tuple[int, int]:
+        """(height, width) of a picture; a damaged one is taken for square."""
+        if self.proposals:
+            info = self.get_data_info(index)
+            return info['height'], info['width']
+        try:
+            return read_size(self.path(index))
+        except UnreadableImage:
+            return 1, 1
 
     @property
     def epoch(self) -> int:
@@ -142,13 +168,18 @@ class DeCLIPImageDataset(NotedImages, BaseDataset):
             ``img_path``, ``img_id``, ``ori_shape``, ``epoch``, ``seed`` of
             the picture shown, and ``substituted_for``: None, or the damaged
             file in whose place it is shown. ``img_id`` is the position in
-            the list ``source``, of which ``indices`` may take a part.
+            the list ``source``, of which ``indices`` may take a part. Where
+            views keep the aspect, ``bucket`` is their shape.
         """
         wanted = range(len(self))[idx]
         index, image = self._readable(wanted)
         rng = rng_for(self.seed, self.epoch, index)
         info = self.get_data_info(index)
-        inputs, fields = self.views(image, rng, info.get('boxes'))
+        boxes, shape = info.get('boxes'), {}
+        if self.buckets is not None:
+            # also of a picture that takes another's place in a batch
+            shape['bucket'] = int(self.buckets[wanted])
+        inputs, fields = self.views(image, rng, boxes, **shape)
         metainfo = dict(
             img_path=self.path(index),
             img_id=info['img_id'],
@@ -158,6 +189,7 @@ class DeCLIPImageDataset(NotedImages, BaseDataset):
             epoch=self.epoch,
             seed=self.seed,
             substituted_for=None if index == wanted else self.path(wanted),
+            **shape,
         )
         sample = BaseDataElement(metainfo=metainfo, **fields)
         return dict(inputs=inputs, data_samples=sample)

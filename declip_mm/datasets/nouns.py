@@ -30,6 +30,7 @@ class NounViews(DeCLIPViews):
         image: Image.Image,
         rng: np.random.Generator,
         boxes: Any = None,
+        bucket: int | None = None,
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """As :meth:`DeCLIPViews.__call__`, ``boxes`` (n, 5), label last.
 
@@ -37,7 +38,7 @@ class NounViews(DeCLIPViews):
             As there; the fields have ``labels`` (K,) int64, too.
         """
         table = np.asarray(boxes, np.float64).reshape(-1, 5)[: self.max_boxes]
-        inputs, fields = super().__call__(image, rng, table[:, :4])
+        inputs, fields = super().__call__(image, rng, table[:, :4], bucket)
         labels = torch.from_numpy(table[:, 4].astype(np.int64))
         return inputs, dict(fields, labels=labels)
 

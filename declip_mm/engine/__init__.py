@@ -3,6 +3,7 @@
 from .accumulation import AccumulationTrainLoop
 from .compiling import CompileHook
 from .damaged import DamagedImagesHook
+from .data_time import DataTimeHook
 from .epoch import EpochSyncHook
 from .fingerprint import FingerprintHook
 from .guard import RunGuardHook
@@ -19,6 +20,7 @@ __all__ = [
     'AtomicLocalBackend',
     'CompileHook',
     'DamagedImagesHook',
+    'DataTimeHook',
     'EpochSyncHook',
     'FingerprintHook',
     'MixedOptimWrapper',

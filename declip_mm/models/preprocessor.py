@@ -13,6 +13,7 @@ from mmengine.model import BaseDataPreprocessor
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from .cropping import cut_crops
 from .pixels import (
     CLIP,
     IMAGENET,
@@ -28,7 +29,7 @@ __all__ = ['DeCLIPPreprocessor']
 _USUAL = dict(
     mean=CLIP[0], std=CLIP[1], vfm_mean=IMAGENET[0], vfm_std=IMAGENET[1]
 )
-_RANKS = dict(image=3, crops=4, vfm=3)
+_RANKS = dict(image=3, crops=4, picture=3, vfm=3)
 
 
 @MODELS.register_module()
@@ -100,7 +101,10 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
             data: What ``pseudo_collate`` gives: ``inputs`` with lists
                 ``image`` of (3, H, W), on request ``crops`` of (K_i, 3, c, c)
                 and ``vfm`` of (3, V, V), all uint8; ``data_samples``, a list.
-                ``inputs`` may also be a list with an element per picture.
+                ``picture`` of (3, H_i, W_i) may take the place of ``crops``:
+                these are cut from it on the device, at the ``cuts`` of the
+                samples. ``inputs`` may also be a list with an element per
+                picture.
             training: Changes nothing.
 
         Returns:
@@ -119,11 +123,17 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
                     f'{len(views)} {name} for {count} pictures; every picture '
                     'has to bring one.'
                 )
+        cuts = _cuts(samples) if 'picture' in inputs else []
         inputs = self.cast_data(inputs)
         samples = samples and self.cast_data(list(samples))
         batch = dict(
             image=self._normalise(self._stack(inputs['image'], samples), '')
         )
+        if cuts:
+            inputs['crops'] = [
+                cut_crops(picture, *cut)
+                for picture, cut in zip(inputs['picture'], cuts)
+            ]
         if 'crops' in inputs:
             _check_equal('crops', [c.shape[1:] for c in inputs['crops']])
             crops = torch.cat(list(inputs['crops']))
@@ -153,7 +163,8 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
                     f'pictures of {sorted(set(sizes))} would be padded to '
                     f'{(height, width)}, and their boxes or masks would no '
                     'longer fit. Give all views one size, a multiple of '
-                    f'{self.size_divisor}.'
+                    f'{self.size_divisor}; views that keep the aspect need '
+                    "batch_sampler=dict(type='BucketBatchSampler')."
                 )
             share = torch.tensor([h / height, w / width], device=self.device)
             sample.valid_hw = sample.get('valid_hw', 1.0) * share
@@ -167,6 +178,21 @@ class DeCLIPPreprocessor(BaseDataPreprocessor):
 
 def _channels(values: Sequence[float]) -> Tensor:
     return torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
+
+
+def _cuts(samples: Any) -> list[tuple[Tensor, int]]:
+    """Boxes (K, 4) in pixels of each picture, and the side of their crops.
+
+    Read before they are moved: asking the device for them would wait for it.
+    """
+    for sample in samples or [{}]:
+        if 'cuts' not in sample or 'crop_view' not in sample:
+            raise ValueError(
+                'a picture to be cut here needs a sample with cuts, its boxes '
+                'in pixels, and crop_view with the size of the crops, as '
+                "DeCLIPImageDataset gives them for crops_on='device'."
+            )
+    return [(s.cuts.cpu(), int(s.crop_view['size'])) for s in samples]
 
 
 def _lists(data: Any) -> dict[str, Sequence[Tensor]]:

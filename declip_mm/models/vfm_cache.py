@@ -64,8 +64,16 @@ class VFMCache(CachedTeacher):
 
         Raises:
             KeyError: A row is missing, and so is the teacher or the view.
-            ValueError: The cache is of something else.
+            ValueError: The cache is of something else, or the views have
+                several shapes.
         """
+        if any('bucket' in sample for sample in data_samples):
+            raise ValueError(
+                f'feature cache {self.path} holds one shape for all pictures, '
+                'but these views keep the aspect of each (native_patch). '
+                'Train with the VFM itself, or with square views; a cache of '
+                'the crops serves both.'
+            )
         view = None if image is None else list(image.shape[-2:])
         ids = self._ids(data_samples, image, view=view)
         return self._look_up(ids, image, data_samples, view=view)

@@ -64,6 +64,20 @@ def test_cells_and_crops_of_the_pretuning(world):
     assert sample.masks is None and sample.class_map is None
 
 
+def test_views_that_keep_the_aspect_and_crops_of_the_device(world):
+    views = dict(type='DeCLIPViews', image_size=96, crop_size=32, max_split=1)
+    data = dict(
+        type='DeCLIPImageDataset',
+        img_dir=str(world / 'images'),
+        views=dict(views, native_patch=16, crops_on='device'),
+    )
+    dataset = build_split(config(data, 'train'), 'train')
+    (sample,) = browse(dataset, 1)
+    assert sample.image.shape == (80, 96, 3)
+    assert sample.boxes.tolist() == [[0, 0, 96, 80]]  # x0 y0 x1 y1
+    assert sample.crops.shape == (1, 32, 32, 3)
+
+
 @pytest.mark.parametrize('lvis', [False, True])
 @pytest.mark.parametrize('split', ['train', 'test'])
 def test_detection_shows_boxes_in_either_split(tmp_path, lvis, split):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.registry import DATA_SAMPLERS, HOOKS, MODELS
+from PIL import Image
 
 import declip_mm  # noqa: F401  (registers everything)
 from declip_mm.apis import write_json
@@ -138,6 +139,30 @@ def test_released_recipe_is_one_rank_with_an_ensemble(parts):
     assert cfg.train_dataloader.sampler.parts == 4
     hooks = {hook.type: hook for hook in cfg.custom_hooks}
     assert hooks['WeightEnsembleHook'].ensemble_alpha == 0.7
+
+
+def test_the_aspects_are_cut_once_and_native_has_no_cached_maps(
+    parts, world, monkeypatch
+):
+    config = parts['config']
+    monkeypatch.setattr(config, 'fetch_vit_s', lambda: world / 'vit.pth')
+    images = world / 'train/images'
+    images.mkdir()
+    for index in range(8):
+        Image.new('RGB', (60, 60)).save(images / f'{index}.jpg')
+    paths = {}
+    for row in parts['tables'].aspect()[1:]:
+        cfg = config.train_config(row)
+        paths[row.name] = config.localise(cfg, world)
+    assert 'vfm' in paths['padded'] and 'vfm' not in paths['native']
+    assert paths['padded']['crops'].endswith('_aspects.npy')
+    assert paths['padded']['crops'] == paths['native']['crops']
+    cut = sorted((world / 'train_aspects/images').iterdir())
+    assert [p.name for p in cut] == [f'{i}.jpg' for i in range(8)]
+    sizes = [Image.open(p).size for p in cut]
+    assert {max(size) for size in sizes} == {60}
+    assert len(set(sizes)) > 2
+    assert not (world / 'train_aspects.part').exists()
 
 
 # runs -----------------------------------------------------------------------

@@ -5,6 +5,7 @@ train_dataloader = dict(
     batch_size=2,
     num_workers=4,
     persistent_workers=True,
+    pin_memory=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='pseudo_collate'),
@@ -19,6 +20,7 @@ train_dataloader = dict(
             vfm_size=896,
             max_split=6,
             max_boxes=20,
+            resize='torch',
         ),
     ),
 )

@@ -16,6 +16,7 @@ from ...version import __version__
 from ..paths import CONFIGS
 from ..vfm import fetch_vit_s
 from ..world.build import read_fingerprint
+from .aspects import ASPECTS, make_aspects
 from .tables import BACKBONE, BLOCKS, Row
 
 #: The crops of grids up to this are cached: 86 an image. Of grids up to 6
@@ -138,7 +139,10 @@ def localise(cfg: Config, world: Path) -> dict[str, str]:
     loader, folder, paths = cfg.train_dataloader, world / 'caches', {}
     loader.update(num_workers=0, persistent_workers=False)
     loader.dataset.data_root = str(world)
-    views = loader.dataset.views
+    views, of = loader.dataset.views, ''
+    if loader.dataset.img_dir == ASPECTS:
+        make_aspects(world)
+        of = '_aspects'
     if cfg.model.context_teacher is not None:
         components = cfg.model.context_teacher.get('components')
         teacher = plain_teacher(cfg.model.context_teacher)
@@ -148,13 +152,14 @@ def localise(cfg: Config, world: Path) -> dict[str, str]:
         cfg.model.context_teacher = teacher
         name = f'vfm_{kind}_{teacher.layer}_{teacher.norm}_{views.vfm_size}'
         name += f'_{components}' if components else ''
-        paths['vfm'] = str(folder / f'{name}.npy')
+        if not views.get('native_patch'):  # maps of several shapes
+            paths['vfm'] = str(folder / f'{name}{of}.npy')
     else:
         views.vfm_size = None
     if views.max_split <= CACHED_SPLIT:
         clip = clip_digest(cfg)[:8]
         size = f'{clip}_{views.crop_size}' if clip else views.crop_size
-        paths['crops'] = str(folder / f'crops_{size}_{CACHED_SPLIT}.npy')
+        paths['crops'] = str(folder / f'crops_{size}_{CACHED_SPLIT}{of}.npy')
     return paths
 
 

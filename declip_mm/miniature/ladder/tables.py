@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .aspects import ASPECTS
+
 BACKBONE = 'model.backbone'
 LAMBDA = 'model.context_weight'
 LR = 'optim_wrapper.optimizer.lr'
@@ -188,6 +190,25 @@ def resolution() -> list[Row]:
     return rows
 
 
+def aspect() -> list[Row]:
+    """Pictures that are no squares: padded, or their aspect kept."""
+    loader = 'train_dataloader'
+    cut = {f'{loader}.dataset.img_dir': ASPECTS}
+    native = {
+        f'{loader}.drop_last': False,
+        f'{loader}.batch_sampler': dict(
+            type='BucketBatchSampler', drop_last=True
+        ),
+        f'{VIEWS}.native_patch': 14,
+    }
+    return [
+        ORIGINAL_QQ,
+        Row('padded', cut),
+        Row('padded-unmasked', {**cut, 'model.mask_padding': False}),
+        Row('native', {**cut, **native}),
+    ]
+
+
 def tune() -> list[Row]:
     """From which every trained row of Table 1 takes its own.
 
@@ -249,5 +270,6 @@ TABLES = {
     'block': block,
     'caches': caches,
     'resolution': resolution,
+    'aspect': aspect,
     'tune': tune,
 }
