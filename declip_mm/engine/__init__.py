@@ -4,6 +4,7 @@ from .accumulation import AccumulationTrainLoop
 from .damaged import DamagedImagesHook
 from .epoch import EpochSyncHook
 from .fingerprint import FingerprintHook
+from .graphs import GraphHook
 from .guard import RunGuardHook
 from .optim import TrainableConstructor
 from .predictions import PredictionsFile
@@ -18,6 +19,7 @@ __all__ = [
     'DamagedImagesHook',
     'EpochSyncHook',
     'FingerprintHook',
+    'GraphHook',
     'NounHook',
     'PredictionsFile',
     'RunGuardHook',
