@@ -109,17 +109,21 @@ class FViT(OpenVocabulary, TwoStageDetector):
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple:
         """(B, 3, H, W) -> pyramid; in eval mode with CLIP's map beside it."""
+        if self.training:  # which has no use for the dense map
+            with torch.no_grad():
+                taps = self.backbone(batch_inputs)
+            return self._pyramid(taps)
         with torch.no_grad():
             dense = self.backbone.forward_dense(
                 batch_inputs, self.backbone.out_indices
             )
-        # mmcv's RoIAlign knows no bfloat16
-        pyramid = tuple(level.float() for level in self.neck(dense.taps))
-        if self.training:
-            return pyramid
         # (B, C, h, w), unit length over C
         vlm = unit(dense.content.movedim(1, -1)).movedim(-1, 1)
-        return FViTFeatures.join(pyramid, vlm)
+        return FViTFeatures.join(self._pyramid(dense.taps), vlm)
+
+    def _pyramid(self, taps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        # mmcv's RoIAlign knows no bfloat16
+        return tuple(level.float() for level in self.neck(taps))
 
 
 def _statistics(pixel_stats: str | Mapping, beside: Mapping) -> dict:

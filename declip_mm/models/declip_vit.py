@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn as nn
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
@@ -58,7 +59,8 @@ class DeCLIPViT(BaseModule):
             position embedding); n also the first n stages.
         train_head: Whether the final norm and the projection train.
         norm_eval: Keep norm layers in eval mode.
-        with_cp: Recompute blocks in the backward pass to save memory.
+        with_cp: Recompute blocks in the backward pass to save memory: True
+            all of them, a number the first so many, for a budget.
         init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix=...)``
             loads strictly and compares fingerprints.
     """
@@ -80,7 +82,7 @@ class DeCLIPViT(BaseModule):
         frozen_stages: int = -1,
         train_head: bool = True,
         norm_eval: bool = False,
-        with_cp: bool = False,
+        with_cp: bool | int = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -106,7 +108,8 @@ class DeCLIPViT(BaseModule):
         self.out_indices = self._resolve_indices(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
-        self.with_cp = with_cp
+        self.with_cp = self._check_cp(with_cp)
+        self.compiled = False
         freeze_tower(self, frozen_stages, train_head)
 
     @classmethod
@@ -186,6 +189,16 @@ class DeCLIPViT(BaseModule):
             )
         return tuple(i % depth for i in indices)
 
+    def _check_cp(self, with_cp: bool | int) -> bool | int:
+        depth = self.visual.num_layers
+        whole = isinstance(with_cp, (bool, int))
+        if not whole or not 0 <= with_cp <= depth:
+            raise ValueError(
+                f'with_cp={with_cp!r}: allowed are True, False and how many '
+                f'of the {depth} blocks of {self.model} are recomputed.'
+            )
+        return with_cp
+
     @property
     def fingerprint(self) -> dict:
         """What decides this backbone's features (plain values)."""
@@ -230,8 +243,25 @@ class DeCLIPViT(BaseModule):
         """
         return param_depth(self.visual, param_name, f'{prefix}visual.trunk.')
 
+    def compile_blocks(self, **options: Any) -> int:
+        """Compile every block in place; names of parameters stay.
+
+        Args:
+            options: Of :func:`torch.compile`.
+
+        Returns:
+            How many blocks.
+        """
+        for block in self.visual.blocks:
+            block.compile(**options)
+        self.compiled = True
+        return self.visual.num_layers
+
     def _block(self, index: int, x: Tensor, grid: tuple[int, int]) -> Tensor:
-        if self.with_cp and x.requires_grad:
+        if self.compiled:  # as many crops as there are
+            torch._dynamo.maybe_mark_dynamic(x, 0)
+        recomputed = self.with_cp is True or index < self.with_cp
+        if recomputed and x.requires_grad:
             return checkpoint(
                 self.visual.run_block, index, x, grid, use_reentrant=False
             )
@@ -244,9 +274,9 @@ class DeCLIPViT(BaseModule):
         """
         check_image(image, self.visual.patch_size, self.model)
         x, grid = self.visual.embed(image)
-        for index in range(self.visual.num_layers):
+        for index in range(self.visual.num_layers - 1):
             x = self._block(index, x, grid)
-        return self.visual.pool(x)
+        return self.visual.pool_last(x, grid)
 
     def forward_dense(
         self, image: Tensor, taps: Sequence[int] = ()
@@ -257,19 +287,12 @@ class DeCLIPViT(BaseModule):
             image: (B, 3, H, W), normalised; H and W multiples of the patch.
             taps: Stages whose outputs are wanted too.
         """
-        check_image(image, self.visual.patch_size, self.model)
-        taps = self._resolve_indices(taps)
-        tower = self.visual
-        x, grid = tower.embed(image)
+        tower, taps = self.visual, self._resolve_indices(taps)
+        x, grid, kept = self._before_last(image, taps)
         last, prefix = tower.num_stages - 1, tower.num_prefix
-        kept = {}
-        for index in range(last):
-            x = self._block(index, x, grid)
-            if index in taps:
-                kept[index] = to_map(x[:, prefix:], grid)
         out, context = self.last_block.run(tower, x, grid)
         if last in taps:
-            tap = self.last_block.tap(tower, x, out, grid)
+            tap = self.last_block.tap(tower, x, grid, out)
             kept[last] = to_map(tap[:, prefix:], grid)
         content = tower.project(out[:, prefix:])  # (B, N, C)
         return DenseFeatures(
@@ -279,5 +302,28 @@ class DeCLIPViT(BaseModule):
         )
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) -> a (B, D, h, w) map per entry of out_indices."""
-        return self.forward_dense(image, self.out_indices).taps
+        """(B, 3, H, W) -> a (B, D, h, w) map per entry of out_indices.
+
+        Computes nothing else; :meth:`forward_dense` has the content, too.
+        """
+        tower = self.visual
+        x, grid, kept = self._before_last(image, self.out_indices)
+        last = tower.num_stages - 1
+        if last in self.out_indices:
+            tap = self.last_block.tap(tower, x, grid)
+            kept[last] = to_map(tap[:, tower.num_prefix :], grid)
+        return tuple(kept[index] for index in self.out_indices)
+
+    def _before_last(
+        self, image: Tensor, taps: Sequence[int]
+    ) -> tuple[Tensor, tuple[int, int], dict[int, Tensor]]:
+        """Input of the last stage, its grid, and maps of earlier stages."""
+        check_image(image, self.visual.patch_size, self.model)
+        tower = self.visual
+        x, grid = tower.embed(image)
+        kept = {}
+        for index in range(tower.num_stages - 1):
+            x = self._block(index, x, grid)
+            if index in taps:
+                kept[index] = to_map(x[:, tower.num_prefix :], grid)
+        return x, grid, kept

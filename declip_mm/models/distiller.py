@@ -215,18 +215,21 @@ class DecoupledDistiller(PredictsByName, BaseModel):
         return content_loss(self.backbone.forward_image(small), wanted)
 
     @staticmethod
-    def _global_count(data_samples: list) -> float:
+    def _global_count(data_samples: list) -> float | Tensor:
         """Boxes of the whole optimisation step, per rank and micro-batch.
 
         DDP averages over ranks and the optimiser wrapper over micro-batches;
-        dividing by this makes the sum of all a mean over all boxes.
+        dividing by this makes the sum of all a mean over all boxes. Of
+        several ranks it is on the device, and nobody waits for it.
         """
         first = data_samples[0]
         boxes = first.get('group_boxes')
         if boxes is None:
             boxes = sum(len(s.boxes) for s in data_samples)
-        device = first.boxes.device
-        total = torch.tensor(float(boxes), device=device)
+        ranks = dist.get_world_size()
+        share = ranks * first.get('group_size', 1)
+        if ranks == 1:
+            return boxes / share
+        total = torch.full((), float(boxes), device=first.boxes.device)
         dist.all_reduce(total)
-        share = dist.get_world_size() * first.get('group_size', 1)
-        return float(total) / share
+        return total / share

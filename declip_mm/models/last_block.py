@@ -91,11 +91,18 @@ class LastBlock:
         return out, context
 
     def tap(
-        self, tower: Tower, x: Tensor, out: Tensor, grid: tuple[int, int]
+        self,
+        tower: Tower,
+        x: Tensor,
+        grid: tuple[int, int],
+        out: Tensor | None = None,
     ) -> Tensor:
-        """What the map of the last stage is made of, (B, T, D)."""
-        if self.last_tap == 'decoupled':
-            return out
+        """What the map of the last stage is made of, (B, T, D).
+
+        ``out`` is what :meth:`run` has given of ``x``, if it was called.
+        """
+        if self.last_tap in ('decoupled', self.affinity):
+            return self.run(tower, x, grid)[0] if out is None else out
         if self.last_tap == 'vanilla':
             return tower.last_vanilla(x, grid)
         return _maskclip(tower, x, tower.last_qkv(x)[2])

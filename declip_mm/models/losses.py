@@ -4,7 +4,8 @@ B batch, N patch tokens, K boxes, C joint dimension, D width.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,10 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ['content_loss', 'context_loss', 'in_float32']
+__all__ = ['content_loss', 'context_loss', 'in_float32', 'mean_over']
 
 #: Tokens above which one context tensor is quicker without rows at all.
 _CLOSED_FORM = 3000
+#: Products of the context loss on a GPU: ``'tf32'`` or ``'float32'``.
+_ON_GPU = 'tf32'
 _TINY = 1e-12
 
 
@@ -50,8 +53,19 @@ def content_loss(
         Scalar; zero (with a gradient path) where no rank has a box.
     """
     cosine = F.cosine_similarity(regions.float(), targets.float(), dim=-1)
-    total = (1 - cosine).sum()
-    count = len(cosine) if count is None else count
+    return mean_over(
+        (1 - cosine).sum(), len(cosine) if count is None else count
+    )
+
+
+def mean_over(total: Tensor, count: float | Tensor) -> Tensor:
+    """A sum over a count; zero where that is, with a gradient path.
+
+    A count on the device stays there: asking whether it is zero would wait
+    for all that was launched before.
+    """
+    if isinstance(count, Tensor):
+        return total / torch.where(count > 0, count, 1)
     return total / count if count else total
 
 
@@ -67,7 +81,8 @@ def context_loss(
     The mean over images and rows of the L2 norm of the row difference of the
     two cosine matrices. Several context tensors (q and k for csa) average
     their matrices first. Beyond ``chunk`` tokens no N x N matrix is held, so
-    that memory grows with N.
+    that memory grows with N. On a GPU the matrices are products in TF32 of
+    unit rows that were rounded to it.
 
     Args:
         context: Tensors (B, N, D) of the student.
@@ -95,13 +110,48 @@ def context_loss(
         students = [s * valid[..., None] for s in students]
         teacher = teacher * valid[..., None]
     count = teacher.shape[1]
-    if count <= chunk:
+    if _by_tf32(teacher):
+        distance = _RowDistance.apply(teacher, chunk, *students)
+    elif count <= chunk:
         distance = _at_once(students, teacher)
     elif len(students) == 1 and count > _CLOSED_FORM:
         distance = _closed_form(students[0], teacher)
     else:
         distance = _RowDistance.apply(teacher, chunk, *students)
     return (distance / rows).mean()
+
+
+def _by_tf32(rows: Tensor) -> bool:
+    return rows.is_cuda and _ON_GPU == 'tf32'
+
+
+@contextmanager
+def _in_tf32() -> Iterator[None]:
+    """Matrix products of float32 in TF32; afterwards as before."""
+    matmul = torch.backends.cuda.matmul
+    # torch before 2.9 has the one switch alone, and a later one refuses
+    # products where the two contradict each other: the old one sets both
+    before = getattr(matmul, 'fp32_precision', None)
+    if before == 'tf32' or (before is None and matmul.allow_tf32):
+        yield
+        return
+    matmul.allow_tf32 = True
+    try:
+        yield
+    finally:
+        matmul.allow_tf32 = False
+        if before is not None:
+            matmul.fp32_precision = before
+
+
+def _rounded(x: Tensor) -> Tensor:
+    """The nearest numbers with the 10 bits of TF32 (Veltkamp's splitting).
+
+    Tensor cores may cut the other bits off instead: unit rows would all be
+    too short, and so would every distance, by 7e-4.
+    """
+    scaled = x * 8193  # 2 ** 13 + 1
+    return scaled - (scaled - x)
 
 
 def _at_once(students: Sequence[Tensor], teacher: Tensor) -> Tensor:
@@ -123,6 +173,16 @@ class _RowDistance(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, teacher: Tensor, chunk: int, *students: Tensor
+    ) -> Tensor:
+        if not _by_tf32(teacher):
+            return _RowDistance._sum(ctx, teacher, chunk, students)
+        students = tuple(_rounded(s) for s in students)
+        with _in_tf32():
+            return _RowDistance._sum(ctx, _rounded(teacher), chunk, students)
+
+    @staticmethod
+    def _sum(
+        ctx: Any, teacher: Tensor, chunk: int, students: tuple[Tensor, ...]
     ) -> Tensor:
         share = 1 / len(students)
         gradients = [

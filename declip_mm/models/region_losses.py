@@ -13,7 +13,7 @@ from mmengine import dist
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from .losses import content_loss, in_float32
+from .losses import content_loss, in_float32, mean_over
 
 __all__ = [
     'NounTargets',
@@ -75,7 +75,7 @@ class RegionNounLoss(nn.Module):
         total = F.binary_cross_entropy_with_logits(
             logits, wanted, reduction='sum'
         )
-        return total / count if count else total
+        return mean_over(total, count)
 
 
 @MODELS.register_module()
@@ -112,7 +112,7 @@ class RegionContrastLoss(nn.Module):
         for ours, theirs in ((regions, all_targets), (targets, all_regions)):
             logits = self.logit_scale * ours @ theirs.t()
             total = total + F.cross_entropy(logits, own, reduction='sum')
-        return total / (2 * count) if count else total
+        return mean_over(total, 2 * count)
 
 
 def _gather(features: Tensor) -> tuple:

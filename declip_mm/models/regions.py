@@ -25,13 +25,18 @@ def box_features(content: Tensor, boxes: Sequence[Tensor]) -> Tensor:
         (sum R_i, C) in the boxes' order, not normalised.
     """
     h, w = content.shape[-2:]
-    size = content.new_tensor([w, h, w, h], dtype=torch.float32)
-    rois: list[Tensor] = [b.float() * size for b in boxes]
+    rois = [_in_cells(b.float(), w, h) for b in boxes]
     # torchvision's kernel has no bfloat16 path on every device.
     pooled = roi_align(
         content.float(), rois, output_size=1, sampling_ratio=-1, aligned=True
     )
     return pooled.flatten(1)
+
+
+def _in_cells(boxes: Tensor, w: int, h: int) -> Tensor:
+    # numbers, not a tensor of them: copying it to a GPU waits for the GPU
+    x0, y0, x1, y1 = boxes.unbind(dim=1)
+    return torch.stack((x0 * w, y0 * h, x1 * w, y1 * h), dim=1)
 
 
 def mask_features(content: Tensor, masks: Sequence[Tensor]) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from mmengine.registry import MODELS
 from tiny import TOWERS, backbone_cfg, tiny_eva
 
-from declip_mm.models import DeCLIPViT
+from declip_mm.models import DeCLIPViT, declip_vit
 from declip_mm.models.attention import AFFINITIES
 
 POOLING = ('siglip', 'pe')
@@ -160,13 +160,66 @@ def test_layer_depth(tower):
 def test_with_cp_changes_nothing(tower):
     image = torch.randn(1, 3, 32, 32)
     gradients = []
-    for with_cp in (False, True):
+    for with_cp in (False, True, 1):
         model = build(tower, with_cp=with_cp).train()
         model.forward_dense(image).content.sum().backward()
         gradients.append(
             [p.grad for p in model.parameters() if p.grad is not None]
         )
-    torch.testing.assert_close(*gradients)
+    torch.testing.assert_close(gradients[1], gradients[0])
+    torch.testing.assert_close(gradients[2], gradients[0])
+
+
+@pytest.mark.parametrize(
+    'with_cp, wanted', [(False, []), (2, [0, 1]), (True, [0, 1])]
+)
+def test_with_cp_counts_blocks(with_cp, wanted, monkeypatch):
+    recomputed = []
+
+    def watch(function, index, *args, use_reentrant):
+        recomputed.append(index)
+        return function(index, *args)
+
+    monkeypatch.setattr(declip_vit, 'checkpoint', watch)
+    model = build(with_cp=with_cp)
+    model.forward_dense(torch.randn(1, 3, 32, 32))
+    assert recomputed == wanted
+
+
+@pytest.mark.parametrize('tower', TOWERS)
+def test_image_embedding_computes_no_row_in_vain(tower):
+    """The last block's class token alone gives the same, gradients too."""
+    image, found = torch.randn(2, 3, 48, 64), []
+    for alone in (True, False):
+        model = build(tower)
+        for p in model.parameters():
+            p.requires_grad = True
+        if alone:
+            embedded = model.forward_image(image)
+        else:
+            visual = model.visual
+            x, grid = visual.embed(image)
+            for index in range(visual.num_layers):
+                x = visual.run_block(index, x, grid)
+            embedded = visual.pool(x)
+        embedded.square().sum().backward()
+        # what gets no gradient at all and what gets zeros are the same
+        gradients = {
+            n: torch.zeros_like(p) if p.grad is None else p.grad
+            for n, p in model.named_parameters()
+        }
+        found.append((embedded, gradients))
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('last_tap', ['decoupled', 'vanilla', 'maskclip'])
+@pytest.mark.parametrize('affinity', ['csa', 'vanilla', 'maskclip'])
+def test_maps_alone_are_those_of_the_whole_pass(affinity, last_tap):
+    model = build(affinity=affinity, last_tap=last_tap, out_indices=(0, -1))
+    image = torch.randn(1, 3, 48, 64)
+    dense = model.forward_dense(image, (0, -1))
+    for ours, theirs in zip(model(image), dense.taps, strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def test_norm_eval():
@@ -180,6 +233,8 @@ def test_norm_eval():
     'options, message',
     [
         (dict(affinity='self'), "unknown affinity 'self'; allowed: qq"),
+        (dict(with_cp=9), 'with_cp=9: allowed are True, False and how many'),
+        (dict(with_cp='all'), "with_cp='all': allowed"),
         (dict(last_tap='last'), "unknown last_tap 'last'; allowed"),
         (dict(out_indices=(3,)), 'out of range'),
         (dict(affinity='vanilla', ffn=False), 'always has its residual'),

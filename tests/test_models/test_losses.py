@@ -117,6 +117,61 @@ def test_context_of_equal_affinity_in_closed_form(monkeypatch):
     assert loss.item() == 0 and not student.grad.any()
 
 
+def matmul_precision():
+    matmul = torch.backends.cuda.matmul
+    return getattr(matmul, 'fp32_precision', None), matmul.allow_tf32
+
+
+@pytest.mark.parametrize('tensors', [1, 2])
+def test_context_in_tf32_is_the_same_loss(tensors, monkeypatch):
+    """Rounded unit rows, as on a GPU; products here are exact."""
+    torch.manual_seed(0)
+    teacher = torch.randn(2, 64, 48)
+    before = matmul_precision()
+    found, flags = [], []
+    product = torch.Tensor.baddbmm_
+
+    def watch(*args, **kwargs):
+        flags.append(torch.backends.cuda.matmul.allow_tf32)
+        return product(*args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, 'baddbmm_', watch)
+    for quick in (False, True):
+        monkeypatch.setattr(losses, '_by_tf32', lambda rows, q=quick: q)
+        torch.manual_seed(1)
+        context = [
+            torch.randn(2, 64, 32, requires_grad=True) for _ in range(tensors)
+        ]
+        value = context_loss(context, teacher, chunk=40)
+        value.backward()
+        found.append((value.detach(), *(t.grad for t in context)))
+        assert flags and {*flags} == {quick}
+        assert not torch.backends.cuda.matmul.allow_tf32
+        assert matmul_precision() == before
+        flags.clear()
+    torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-4, atol=0)
+    for ours, theirs in zip(found[1][1:], found[0][1:]):
+        assert not torch.equal(ours, theirs)
+        assert (ours - theirs).norm() < 1e-3 * theirs.norm()
+
+
+def test_rounding_to_tf32():
+    x = torch.randn(10_000)
+    rounded = losses._rounded(x)
+    bits = rounded.view(torch.int32)
+    assert not (bits & 0x1FFF).any()
+    assert ((rounded - x).abs() <= x.abs() * 2**-11).all()
+
+
+@pytest.mark.parametrize('count', [0, 4])
+def test_a_count_on_the_device_is_one_on_the_host(count):
+    total = torch.tensor(3.0, requires_grad=True)
+    found = losses.mean_over(total, torch.tensor(float(count)))
+    assert found == losses.mean_over(total, count)
+    found.backward()
+    assert total.grad == 1 / max(count, 1)
+
+
 def test_context_keeps_no_matrix_for_the_backward_pass():
     student = torch.randn(1, 64, 4, requires_grad=True)
     saved = []

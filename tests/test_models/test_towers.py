@@ -218,3 +218,35 @@ def test_positions_without_prefix():
     same = resize_position_embedding(table, (4, 4), num_prefix=0)
     assert torch.equal(same, table)
     assert resize_position_embedding(table, (2, 6), 0).shape == (12, 1)
+
+
+@pytest.mark.parametrize('tower', ['eva', 'pe'])
+def test_rotary_tables_are_made_once(tower, monkeypatch):
+    model = build(TOWERS[tower]()).train()
+    rope, made = model.visual.trunk.rope, []
+    make = rope.get_embed
+
+    def watch(shape):
+        made.append(tuple(shape))
+        return make(shape=shape)
+
+    monkeypatch.setattr(rope, 'get_embed', watch)
+    wide = torch.randn(1, 3, 48, 96)
+    with torch.inference_mode():  # its tensors are of no use to a gradient
+        first = model.forward_dense(wide).content
+    for image in (wide, IMAGE, wide):
+        content = model.forward_dense(image).content
+        content.sum().backward()
+    assert made == [(3, 6), (4, 4)]
+    assert torch.equal(content, first)
+    for side in range(1, 20):
+        model.forward_dense(torch.randn(1, 3, 16, 16 * side))
+    assert len(model.visual.rotary._tables) == 8
+    assert torch.equal(model.forward_dense(wide).content, first)
+
+
+def test_rotary_tables_follow_the_device():
+    model = build(TOWERS['eva']())
+    model.forward_dense(IMAGE)
+    meta = model.to('meta')
+    assert meta.forward_dense(IMAGE.to('meta')).content.is_meta

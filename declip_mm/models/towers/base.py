@@ -134,6 +134,13 @@ class Tower(nn.Module, metaclass=ABCMeta):
         """Output of all blocks (B, T, D) -> image embedding (B, C)."""
         return self.project(tokens[:, 0])
 
+    def pool_last(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Input of the last block (B, T, D) -> image embedding (B, C).
+
+        A tower that reads its class token alone computes no other row.
+        """
+        return self.pool(self.run_block(self.num_layers - 1, tokens, grid))
+
     @property
     def stages(self) -> list[nn.Module]:
         """What ``frozen_stages`` and ``out_indices`` count."""

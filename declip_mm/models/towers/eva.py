@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import timm
+import torch
 import torch.nn as nn
+from timm.layers import apply_rot_embed_cat
 from timm.models.eva import Eva
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 from .base import Tower
-from .position import embed_with_timm
+from .position import RotaryTables, embed_with_timm
 
 __all__ = ['EVATower']
 
@@ -43,6 +46,7 @@ class EVATower(Tower):
         )
         self._check(name, trunk)
         self.trunk = trunk
+        self.rotary = RotaryTables(trunk.rope)
         self.patch_size = trunk.patch_embed.patch_size[0]
         self.native_size = image_size
         self.width = trunk.embed_dim
@@ -77,8 +81,20 @@ class EVATower(Tower):
     def run_block(
         self, index: int, tokens: Tensor, grid: tuple[int, int]
     ) -> Tensor:
-        rope = self.trunk.rope.get_embed(shape=list(grid))
-        return self.blocks[index](tokens, rope=rope)
+        return self.blocks[index](tokens, rope=self.rotary(grid))
+
+    def pool_last(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+        block = self.blocks[-1]
+        attn, x = block.attn, block.norm1(tokens)
+        q = attn.q_norm(self.split_heads(attn.q_proj(x[:, :1])))
+        k = attn.k_norm(self.split_heads(attn.k_proj(x)))
+        v = self.split_heads(attn.v_proj(x))
+        turned = apply_rot_embed_cat(
+            k[:, :, 1:], self.rotary(grid), half=attn.rotate_half
+        )
+        k = torch.cat((k[:, :, :1], turned), dim=2).type_as(v)
+        merged = self.merge_heads(scaled_dot_product_attention(q, k, v))
+        return self.pool(self.last_ordinary(tokens[:, :1], merged))
 
     def last_qkv(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         block = self.blocks[-1]

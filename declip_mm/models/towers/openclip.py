@@ -123,6 +123,20 @@ class OpenCLIPTower(Tower):
     ) -> Tensor:
         return self.blocks[index](tokens)
 
+    def pool_last(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+        block = self.blocks[-1]
+        attn, x = block.attn, block.ln_1(tokens)
+        q, k, v = (
+            self.split_heads(layer(part))
+            for layer, part in (
+                (attn.q_proj, x[:, :1]),
+                (attn.k_proj, x),
+                (attn.v_proj, x),
+            )
+        )
+        merged = self.merge_heads(scaled_dot_product_attention(q, k, v))
+        return self.pool(self.last_ordinary(tokens[:, :1], merged))
+
     def last_qkv(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         block = self.blocks[-1]
         return block.attn.project(block.ln_1(tokens))

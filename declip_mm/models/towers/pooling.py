@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from .base import Tower
-from .position import embed_with_timm
+from .position import RotaryTables, embed_with_timm
 
 __all__ = ['PETower', 'PoolingTower', 'SigLIPTower']
 
@@ -240,8 +240,11 @@ class PETower(PoolingTower):
     trunk_type = Eva
     decoupling = 'pooling head, a form of declip_mm without reference'
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rotary = RotaryTables(self.trunk.rope)
+
     def run_block(
         self, index: int, tokens: Tensor, grid: tuple[int, int]
     ) -> Tensor:
-        rope = self.trunk.rope.get_embed(shape=list(grid))
-        return self.blocks[index](tokens, rope=rope)
+        return self.blocks[index](tokens, rope=self.rotary(grid))

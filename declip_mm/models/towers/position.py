@@ -6,7 +6,42 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['embed_with_timm', 'resize_position_embedding']
+__all__ = ['RotaryTables', 'embed_with_timm', 'resize_position_embedding']
+
+
+class RotaryTables:
+    """Sines and cosines by grid, made once instead of in every block.
+
+    Holds no weights: the frequencies are constants of the architecture.
+
+    Args:
+        rope: Rotary embedding of timm.
+        most: Grids that are kept; pictures of ever new sizes push out those
+            of long ago.
+    """
+
+    def __init__(self, rope: Any, most: int = 8) -> None:
+        self._rope, self._most = rope, most
+        self._tables: dict[tuple, Tensor] = {}
+
+    def __call__(self, grid: tuple[int, int]) -> Tensor:
+        """(h, w) -> (h * w, 2 * d)."""
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return self._make(grid)
+        bands = self._rope.bands
+        key = (*grid, bands.device, bands.dtype)
+        if key not in self._tables:
+            with torch.inference_mode(False):  # or no gradient may pass it
+                table = self._make(grid)
+            if type(table) is not Tensor:  # a fake one of an export
+                return table
+            while len(self._tables) >= self._most:
+                del self._tables[next(iter(self._tables))]
+            self._tables[key] = table
+        return self._tables[key]
+
+    def _make(self, grid: tuple[int, int]) -> Tensor:
+        return self._rope.get_embed(shape=list(grid))
 
 
 def embed_with_timm(
