@@ -8,7 +8,6 @@ import torch
 from mmengine.config import Config
 
 from .clock import interleaved, matmul_rate, peak_bytes
-from .operations import operations
 from .parts import step_parts
 from .passes import BarePasses, precision
 from .reference import ReferenceStep, reference_dense
@@ -16,8 +15,6 @@ from .subject import Subject, plain_config
 
 __all__ = ['Bench']
 
-#: Tokens up to which attention that is counted fits in memory.
-_COUNTABLE = 4200
 _OPTIONS = ('lr', 'betas', 'eps', 'weight_decay')
 
 
@@ -31,7 +28,7 @@ class Bench:
         device: Where it computes.
         crops: Of each picture.
         repeats, warm_up: Turns, see :func:`interleaved`.
-        compiled: Whether the blocks are compiled, the bare ones too.
+        quick: Compile and capture ours, and the bare student.
     """
 
     def __init__(
@@ -43,21 +40,37 @@ class Bench:
         crops: int = 20,
         repeats: int = 5,
         warm_up: int = 1,
-        compiled: bool = False,
+        quick: bool = False,
     ) -> None:
         self.cfg, self.photos, self.folder = cfg, photos, folder
         self.device, self.crops = device, crops
         self.repeats, self.warm_up = repeats, warm_up
-        self.compiled = compiled
+        self.quick = quick
         self._rates: dict[torch.dtype, float] = {}
+        start = self._config(cfg.train_dataloader.dataset.views.image_size)
+        self.first = Subject(start, device)
+        self.cached = Subject(start, device, folder)
+        defaults = self.first.optim.optimizer.defaults
+        # these copy the networks, before anything is compiled
+        self.reference = ReferenceStep(
+            self.first.model, {name: defaults[name] for name in _OPTIONS}
+        )
+        self.passes = BarePasses(self.first)
+        self.dtype = precision(self.first.optim, device)
+        if quick:
+            for part in (self.first, self.cached, self.passes):
+                part.hurry()
 
-    def _subject(self, size: int, batch: int, cached: bool) -> Subject:
-        cfg = plain_config(self.cfg, size, self.photos)
-        folder = self.folder / f'{size}' if cached else None
-        return Subject(cfg, batch, self.crops, self.device, folder)
+    def _config(self, size: int) -> Config:
+        return plain_config(self.cfg, size, self.photos)
 
     def _time(self, work: dict[str, Callable]) -> dict[str, list[float]]:
         return interleaved(work, self.device, self.repeats, self.warm_up)
+
+    @property
+    def precision(self) -> str:
+        """Of a step of ours, in words."""
+        return str(self.dtype).removeprefix('torch.')
 
     def step(self, size: int, batch: int) -> dict[str, Any]:
         """A step of the reference, ours with and without caches, the floor.
@@ -66,39 +79,34 @@ class Bench:
             ``seconds`` of each, ``bytes`` at the peak, ``parts`` of our step
             without caches, ``operations`` and the ``rate`` of the device.
         """
-        first = self._subject(size, batch, cached=False)
-        cached = self._subject(size, batch, cached=True)
-        options = {n: first.optim.optimizer.defaults[n] for n in _OPTIONS}
-        reference = ReferenceStep(first.model, options)
-        passes = BarePasses(first)
-        dtype = precision(first.optim, self.device)
-        cell: dict[str, Any] = dict(
-            tokens=first.tokens,
-            crops=[len(s['data_samples'].boxes) for s in first.samples],
-            precision=str(dtype).removeprefix('torch.'),
+        cfg = self._config(size)
+        for subject in (self.first, self.cached):
+            subject.take(cfg, batch, self.crops)
+        self.passes.take(self.first)
+        if self.quick:
+            self.passes.capture()
+        data = self.first.data
+        work: dict[str, Callable] = dict(
+            reference=lambda: self.reference(data),
+            first=self.first.step,
+            cached=self.cached.step,
+            floor=self.passes.student_pass,
+            passes=self.passes.all_passes,
         )
-        if first.tokens <= _COUNTABLE:
-            cell['operations'] = dict(
-                first=operations(first.step),
-                cached=operations(cached.step),
-                floor=operations(passes.student_pass),
-            )
-            cell['rate'] = self._rate(dtype)
-        data = first.data
-        work = dict(
-            reference=lambda: reference(data),
-            first=first.step,
-            cached=cached.step,
-            floor=passes.student_pass,
-            passes=passes.all_passes,
+        seconds = self._time(work)
+        return dict(
+            tokens=self.first.tokens,
+            crops=self.first.crops,
+            precision=self.precision,
+            seconds=seconds,
+            bytes={
+                name: peak_bytes(work[name], self.device)
+                for name in ('reference', 'first', 'cached', 'floor')
+            },
+            parts=step_parts(self.first),
+            operations=self.passes.operations(),
+            rate=self._rate(self.dtype),
         )
-        cell['seconds'] = self._time(work)
-        cell['bytes'] = {
-            name: peak_bytes(work[name], self.device)
-            for name in ('reference', 'first', 'cached', 'floor')
-        }
-        cell['parts'] = step_parts(first)
-        return cell
 
     def _rate(self, dtype: torch.dtype) -> float:
         if dtype not in self._rates:
@@ -107,30 +115,33 @@ class Bench:
 
     def dense(self, size: int) -> dict[str, Any]:
         """The dense map of one picture, in inference."""
-        subject = self._subject(size, 1, cached=False)
-        model, block = subject.model, subject.model.backbone.last_block
-        dtype = precision(subject.optim, self.device)
-        image = model.data_preprocessor(subject.data)['inputs']['image']
-        model.eval()
+        self.first.take(self._config(size), 1, 1)
+        image, backbone = self.first.inputs()['image'], self.reference.student
+        block = self.first.model.backbone.last_block
+        ours = self.first.model.backbone.eval()
 
         @torch.inference_mode()
         def within(function: Callable) -> Any:
             with torch.autocast(
-                self.device.type, dtype, enabled=dtype != torch.float32
+                self.device.type,
+                self.dtype,
+                enabled=self.dtype != torch.float32,
             ):
                 return function()
 
         work = dict(
             reference=lambda: within(
                 lambda: reference_dense(
-                    model.backbone.visual, image, block.affinity, block.scale
+                    backbone, image, block.affinity, block.scale
                 )
             ),
-            ours=lambda: within(lambda: model.backbone.forward_dense(image)),
+            ours=lambda: within(lambda: ours.forward_dense(image)),
         )
-        return dict(
-            tokens=subject.tokens,
-            precision=str(dtype).removeprefix('torch.'),
+        cell = dict(
+            tokens=self.first.tokens,
+            precision=self.precision,
             seconds=self._time(work),
             bytes={n: peak_bytes(w, self.device) for n, w in work.items()},
         )
+        ours.train()
+        return cell

@@ -2,12 +2,15 @@
 
 import copy
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor
 
+from ..engine.graphs import TwoGraphs
 from ..models.towers import Tower
+from .operations import operations
 from .subject import Subject
 
 __all__ = ['BarePasses', 'precision']
@@ -40,7 +43,31 @@ class BarePasses:
         self.vfm = model.context_teacher
         self.device = subject.device
         self.dtype = precision(subject.optim, subject.device)
-        self.inputs = model.data_preprocessor(subject.data, True)['inputs']
+        self._graph: TwoGraphs | None = None
+        self.inputs: dict[str, Tensor] = {}
+
+    def take(self, subject: Subject) -> None:
+        """Have the batch that a subject has now."""
+        self.inputs = subject.inputs()
+        self._graph = None
+
+    def hurry(self) -> None:
+        """Compile and capture, as :meth:`Subject.hurry` does."""
+        for block in self.student.blocks:
+            block.compile(dynamic=False)
+
+    def capture(self) -> None:
+        """Replay the student's pass over this batch from now on."""
+        if self.device.type != 'cuda':
+            return
+        for _ in range(2):
+            self.student_pass()
+        with self._autocast():
+            self._graph = TwoGraphs(
+                lambda image: (_blocks(self.student, image),),
+                self.student,
+                self.inputs['image'],
+            )
 
     def _autocast(self) -> AbstractContextManager:
         if self.dtype == torch.float32:
@@ -49,8 +76,12 @@ class BarePasses:
 
     def student_pass(self) -> None:
         """Forward and backward: what no step can be quicker than."""
+        image = self.inputs['image']
         with self._autocast():
-            out = _blocks(self.student, self.inputs['image'])
+            if self._graph is None:
+                out = _blocks(self.student, image)
+            else:
+                (out,) = self._graph(image)
             loss = out.float().square().mean()
         loss.backward()
         for parameter in self.student.parameters():
@@ -66,6 +97,29 @@ class BarePasses:
     def vfm_pass(self) -> Tensor:
         with self._autocast():
             return self.vfm(self.inputs['vfm'])
+
+    def operations(self) -> dict[str, int]:
+        """Of each network over the batch; no loss and no decoupled block."""
+        found = {}
+        for name, network in (
+            ('image', self.student),
+            ('crops', self.crop_teacher),
+            ('vfm', self.vfm),
+        ):
+            twin = copy.deepcopy(network).to('meta')
+            view = self.inputs[name].to('meta')
+
+            def run(name: str = name, twin: Any = twin, view: Any = view):
+                if name == 'vfm':
+                    twin(view)
+                elif name == 'crops':
+                    with torch.no_grad():
+                        twin.pool(_blocks(twin, view))
+                else:
+                    _blocks(twin, view).mean().backward()
+
+            found[name] = operations(run)
+        return dict(first=sum(found.values()), cached=found['image'])
 
     def all_passes(self) -> None:
         self.student_pass()

@@ -20,10 +20,8 @@ def _memory(cell: Mapping, above: str, below: str) -> float:
     return cell['bytes'][above] / cell['bytes'][below]
 
 
-def utilisation(cell: Mapping, step: str) -> float | None:
-    """Share of the device's rate that a step's operations take up."""
-    if 'operations' not in cell:
-        return None
+def utilisation(cell: Mapping, step: str) -> float:
+    """Share of the device's rate that the networks' operations take up."""
     took = statistics.median(cell['seconds'][step])
     return cell['operations'][step] / took / cell['rate']
 
@@ -37,9 +35,8 @@ def step_ratios(cell: Mapping) -> dict[str, float]:
         step_over_floor=_over(cell, 'cached', 'floor'),
         step_memory=_memory(cell, 'cached', 'reference'),
     )
-    share = utilisation(cell, 'first')
-    if share is not None:
-        found['utilisation'] = share
+    found['utilisation'] = utilisation(cell, 'first')
+    found['utilisation_cached'] = utilisation(cell, 'cached')
     return found
 
 
@@ -74,7 +71,7 @@ def table(cells: Mapping[str, Any]) -> str:
     lines = [
         '| step | tokens | precision | reference | first epoch | cached | '
         'floor | first / passes | cached / floor | memory: reference, ours, '
-        'cached | utilisation |',
+        'cached | utilisation: first, cached |',
         '|' + '---|' * 11,
     ]
     dense = [
@@ -117,13 +114,13 @@ def _step_line(what: str, cell: Mapping) -> str:
     memory = ', '.join(
         _mib(cell, name) for name in ('reference', 'first', 'cached')
     )
-    share = found.get('utilisation')
+    shares = found['utilisation'], found['utilisation_cached']
     return (
         f'| {what} | {cell["tokens"]} | {cell["precision"]} | '
         f'{_seconds(cell, "reference")} | {speed["first"]} | '
         f'{speed["cached"]} | {speed["floor"]} | '
         f'{found["first_over_passes"]:.2f} | {found["step_over_floor"]:.2f} | '
-        f'{memory} MiB | {"" if share is None else f"{share:.0%}"} |'
+        f'{memory} MiB | {shares[0]:.0%}, {shares[1]:.0%} |'
     )
 
 

@@ -5,26 +5,27 @@ Weights decide neither time nor memory, so nothing is downloaded.
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import DATASETS, MODELS
 from PIL import Image
+from torch import Tensor
 
 from ..apis.cached_config import use_caches
 from ..datasets.grid import count_cells
+from ..engine import CompileHook, GraphHook
 from ..models import DecoupledDistiller
 from ..models.cache_file import CacheFile
 from ..models.vfm_cache import write_cache
 
 __all__ = ['Subject', 'make_photos', 'plain_config']
-
-#: Pictures of COCO's usual size.
-_PHOTO = (480, 640)
 
 
 def make_photos(folder: Path, count: int, size: tuple[int, int]) -> Path:
@@ -77,55 +78,87 @@ def _forget_weights(part: Any) -> None:
 
 
 class Subject:
-    """A distiller, its optimiser and its batches, as the runner has them.
+    """A distiller, its optimiser and a batch, as the runner has them.
 
     Args:
         cfg: From :func:`plain_config`.
-        batch: Pictures a step.
-        crops: Of each picture; grids are drawn until one has that many.
         device: Where it computes.
         cached: A folder: both teachers' outputs come from caches there.
     """
 
     def __init__(
-        self,
-        cfg: Config,
-        batch: int,
-        crops: int,
-        device: torch.device,
-        cached: Path | None = None,
+        self, cfg: Config, device: torch.device, cached: Path | None = None
     ) -> None:
-        cfg = copy.deepcopy(cfg)
-        self.device = device
-        if cached is not None:
-            _fill_with_noise(cfg, cached)
-        self.cfg = cfg
+        self.device, self.cached = device, cached
+        cfg = self._settle(cfg)
         self.model: DecoupledDistiller = MODELS.build(cfg.model)
         self.model.to(device).train()
         self.optim: OptimWrapper = build_optim_wrapper(
             self.model, cfg.optim_wrapper
         )
+        self.samples: list[dict] = []
+
+    def _settle(self, cfg: Config) -> Config:
+        cfg = copy.deepcopy(cfg)
+        if self.cached is not None:
+            _fill_with_noise(cfg, self.cached)
+        return cfg
+
+    def take(self, cfg: Config, batch: int, crops: int) -> None:
+        """Have another batch from now on.
+
+        Args:
+            cfg: The same, with another size or other pictures.
+            batch: Pictures a step.
+            crops: Of each; grids are drawn until one has that many.
+        """
+        cfg = self._settle(cfg)
+        if self.cached is not None:
+            for name in ('context_teacher', 'content_teacher'):
+                cache = MODELS.build(cfg.model[name]).to(self.device)
+                setattr(self.model, name, cache)
+        self.views = cfg.train_dataloader.dataset.views
         self.dataset = DATASETS.build(cfg.train_dataloader.dataset)
         self.samples = [self._sample(i, crops) for i in range(batch)]
 
     def _sample(self, index: int, crops: int) -> dict:
         """A picture with that many crops; as many as there are, at most."""
-        best: dict | None = None
+        best: dict = {}
+        most = -1
         for epoch in range(200):
             self.dataset.set_epoch(epoch)
             sample = self.dataset[index % len(self.dataset)]
             found = len(sample['data_samples'].boxes)
+            if most < found <= crops:
+                best, most = sample, found
             if found == crops:
-                return sample
-            if best is None or found > len(best['data_samples'].boxes):
-                best = sample
-        assert best is not None
+                break
+        if self.device.type == 'cuda':  # as a loader hands it out
+            best['inputs'] = {
+                name: view.pin_memory()
+                for name, view in best['inputs'].items()
+            }
         return best
+
+    def hurry(self) -> None:
+        """What ``tools/train.py --compile`` does."""
+        runner = SimpleNamespace(model=self.model, optim_wrapper=self.optim)
+        CompileHook().before_train(runner)
+        GraphHook().before_train(runner)
+
+    @property
+    def crops(self) -> list[int]:
+        """Crops of each picture."""
+        return [len(s['data_samples'].boxes) for s in self.samples]
 
     @property
     def data(self) -> dict:
         """A collated batch, as the loader hands it out."""
         return pseudo_collate([copy.copy(s) for s in self.samples])
+
+    def inputs(self) -> dict[str, Tensor]:
+        """The batch as the networks get it."""
+        return self.model.data_preprocessor(self.data, True)['inputs']
 
     def step(self) -> None:
         """What mmengine's loop does with a batch."""
@@ -134,46 +167,47 @@ class Subject:
     @property
     def tokens(self) -> int:
         """Patches of a picture in the student."""
-        size = self.cfg.train_dataloader.dataset.views.image_size
-        return (size // self.model.backbone.visual.patch_size) ** 2
+        side = self.views.image_size // self.model.backbone.visual.patch_size
+        return side**2
 
 
 def _fill_with_noise(cfg: Config, folder: Path) -> None:
-    """Caches full of random unit rows, of the shapes that teachers give.
+    """Caches full of random rows, of the shapes that teachers give.
 
     Making the real ones takes longer than all that is measured.
     """
     views = cfg.train_dataloader.dataset.views
-    dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    pictures = len(dataset)
+    pictures = len(DATASETS.build(cfg.train_dataloader.dataset))
     size = views.vfm_size
     folder.mkdir(parents=True, exist_ok=True)
     vfm, crops = folder / f'vfm_{size}.npy', folder / 'crops.npy'
-    with torch.device('meta'):
-        teacher = MODELS.build(cfg.model.context_teacher)
-        content = MODELS.build(cfg.model.content_teacher)
     if not vfm.is_file():
-        side = size // teacher.stride
-        width = teacher.trunk.num_features
-        write_cache(
-            str(vfm), torch.randn(pictures, width, side, side), (size, size)
-        )
+        with torch.device('meta'):
+            teacher = MODELS.build(cfg.model.context_teacher)
+        side, width = size // teacher.stride, teacher.trunk.num_features
+        rows = torch.randn(pictures, width, side, side)
+        write_cache(str(vfm), rows, (size, size))
     if not crops.is_file():
-        cells, dim = count_cells(views.max_split), content.out_dim
-        rows = torch.nn.functional.normalize(
-            torch.randn(pictures, cells, dim), dim=-1
-        )
-        file = CacheFile(crops)
-        mark = dict(
-            teacher=None,
-            num_images=pictures,
-            out_dim=dim,
-            pixel_mean=content.pixel_mean,
-            pixel_std=content.pixel_std,
-        )
-        file.create((pictures, cells, dim), mark, keys=2)
-        file.array[:], file.filled[:] = rows.half().numpy(), True
-        file.flush()
+        _write_crops(crops, cfg, pictures)
     use_caches(cfg, vfm=str(vfm), crops=str(crops))
     for name in ('context_teacher', 'content_teacher'):
-        cfg.model[name].pop('teacher')
+        cfg.model[name].pop('teacher', None)
+
+
+def _write_crops(path: Path, cfg: Config, pictures: int) -> None:
+    with torch.device('meta'):
+        teacher = MODELS.build(cfg.model.content_teacher)
+    views = cfg.train_dataloader.dataset.views
+    shape = (pictures, count_cells(views.max_split), teacher.out_dim)
+    mark = dict(
+        teacher=None,
+        num_images=pictures,
+        out_dim=teacher.out_dim,
+        pixel_mean=teacher.pixel_mean,
+        pixel_std=teacher.pixel_std,
+    )
+    file = CacheFile(path)
+    file.create(shape, mark, keys=2)
+    rows = F.normalize(torch.randn(shape), dim=-1)
+    file.array[:], file.filled[:] = rows.half().numpy(), True
+    file.flush()

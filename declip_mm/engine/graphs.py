@@ -17,7 +17,7 @@ from ..models import CLIPCropTeacher, DecoupledDistiller, VFMTeacher
 from ..models.features import DenseFeatures
 from .unwrap import unwrap
 
-__all__ = ['GraphHook']
+__all__ = ['GraphHook', 'TwoGraphs']
 
 #: Calls of a size before it is captured: compilers and cuDNN choose in them.
 _PLAIN = 3
@@ -141,15 +141,15 @@ class _Trained:
         content, *context = graph(image)
         return DenseFeatures(content, tuple(context), ())
 
-    def _capture(self, image: Tensor) -> '_TwoGraphs':
+    def _capture(self, image: Tensor) -> 'TwoGraphs':
         def run(image: Tensor) -> tuple[Tensor, ...]:
             found = self._plain(image)
             return (found.content, *found.context)
 
-        return _TwoGraphs(run, self.student, image)
+        return TwoGraphs(run, self.student, image)
 
 
-class _TwoGraphs:
+class TwoGraphs:
     """Forward and backward pass of a function, for one size of input.
 
     ``torch.cuda.make_graphed_callables`` does the same and cannot be told
@@ -216,7 +216,7 @@ class _Replay(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, graphs: _TwoGraphs, image: Tensor, *_: Tensor
+        ctx: Any, graphs: TwoGraphs, image: Tensor, *_: Tensor
     ) -> tuple[Tensor, ...]:
         ctx.graphs = graphs
         return graphs.forward(image)

@@ -52,12 +52,18 @@ def config(model=None, **options):
     )
 
 
+def subject_of(cfg, batch, crops, cached=None):
+    subject = Subject(cfg, CPU, cached)
+    subject.take(cfg, batch, crops)
+    return subject
+
+
 @pytest.mark.parametrize('affinity', ['qq', 'kk', 'csa'])
 @pytest.mark.parametrize('model', [tiny_eva(), tiny_openai()])
 def test_reference_has_the_losses_of_ours(photos, model, affinity):
     options = {'model.backbone.affinity': affinity}
     cfg = plain_config(config(model, **options), 96, photos)
-    subject = Subject(cfg, 2, 4, CPU)
+    subject = subject_of(cfg, 2, 4)
     # the release has no mask, and its mean is that of one process
     subject.model.mask_padding = False
     reference = ReferenceStep(subject.model, dict(lr=1e-3))
@@ -75,7 +81,7 @@ def test_reference_has_the_losses_of_ours(photos, model, affinity):
 def test_reference_and_ours_take_the_same_step(photos):
     cfg = plain_config(config(), 96, photos)
     cfg.optim_wrapper.optimizer.weight_decay = 0.0
-    subject = Subject(cfg, 1, 4, CPU)
+    subject = subject_of(cfg, 1, 4)
     subject.model.mask_padding = False
     options = dict(subject.optim.optimizer.defaults)
     options = {n: options[n] for n in ('lr', 'betas', 'eps', 'weight_decay')}
@@ -93,14 +99,14 @@ def test_reference_and_ours_take_the_same_step(photos):
 
 def test_reference_refuses_what_it_does_not_know(photos):
     options = {'model.backbone.affinity': 'vv'}
-    subject = Subject(plain_config(config(**options), 96, photos), 1, 4, CPU)
+    subject = subject_of(plain_config(config(**options), 96, photos), 1, 4)
     with pytest.raises(ValueError, match="qq, kk and csa, got 'vv'"):
         ReferenceStep(subject.model, dict(lr=1e-3))
 
 
 def test_a_step_with_caches_runs_no_teacher(photos, tmp_path):
     cfg = plain_config(config(), 96, photos)
-    subject = Subject(cfg, 2, 4, CPU, tmp_path)
+    subject = subject_of(cfg, 2, 4, tmp_path)
     assert subject.model.content_teacher.teacher is None
     assert 'crops' not in subject.data['inputs']
     before = copy.deepcopy(subject.model.backbone.state_dict())
@@ -111,14 +117,15 @@ def test_a_step_with_caches_runs_no_teacher(photos, tmp_path):
 
 def test_wanted_number_of_crops(photos):
     cfg = plain_config(config(), 96, photos)
-    subject = Subject(cfg, 2, 6, CPU)
+    subject = subject_of(cfg, 2, 6)
     found = [len(s['data_samples'].boxes) for s in subject.samples]
     assert found == [6, 6]
 
 
 def test_bare_passes_leave_no_gradient(photos):
-    subject = Subject(plain_config(config(), 96, photos), 1, 4, CPU)
+    subject = subject_of(plain_config(config(), 96, photos), 1, 4)
     passes = BarePasses(subject)
+    passes.take(subject)
     passes.all_passes()
     assert all(p.grad is None for p in passes.student.parameters())
     assert passes.crops_pass().shape == (4, 12)
@@ -187,7 +194,7 @@ def test_ratios_are_reference_over_ours():
             reference=[8.0], first=[4.0], cached=[2.0], floor=[1.0], passes=[4]
         ),
         bytes=dict(reference=10, first=8, cached=5, floor=2),
-        operations=dict(first=40),
+        operations=dict(first=40, cached=10),
         rate=20.0,
         parts=dict(all=1.0, losses=0.5),
     )
@@ -204,6 +211,7 @@ def test_ratios_are_reference_over_ours():
     assert found['step_over_floor'] == 2
     assert found['step_memory'] == 0.5
     assert found['utilisation'] == 0.5
+    assert found['utilisation_cached'] == 0.25
     assert found['dense_1024'] == 3
     assert found['dense_1024_memory'] == pytest.approx(1 / 3)
 

@@ -70,6 +70,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--repeats', type=at_least(1), default=5)
     parser.add_argument('--warm-up', type=at_least(0), default=1)
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='as tools/train.py has it; the bare student, too',
+    )
     parser.add_argument('--images', help='folder of pictures, else made ones')
     parser.add_argument('--work-dir', default='work_dirs/benchmark')
     parser.add_argument('--json', help='file of what was measured')
@@ -95,6 +100,7 @@ def run(args: argparse.Namespace) -> Record:
         config=Path(args.config).name,
         crops=args.crops,
         repeats=args.repeats,
+        compile=args.compile,
         options=args.cfg_options,
     )
     folder = Path(args.work_dir)
@@ -107,6 +113,7 @@ def run(args: argparse.Namespace) -> Record:
         args.crops,
         args.repeats,
         args.warm_up,
+        args.compile,
     )
     with tqdm(plan(args), desc='cells') as bar:
         for name, method, values in bar:
