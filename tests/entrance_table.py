@@ -360,8 +360,6 @@ def entrance(name):
         saved = 'iter_1.pth' if iterations else 'epoch_1.pth'
         checkpoint = f'work_dirs/{stem}/{saved}'
         train = ['tools/train.py', path, *launcher]
-        if cfg.optim_wrapper.type == 'AmpOptimWrapper':
-            train.append('--no-amp')
         train += ['--cfg-options', *changes(name, 'train')]
     if cfg.get('test_dataloader'):
         out = f'work_dirs/{stem}/predictions.pkl'

@@ -1,7 +1,8 @@
 """Trains with a config.
 
 python tools/train.py configs/declip/pretune_dinov2.py [--work-dir DIR]
-    [--resume] [--amp] [--cfg-options train_dataloader.batch_size=4 ...]
+    [--resume] [--no-amp] [--compile]
+    [--cfg-options train_dataloader.batch_size=4 ...]
 """
 
 import argparse
@@ -28,7 +29,14 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--amp',
         action=argparse.BooleanOptionalAction,
         default=None,
-        help='automatic mixed precision on or off (default: as configured)',
+        help='automatic mixed precision on or off (default: as configured; '
+        'a CPU trains in float32)',
+    )
+    parser.add_argument(
+        '--compile',
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help='compile transformer blocks (default: as configured)',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -81,6 +89,7 @@ def prepare(args: argparse.Namespace):
         f'{args.config} CHECKPOINT measures with it',
     )
     apis.switch_amp(cfg, args.amp)
+    apis.switch_compile(cfg, args.compile)
     if args.auto_scale_lr:
         scale_lr(cfg)
     resume(cfg, args.resume)

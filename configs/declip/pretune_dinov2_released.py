@@ -36,4 +36,5 @@ custom_hooks = [
         license='EVA-CLIP weights: MIT; DINOv2 weights: Apache-2.0',
     ),
 ]
+optim_wrapper = dict(dtype='float16')  # as their scripts; a CPU: float32
 auto_scale_lr = dict(base_batch_size=4)

@@ -3,7 +3,7 @@
 #   bash tools/dist_train.sh \
 #       configs/f_vit/f-vit_eva02-b16_clipself_ov-lvis.py 8
 #
-# Hardware  8 GPUs x 8 images at 1024 px, fp16.
+# Hardware  8 GPUs x 8 images at 1024 px, mixed precision.
 # Memory    not published, not measured here on a GPU.
 # Figure    mask APr / APc / APf / AP 25.3 / 21.8 / 29.1 / 25.2 by the DeCLIP
 #           paper's Table 2; not reproduced here.

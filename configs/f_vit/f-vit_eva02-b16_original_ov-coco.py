@@ -3,7 +3,7 @@
 #   bash tools/dist_train.sh \
 #       configs/f_vit/f-vit_eva02-b16_original_ov-coco.py 8
 #
-# Hardware  8 GPUs x 8 images at 640 px, fp16.
+# Hardware  8 GPUs x 8 images at 640 px, mixed precision.
 # Memory    not published, not measured here on a GPU.
 # Figure    box AP50 novel / base / all 17.5 / 41.0 / 34.9 by CLIPSelf's paper,
 #           cited from memory; not reproduced here.

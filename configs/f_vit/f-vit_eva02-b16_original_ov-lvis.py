@@ -3,7 +3,7 @@
 #   bash tools/dist_train.sh \
 #       configs/f_vit/f-vit_eva02-b16_original_ov-lvis.py 8
 #
-# Hardware  8 GPUs x 8 images at 1024 px, fp16.
+# Hardware  8 GPUs x 8 images at 1024 px, mixed precision.
 # Memory    not published, not measured here on a GPU.
 # Figure    mask APr 11.5 by CLIPSelf's paper, cited from memory; not
 #           reproduced here.

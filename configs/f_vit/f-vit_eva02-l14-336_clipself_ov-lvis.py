@@ -3,7 +3,7 @@
 #   bash tools/dist_train.sh \
 #       configs/f_vit/f-vit_eva02-l14-336_clipself_ov-lvis.py 8
 #
-# Hardware  8 GPUs x 8 images at 896 px, fp16.
+# Hardware  8 GPUs x 8 images at 896 px, mixed precision.
 # Memory    not published, not measured here on a GPU.
 # Figure    mask APr / APc / APf / AP 34.9 / 34.6 / 35.6 / 35.1 by the DeCLIP
 #           paper's Table 2; not reproduced here.

@@ -27,6 +27,7 @@ from .launch import (
     measure_or_keep,
     run_test,
     switch_amp,
+    switch_compile,
 )
 from .options import (
     ConfigOptions,
@@ -77,6 +78,7 @@ __all__ = [
     'runner_parser',
     'say_what_is_kept',
     'switch_amp',
+    'switch_compile',
     'tool_parser',
     'use_safe_storage',
     'writable_file',

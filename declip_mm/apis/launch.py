@@ -28,6 +28,10 @@ from .options import OptionError, check_options
 from .results import write_json
 
 AMP = 'AmpOptimWrapper'
+MIXED = 'MixedOptimWrapper'
+COMPILERS = ('CompileHook', 'GraphHook')
+#: Whether transformer blocks are compiled on a GPU if nobody says.
+COMPILE = False
 DDP = 'MMDistributedDataParallel'
 
 
@@ -133,35 +137,62 @@ def accelerator_available() -> bool:
 def switch_amp(cfg: Config, amp: bool | None) -> None:
     """Turns automatic mixed precision on or off, in place.
 
+    ``MixedOptimWrapper`` finds out by itself what the device can do. That of
+    mmengine needs a GPU; without one it is turned off, which is said.
+
     Args:
         cfg: Config with an ``optim_wrapper``.
         amp: ``True`` on, ``False`` off, ``None`` as the config has it.
 
     Raises:
-        OptionError: No accelerator, or an optim wrapper that has no
-            mixed-precision twin.
+        OptionError: Mixed precision is asked for without an accelerator, or
+            of an optim wrapper that has no mixed-precision twin.
     """
     wrapper = cfg.get('optim_wrapper') or {}
     kind = wrapper.get('type', 'OptimWrapper')
-    if amp is False and kind == AMP:
+    if amp and kind not in ('OptimWrapper', AMP, MIXED):
+        raise OptionError(
+            f'--amp turns OptimWrapper into {MIXED}, got optim_wrapper.type='
+            f'{kind!r}; set its precision in the config instead'
+        )
+    if amp and not accelerator_available():
+        raise OptionError(
+            '--amp needs a GPU, and torch sees none here. On a CPU training '
+            'is in float32: drop --amp. A CPU with units for bfloat16 uses '
+            'them with optim_wrapper.type=MixedOptimWrapper and '
+            'optim_wrapper.dtype=bfloat16'
+        )
+    if amp and kind == 'OptimWrapper':
+        wrapper.type = MIXED
+    if amp is None and kind == AMP and not accelerator_available():
+        print(f'no GPU: {AMP} is left out, training is in float32')
+        amp = False
+    if amp is False and kind in (AMP, MIXED):
         wrapper.type = 'OptimWrapper'
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
             wrapper.pop(key, None)
-        return
-    if amp and kind not in ('OptimWrapper', AMP):
-        raise OptionError(
-            f'--amp turns OptimWrapper into {AMP}, got optim_wrapper.type='
-            f'{kind!r}; set its precision in the config instead'
-        )
-    if (amp or (amp is None and kind == AMP)) and not accelerator_available():
-        raise OptionError(
-            f'mixed precision ({AMP}) needs a GPU, and torch sees none here; '
-            'on CPU train in float32: '
-            + ('drop --amp' if amp else 'add --no-amp')
-        )
-    if amp and kind == 'OptimWrapper':
-        wrapper.type = AMP
-        wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def switch_compile(cfg: Config, wanted: bool | None) -> None:
+    """Turns compiled blocks and CUDA graphs on or off, in place.
+
+    Args:
+        cfg: Training config.
+        wanted: ``True`` on, ``False`` off, ``None`` as the config has it, and
+            on a GPU as :data:`COMPILE` says.
+    """
+    hooks = list(cfg.get('custom_hooks') or ())
+    there = {hook.get('type') for hook in hooks} & set(COMPILERS)
+    if wanted is None:
+        if there or not (COMPILE and accelerator_available()):
+            return  # as the config has it
+        wanted = True
+    if wanted:
+        hooks += [dict(type=t) for t in COMPILERS if t not in there]
+    else:
+        hooks = [hook for hook in hooks if hook.get('type') not in COMPILERS]
+    if wanted or there:
+        cfg.custom_hooks = hooks
 
 
 def check_strategy(cfg: Config, launcher: str) -> None:

@@ -56,26 +56,34 @@ def test_amp_on_and_off(monkeypatch):
     apis.switch_amp(cfg, None)
     assert 'type' not in cfg.optim_wrapper
     apis.switch_amp(cfg, True)
-    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
-    assert cfg.optim_wrapper.loss_scale == 'dynamic'
+    assert cfg.optim_wrapper.type == 'MixedOptimWrapper'
+    cfg.optim_wrapper.dtype = 'float16'
+    apis.switch_amp(cfg, True)
+    assert cfg.optim_wrapper.dtype == 'float16'
     apis.switch_amp(cfg, False)
     assert cfg.optim_wrapper.type == 'OptimWrapper'
-    assert 'loss_scale' not in cfg.optim_wrapper
+    assert 'dtype' not in cfg.optim_wrapper
     with pytest.raises(apis.OptionError, match="got optim_wrapper.type='Own'"):
         apis.switch_amp(amp_config(type='Own'), True)
+    mmengines = amp_config(type='AmpOptimWrapper', loss_scale=512.0)
+    for wanted in (None, True):
+        apis.switch_amp(mmengines, wanted)
+        assert mmengines.optim_wrapper.type == 'AmpOptimWrapper'
+        assert mmengines.optim_wrapper.loss_scale == 512.0
 
 
-@pytest.mark.parametrize(
-    'kind, amp, remedy',
-    [
-        ('OptimWrapper', True, 'drop --amp'),
-        ('AmpOptimWrapper', None, 'add --no-amp'),
-    ],
-)
-def test_amp_without_accelerator_is_refused(monkeypatch, kind, amp, remedy):
+def test_without_a_gpu_training_is_in_float32(monkeypatch, capsys):
     monkeypatch.setattr(launch, 'accelerator_available', lambda: False)
-    with pytest.raises(apis.OptionError, match=remedy):
-        apis.switch_amp(amp_config(type=kind), amp)
+    cfg = amp_config(type='AmpOptimWrapper', loss_scale='dynamic')
+    apis.switch_amp(cfg, None)
+    assert cfg.optim_wrapper.type == 'OptimWrapper'
+    assert 'loss_scale' not in cfg.optim_wrapper
+    assert 'training is in float32' in capsys.readouterr().out
+    cfg = amp_config(type='MixedOptimWrapper')
+    apis.switch_amp(cfg, None)  # finds out by itself
+    assert cfg.optim_wrapper.type == 'MixedOptimWrapper'
+    with pytest.raises(apis.OptionError, match='drop --amp'):
+        apis.switch_amp(cfg, True)
 
 
 def test_resume_point(tmp_path):

@@ -109,7 +109,7 @@ def test_regions_are_those_of_the_official_file(real, pretuned):
 
 def test_ov_coco_trains_and_is_measured(real):
     more = [*boxes_of('val'), 'train_dataloader.dataset.indices=4']
-    run(real, 'mmdet', 'train', F_VIT, '--no-amp', more=more)
+    run(real, 'mmdet', 'train', F_VIT, more=more)
     checkpoint = 'work_dirs/f-vit_eva02-b16_original_ov-coco/epoch_1.pth'
     shown = ('--show-dir', 'shown')
     run(

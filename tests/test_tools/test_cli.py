@@ -46,7 +46,7 @@ def test_train_options_reach_the_config(config):
 
 def test_amp_option(config, monkeypatch):
     monkeypatch.setattr(launch, 'accelerator_available', lambda: True)
-    assert train_config(config, '--amp').optim_wrapper.type == launch.AMP
+    assert train_config(config, '--amp').optim_wrapper.type == launch.MIXED
     assert 'type' not in train_config(config).optim_wrapper
 
 

@@ -69,7 +69,8 @@ def optimise(model: torch.nn.Module, cfg: Config, data: dict) -> dict:
         RuntimeError: A parameter trains and gets no gradient.
     """
     options = dict(cfg.optim_wrapper.to_dict(), type='OptimWrapper')
-    options.pop('loss_scale', None)  # of mixed precision
+    for key in ('loss_scale', 'dtype'):  # of mixed precision
+        options.pop(key, None)
     optimizer = build_optim_wrapper(model, options)
     data = model.train().data_preprocessor(data, True)
     total, losses = model.parse_losses(model(**data, mode='loss'))

@@ -1,6 +1,6 @@
 # DeCLIP, supplement 9.2: AdamW 1e-5, 1000 iterations of warm-up, cosine to 0.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='MixedOptimWrapper',  # bfloat16 where a GPU has it
     constructor='TrainableConstructor',
     optimizer=dict(
         type='AdamW', lr=1e-5, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1

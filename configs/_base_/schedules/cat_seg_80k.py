@@ -1,7 +1,7 @@
 # CAT-Seg: AdamW 2e-4 (both towers 2e-6), cosine over 80k, no warm-up, the
 # gradient of the whole model clipped to 0.01.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='MixedOptimWrapper',  # bfloat16 where a GPU has it
     constructor='TrainableConstructor',
     optimizer=dict(type='AdamW', lr=2e-4, weight_decay=1e-4),
     paramwise_cfg=dict(

@@ -1,8 +1,7 @@
 # F-ViT on OV-COCO: three epochs at one rate. CLIPSelf's authors find epoch 2
 # best as a rule; later ones lean towards base classes.
 optim_wrapper = dict(
-    type='AmpOptimWrapper',
-    loss_scale=512.0,
+    type='MixedOptimWrapper',  # bfloat16 where a GPU has it
     constructor='TrainableConstructor',
     optimizer=dict(
         type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.1
