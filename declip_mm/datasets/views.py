@@ -181,13 +181,14 @@ class DeCLIPViews:
             ``inputs`` with uint8 ``image`` (3, S, S) and, where wanted,
             ``crops`` (K, 3, c, c) and ``vfm`` (3, V, V); ``fields`` with
             ``boxes`` (K, 4) in [0, 1] of the square student view,
-            ``valid_hw`` (2,) and, of a grid, ``cell_ids`` (K,) int64.
+            ``valid_hw`` (2,) and, of a grid, ``cell_ids`` (K,), an int64
+            array.
         """
         height, width = image.height, image.width
         fields = {}
         if boxes is None:
-            cells, ids = self._cells(height, width, rng)
-            fields['cell_ids'] = torch.from_numpy(ids)
+            cells, ids = self.cells(height, width, rng)
+            fields['cell_ids'] = ids  # an array stays on the host
         else:
             boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
             cells = some_boxes(boxes, rng, self.max_boxes)
@@ -199,10 +200,10 @@ class DeCLIPViews:
         boxes, valid = boxes_in_square(cells, height, width, self.image_size)
         return inputs, dict(boxes=boxes, valid_hw=valid, **fields)
 
-    def _cells(
+    def cells(
         self, height: int, width: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(K, 4) boxes in pixels and (K,) ids."""
+        """Which cells a picture gets: (K, 4) in pixels, and (K,) their ids."""
         if self.every_cell:
             return all_cells(height, width, self.max_split)
         limits = self.max_split, self.max_boxes

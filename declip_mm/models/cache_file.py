@@ -1,31 +1,29 @@
 """One array on disk with what a frozen teacher said, and of what."""
 
-import hashlib
+import atexit
+import fcntl
 import json
+import math
 import os
+import shutil
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from mmengine import dist
 from mmengine.logging import print_log
+from torch import Tensor
 
-from .teachers import FrozenTeacher
+from ..checkpoint import atomically
 
-__all__ = ['CacheFile', 'CachedTeacher', 'in_half']
-
-
-def weights_digest(teacher: torch.nn.Module) -> str:
-    """Short sha256 of all parameters, whatever file they came from."""
-    digest = hashlib.sha256()
-    for name, parameter in sorted(teacher.named_parameters()):
-        digest.update(name.encode())
-        digest.update(parameter.detach().float().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
+__all__ = ['CacheFile', 'in_half']
 
 
-def in_half(features: torch.Tensor) -> torch.Tensor:
+def in_half(features: Tensor) -> Tensor:
     """What a cache stores of features.
 
     Raises:
@@ -44,29 +42,49 @@ def in_half(features: torch.Tensor) -> torch.Tensor:
 
 
 class CacheFile:
-    """Half-precision rows, and which of them are filled.
+    """Half-precision rows, each under a key, and which of them are filled.
 
     ``PATH.npy`` is the array, ``PATH.filled.npy`` the flags, ``PATH.json``
-    the fingerprint. Both arrays are memory maps: processes on one machine
-    share them.
+    the fingerprint. The arrays are memory maps: processes on one machine
+    share them and may fill them together. A flag is written when its row is
+    on the disk, so that a killed process or machine leaves no empty row that
+    counts as filled.
+
+    Keys are numbers from 0 on. Row i belongs to key i, and later keys have
+    none; or ``PATH.keys.npy`` lists, in order, the keys that have rows.
 
     Args:
         path: The array file.
 
     Attributes:
-        is_open: Whether there are the maps, ``array`` and ``filled``.
+        is_open: Whether there are the maps.
+        array, filled: The maps; the axes of ``filled`` lead in ``array``.
+        fields: The fingerprint as it was when the maps were made.
+        patience: Seconds until rows are brought to the disk.
     """
 
+    patience = 5.0
     is_open = False
     array: np.memmap
     filled: np.memmap
+    fields: dict[str, Any]
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._pending: list[np.ndarray] = []
+        self._flushed = -math.inf
+
+    def __del__(self) -> None:
+        if getattr(self, '_pending', None):
+            self.flush()
 
     def __getstate__(self) -> dict[str, Any]:
         # a pickled map would be a copy; another process maps the file
-        return dict(path=self.path)
+        return dict(path=self.path, patience=self.patience)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        CacheFile.__init__(self, state['path'])
+        self.patience = state['patience']
 
     def _side(self, suffix: str) -> Path:
         return self.path.with_suffix(suffix)
@@ -79,6 +97,13 @@ class CacheFile:
     def fingerprint(self) -> dict[str, Any]:
         return json.loads(self._side('.json').read_text('utf-8'))
 
+    def note(self, **fields: Any) -> None:
+        """Add plain values to the fingerprint."""
+        fields = dict(self.fingerprint, **fields)
+        with atomically(self._side('.json')) as part:
+            part.write_text(json.dumps(fields), 'utf-8')
+
+    # files ------------------------------------------------------------------
     def open(self, expected: dict[str, Any], writable: bool) -> None:
         """Map the arrays; a fingerprint field that differs is an error.
 
@@ -98,203 +123,207 @@ class CacheFile:
                 f'feature cache {self.path} was made for something else: '
                 f'{"; ".join(wrong)}. Name another path or delete it.'
             )
+        self.fields = theirs
         mode: Literal['r+', 'r'] = 'r+' if writable else 'r'
         self.array = np.load(self.path, mmap_mode=mode)
         self.filled = np.load(self._side('.filled.npy'), mmap_mode=mode)
+        row = self.array.shape[self.filled.ndim :]
+        self._rows = self.array.reshape(-1, *row)
+        self._flags = self.filled.reshape(-1)
+        self._keys = self._map('.keys.npy', 'r')
+        self._notes = {
+            name: self._map(f'.{name}.npy', mode)
+            for name in theirs.get('notes', ())
+        }
+        if writable:
+            atexit.register(_flush, weakref.ref(self))
         self.is_open = True
+
+    def _map(self, suffix: str, mode: Literal['r+', 'r']) -> Any:
+        path = self._side(suffix)
+        return np.load(path, mmap_mode=mode) if path.is_file() else None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Others that want this wait; a killed process holds up nobody."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._side('.lock'), 'w') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def check_room(self, size: int) -> None:
+        """Refuse an array of more bytes than the disk has left.
+
+        Raises:
+            ValueError: Names both sizes.
+        """
+        folder = self.path.absolute().parent
+        while not folder.is_dir():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise ValueError(
+                f'feature cache {self.path} takes {size / 2**30:.3f} GiB, and '
+                f'{free / 2**30:.3f} GiB are free there. Name a path on '
+                'another disk, or let it keep less (max_gib, --max-gib; for '
+                'maps also components, --components).'
+            )
 
     def create(
         self,
         shape: tuple[int, ...],
         fingerprint: dict[str, Any],
-        keys: int = 1,
+        axes: int = 1,
+        keys: np.ndarray | None = None,
+        notes: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
         """Make empty arrays.
 
         Args:
             shape: Of the whole array.
             fingerprint: Plain values.
-            keys: How many leading axes choose a row.
-        """
-        if dist.get_world_size() > 1:
-            raise RuntimeError(
-                f'feature cache {self.path} does not exist, and several '
-                'processes cannot create it at once. Fill it first: '
-                'python tools/misc/cache_teachers.py CONFIG.'
-            )
-        print_log(
-            f'feature cache {self.path}: {np.prod(shape) * 2 / 2**30:.3f} GiB',
-            logger='current',
-        )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        make = np.lib.format.open_memmap
-        self.filled = make(self._side('.filled.npy'), 'w+', bool, shape[:keys])
-        part = self._side('.json.part')
-        part.write_text(json.dumps(fingerprint), 'utf-8')
-        os.replace(part, self._side('.json'))
-        # Last, for its presence says that the others are there.
-        self.array = make(self.path, 'w+', np.float16, shape)
-        self.is_open = True
-
-    def flush(self) -> None:
-        self.array.flush()
-        self.filled.flush()
-
-
-def rows_of(data_samples: list, path: Path) -> tuple[np.ndarray, Any]:
-    """Row numbers of samples, and the list of pictures that they count in.
-
-    Raises:
-        ValueError: Samples of several lists (a ``ConcatDataset``): the same
-            number would stand for several pictures.
-    """
-    sources = {sample.get('source') for sample in data_samples}
-    if len(sources) > 1:
-        raise ValueError(
-            f'feature cache {path} got pictures of several lists in one '
-            f'batch: {sorted(map(str, sources))}. Each data set of a '
-            'ConcatDataset counts its own pictures, so put all of them into '
-            'one folder or one json, or train without the cache.'
-        )
-    ids = np.array([sample.img_id for sample in data_samples], dtype=np.int64)
-    return ids, sources.pop() if sources else None
-
-
-class CachedTeacher(FrozenTeacher):
-    """What caches of both teachers share.
-
-    Args:
-        path: Array file (``.npy``); ``.json`` and ``.filled.npy`` beside it.
-        teacher: The teacher itself, or None to read an existing cache only.
-        num_images: Length of the whole list of pictures, to create a cache.
-    """
-
-    #: Leading axes of the array that choose a row.
-    keys = 1
-    #: What a row is called in messages.
-    what = 'features'
-
-    def __init__(
-        self,
-        path: str,
-        teacher: FrozenTeacher | None,
-        num_images: int | None,
-    ) -> None:
-        super().__init__()
-        self.file = CacheFile(path)
-        self.num_images = num_images
-        self.teacher = teacher
-        self._source: Any = None
-        if teacher is None and not self.file.exists:
-            raise FileNotFoundError(
-                f'feature cache {path} does not exist and no teacher is given '
-                'to fill it.'
-            )
-        stored = {} if teacher is not None else self.file.fingerprint
-        for name, default in (
-            ('pixel_mean', (0.485, 0.456, 0.406)),
-            ('pixel_std', (0.229, 0.224, 0.225)),
-        ):
-            own = getattr(teacher, name, stored.get(name, default))
-            setattr(self, name, tuple(own))
-        self.freeze()
-
-    @property
-    def path(self) -> Path:
-        return self.file.path
-
-    def _mark(self) -> dict[str, Any]:
-        """What decides the stored values, as far as this run knows it."""
-        teacher = None
-        if self.teacher is not None:
-            own = dict(getattr(self.teacher, 'fingerprint', {}))
-            own.pop('pretrained', None)  # the digest knows better
-            teacher = dict(own, weights=weights_digest(self.teacher))
-        return dict(teacher=teacher, num_images=self.num_images)
-
-    def _rows(self, data_samples: list, **more: Any) -> np.ndarray:
-        """Row numbers; opens the file at the first call, checks the list."""
-        ids, source = rows_of(data_samples, self.path)
-        if not self.file.is_open and self.file.exists:
-            expected = dict(self._mark(), source=source, **more)
-            self.file.open(expected, self.teacher is not None)
-            self._source = self.file.fingerprint.get('source')
-        if None not in (source, self._source) and source != self._source:
-            raise ValueError(
-                f'feature cache {self.path} holds {self._source}, but this '
-                f'picture is of {source}: each data set counts its own '
-                'pictures. Use one cache for each list.'
-            )
-        return ids
-
-    @torch.no_grad()
-    def _look_up(
-        self,
-        rows: tuple[np.ndarray, ...],
-        inputs: torch.Tensor | None,
-        data_samples: list,
-        **more: Any,
-    ) -> torch.Tensor:
-        """What is stored of some rows; asks the teacher where one is empty.
-
-        Args:
-            rows: Positions on each of the leading axes that choose a row.
-            inputs: What the teacher would look at.
-            data_samples: Of the inputs.
-            more: Fields of the fingerprint, should this call make the file.
+            axes: How many leading axes choose a row.
+            keys: In order, of the rows; None counts.
+            notes: Shape of a row of further arrays of float32.
 
         Raises:
-            KeyError: A row is missing, and so is the teacher or its input.
+            ValueError: The disk has no room for it.
         """
-        missing = np.ones(len(rows[0]), dtype=bool)
-        if self.file.is_open:
-            missing = ~self.file.filled[rows]
-            if not missing.any():
-                found = torch.from_numpy(self.file.array[rows])
-                device = data_samples[0].valid_hw.device
-                return found.to(device, torch.float32)
-        if self.teacher is None or inputs is None:
-            raise self._lost(np.unique(rows[0][missing]))
-        found = in_half(self.teacher(inputs, data_samples))
-        if not self.file.is_open:
-            self._create(self._shape(found), data_samples, **more)
-        self.file.array[rows] = found.cpu().numpy()
-        self.file.filled[rows] = True
-        # What is returned must not depend on whether the cache was warm.
-        return found.float()
+        size = 2 * int(np.prod(shape))
+        self.check_room(size)
+        print_log(
+            f'feature cache {self.path}: {size / 2**30:.3f} GiB',
+            logger='current',
+        )
+        rows, notes = shape[:axes], notes or {}
+        if keys is not None:
+            _make(self._side('.keys.npy'), keys.shape, np.int64, keys)
+        else:  # of an older one, whose array was deleted
+            self._side('.keys.npy').unlink(missing_ok=True)
+        for name, more in notes.items():
+            _make(self._side(f'.{name}.npy'), (*rows, *more), np.float32)
+        _make(self._side('.filled.npy'), rows, bool)
+        with atomically(self._side('.json')) as part:
+            fields = dict(fingerprint, notes=list(notes)) if notes else None
+            part.write_text(json.dumps(fields or fingerprint), 'utf-8')
+        # Last, for its presence says that the others are there.
+        _make(self.path, shape, np.float16)
+        self.open({}, True)
 
-    def _shape(self, found: torch.Tensor) -> tuple[int, ...]:
-        """Of an image's part of the array, by what a teacher gave."""
-        return tuple(found.shape[1:])
+    # rows -------------------------------------------------------------------
+    def _slots(self, keys: np.ndarray) -> np.ndarray:
+        """Which rows belong to keys; -1 where none does."""
+        if self._keys is None:
+            return np.where(keys < len(self._flags), keys, -1)
+        place = np.searchsorted(self._keys, keys)
+        place = place.clip(max=len(self._keys) - 1)
+        return np.where(self._keys[place] == keys, place, -1)
 
-    def _create(
-        self, shape: tuple[int, ...], data_samples: list, **more: Any
-    ) -> None:
-        if not self.num_images:
+    def keeps(self, keys: np.ndarray) -> np.ndarray:
+        """Which of the keys have a row, be it filled or empty."""
+        return self._slots(keys) >= 0
+
+    def has(self, keys: np.ndarray) -> np.ndarray:
+        """Which of the keys have a filled row."""
+        slots = self._slots(keys)
+        found = self._flags[slots] & (slots >= 0)
+        for pending in self._pending:
+            found |= np.isin(slots, pending)
+        return np.asarray(found)
+
+    def lacks(self, first: int, end: int) -> bool:
+        """Whether a row of the keys from ``first`` to ``end`` is empty."""
+        slots = np.arange(*self._between(first, end))
+        keys = slots if self._keys is None else self._keys[slots]
+        return not self.has(keys).all()
+
+    def _between(self, first: int, end: int) -> tuple[int, int]:
+        if self._keys is None:
+            return min(first, len(self._flags)), min(end, len(self._flags))
+        low, high = np.searchsorted(self._keys, [first, end])
+        return int(low), int(high)
+
+    def read(self, keys: np.ndarray, pinned: bool = False) -> Tensor:
+        """(n, ...) float16 of keys whose rows are filled.
+
+        Args:
+            keys: (n,) int64.
+            pinned: From where a GPU copies while the CPU goes on.
+        """
+        shape = len(keys), *self._rows.shape[1:]
+        found = torch.empty(shape, dtype=torch.float16, pin_memory=pinned)
+        # mode: with another one numpy would write into a copy first
+        np.take(self._rows, self._slots(keys), 0, found.numpy(), mode='clip')
+        return found
+
+    def write(self, keys: np.ndarray, rows: Tensor, **notes: Tensor) -> None:
+        """Fill rows; those of keys that have none are dropped.
+
+        Args:
+            keys: (n,) int64, each once.
+            rows: (n, ...) float16.
+            notes: Of each row, for the arrays of these names.
+
+        Raises:
+            ValueError: Rows of another shape.
+        """
+        if rows.shape[1:] != self._rows.shape[1:]:
             raise ValueError(
-                'num_images must be the length of the data set to create a '
-                f'feature cache, got {self.num_images!r}.'
+                f'feature cache {self.path} holds {_form(self._rows)} of '
+                f'each picture, the teacher gave {_form(rows)}. Views '
+                'must have one size; pictures of several need no cache.'
             )
-        self._source = data_samples[0].get('source')
-        mark = dict(
-            self._mark(),
-            source=self._source,
-            pixel_mean=self.pixel_mean,
-            pixel_std=self.pixel_std,
-            **more,
-        )
-        mark = {k: v for k, v in mark.items() if v is not None}
-        self.file.create((self.num_images, *shape), mark, self.keys)
+        slots = self._slots(keys)
+        kept = np.flatnonzero(slots >= 0)
+        self._rows[slots[kept]] = rows.cpu().numpy()[kept]
+        for name, values in notes.items():
+            self._notes[name][slots[kept]] = values.cpu().numpy()[kept]
+        self._mark(slots[kept])
 
-    def _lost(self, ids: np.ndarray) -> KeyError:
-        names = ids[:20].tolist()
-        return KeyError(
-            f'feature cache {self.path} has no {self.what} of images {names}'
-            f'{" ..." * (len(ids) > 20)} and '
-            + (
-                'no teacher is given to compute them.'
-                if self.teacher is None
-                else 'the views bring nothing to compute them from.'
-            )
-            + ' Fill it: python tools/misc/cache_teachers.py CONFIG.'
-        )
+    def mark(self, first: int, end: int) -> None:
+        """Say that the keys from ``first`` to ``end`` need nothing more."""
+        self._mark(np.arange(*self._between(first, end)))
+
+    def _mark(self, slots: np.ndarray) -> None:
+        self._pending.append(slots)
+        if time.monotonic() - self._flushed >= self.patience:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring rows to the disk, and then their flags."""
+        if self._pending:
+            for array in (self.array, *self._notes.values()):
+                array.flush()
+            self._flags[np.concatenate(self._pending)] = True
+            self.filled.flush()
+            self._pending.clear()
+        self._flushed = time.monotonic()
+
+    def notes(self, name: str) -> np.ndarray:
+        """A further array, of the filled rows."""
+        return self._notes[name].reshape(len(self._flags), -1)[self._flags]
+
+
+def _flush(file: Callable[[], CacheFile | None]) -> None:
+    """Of a process that ends."""
+    if (alive := file()) is not None:
+        alive.flush()
+
+
+def _form(rows: Any) -> str:
+    return ' x '.join(map(str, rows.shape[1:]))
+
+
+def _make(
+    path: Path, shape: tuple[int, ...], kind: Any, values: Any = None
+) -> None:
+    """Write an array, of zeros for whose bytes the disk has room."""
+    with atomically(path) as part:
+        array = np.lib.format.open_memmap(part, 'w+', kind, shape)
+        # A map of a file with holes ends in SIGBUS when the disk gets full.
+        if values is None and hasattr(os, 'posix_fallocate'):
+            with part.open('r+b') as file:
+                os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+        elif values is not None:
+            array[...] = values
+        array.flush()

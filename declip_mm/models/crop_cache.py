@@ -1,10 +1,12 @@
-"""Embeddings of all grid cells of all images, kept on disk."""
+"""Embeddings of the grid cells of all images, kept on disk."""
+
+from typing import Any
 
 import numpy as np
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from .cache_file import CachedTeacher
+from .cached_teacher import CachedTeacher
 
 __all__ = ['CropCache']
 
@@ -21,6 +23,9 @@ class CropCache(CachedTeacher):
     of another CLIP, another crop or other images is refused, and a missing
     row is named.
 
+    What one seed draws in some epochs is known beforehand, and is less:
+    :meth:`keep_only` makes a cache of that alone.
+
     Args:
         path: Array file (``.npy``); ``.json`` and ``.filled.npy`` beside it.
         teacher: Config of the teacher. None reads an existing cache only.
@@ -29,9 +34,15 @@ class CropCache(CachedTeacher):
         num_cells: ``grid.count_cells(max_split)`` to create a cache. None
             takes an existing cache's. A cache of a larger ``max_split``
             serves a smaller one, too.
+        max_gib: Most GiB of a cache that is created: it keeps the first
+            pictures of the list that fit, crops of the others are looked at
+            in every epoch, so the views have to bring them.
+        keep_teacher: False lets the teacher go, with its memory, as soon as
+            its weights were compared and the views bring it nothing to see.
+            ``image_weight`` of the distiller needs it.
     """
 
-    keys = 2
+    axes = 2
     what = 'crops'
 
     def __init__(
@@ -40,14 +51,72 @@ class CropCache(CachedTeacher):
         teacher: dict | None = None,
         num_images: int | None = None,
         num_cells: int | None = None,
+        max_gib: float | None = None,
+        keep_teacher: bool = True,
     ) -> None:
         built = None if teacher is None else MODELS.build(teacher)
-        super().__init__(path, built, num_images)
+        super().__init__(path, built, num_images, max_gib, keep_teacher)
         self.num_cells = num_cells
+        self._only: np.ndarray | None = None
+        self._drawn: dict[str, Any] = {}
         if built is not None:
             self.out_dim = built.out_dim
         else:
             self.out_dim = int(self.file.fingerprint['out_dim'])
+
+    def keep_only(self, cells: np.ndarray, drawn: dict[str, Any]) -> None:
+        """Give a cache that is created rows for some cells alone.
+
+        Args:
+            cells: (n, 2) int64, numbers of images and of their cells.
+            drawn: Where they come from, plain values, for messages.
+
+        Raises:
+            ValueError: ``max_gib`` has no room for the first picture.
+        """
+        keys = np.unique(cells[:, 0] * self._cells + cells[:, 1])
+        self._drawn = dict(drawn)
+        if self.max_gib is not None:
+            most = int(self.max_gib * 2**30 / (2 * self.out_dim))
+            if most < len(keys):  # whole pictures alone
+                first, _ = self.keys_of(int(keys[most] // self._cells))
+                self._drawn['kept_images'] = first // self._cells
+                keys = keys[keys < first]
+        if not len(keys):
+            raise ValueError(
+                f'crop cache {self.path}: max_gib={self.max_gib} has no room '
+                'for a picture. Raise it, or train without a cache.'
+            )
+        self._only = keys
+
+    @property
+    def size(self) -> int:
+        """Bytes of a cache that would be created."""
+        if self._only is not None:
+            return 2 * self.out_dim * len(self._only)
+        picture = 2 * self.out_dim * self._cells
+        return picture * self.kept_images(picture)
+
+    @property
+    def _cells(self) -> int:
+        """Keys of an image."""
+        if self.file.is_open:
+            if self.file.filled.ndim == 2:
+                return self.file.filled.shape[1]
+            return int(self.file.fields['num_cells'])
+        if not self.num_cells:
+            raise ValueError(
+                'num_cells must be the number of cells of all grids '
+                '(declip_mm.datasets.grid.count_cells(max_split)) to create a '
+                f'crop cache, got {self.num_cells!r}.'
+            )
+        return self.num_cells
+
+    def keys_of(self, img_id: int) -> tuple[int, int]:
+        return img_id * self._cells, (img_id + 1) * self._cells
+
+    def _images(self, keys: np.ndarray) -> np.ndarray:
+        return keys // self._cells
 
     def forward(self, crops: Tensor | None, data_samples: list) -> Tensor:
         """(K, 3, c, c) or None -> (K, C), unit length up to rounding.
@@ -69,30 +138,62 @@ class CropCache(CachedTeacher):
             size=None if crops is None else int(crops.shape[-1]),
             scale=(data_samples[0].get('crop_view') or {}).get('scale'),
         )
-        ids = self._rows(data_samples, **mark)
-        parts = [sample.cell_ids.cpu().numpy() for sample in data_samples]
+        ids = self._ids(data_samples, crops, **mark)
+        keys = self.keys(ids, data_samples)
+        mark['out_dim'] = self.out_dim
+        return self._look_up(keys, crops, data_samples, **mark)
+
+    def keys(self, ids: np.ndarray, data_samples: list) -> np.ndarray:
+        """(K,) int64: of each cell of each picture.
+
+        Raises:
+            ValueError: The cache is of smaller grids.
+        """
+        parts = [_on_host(sample.cell_ids) for sample in data_samples]
         rows = np.repeat(ids, [len(part) for part in parts])
         cells = np.concatenate(parts)
-        if self.file.is_open:
-            self._check_range(cells, self.file.array.shape[1])
-        elif self.num_cells:
-            self._check_range(cells, self.num_cells)
-        mark['out_dim'] = self.out_dim
-        return self._look_up((rows, cells), crops, data_samples, **mark)
+        self._check_range(cells)
+        return rows * self._cells + cells
 
-    def _shape(self, found: Tensor) -> tuple[int, int]:
-        if not self.num_cells:
-            raise ValueError(
-                'num_cells must be the number of cells of all grids '
-                '(declip_mm.datasets.grid.count_cells(max_split)) to create a '
-                f'crop cache, got {self.num_cells!r}.'
-            )
-        return self.num_cells, self.out_dim
+    def _open(self, seen: dict[str, Any]) -> None:
+        super()._open(dict(seen, drawn=self._drawn or None))
 
-    def _check_range(self, cells: np.ndarray, stored: int) -> None:
+    def row_shape(self, found: Tensor) -> tuple[int, ...]:
+        return self._cells, self.out_dim
+
+    def _fields(self) -> dict[str, Any]:
+        return dict(num_cells=self._cells, drawn=self._drawn or None)
+
+    def _make_file(
+        self,
+        row: tuple[int, ...],
+        mark: dict[str, Any],
+        notes: dict[str, tuple[int, ...]],
+    ) -> None:
+        if self._only is None:
+            return super()._make_file(row, mark, notes)
+        shape = len(self._only), self.out_dim
+        if kept := self._drawn.get('kept_images'):
+            mark['kept_images'] = kept
+        self.file.create(shape, mark, keys=self._only)
+
+    def _check_range(self, cells: np.ndarray) -> None:
+        stored = self._cells
         if len(cells) and cells.max() >= stored:
             raise ValueError(
                 f'crop cache {self.path} has {stored} cells an image, this '
                 f'run draws cell {cells.max()}. Lower max_split of the views, '
                 'or make a cache with theirs.'
             )
+
+    def _scope(self) -> str:
+        drawn = self.file.is_open and self.file.fields.get('drawn')
+        if not drawn:
+            return super()._scope()
+        words = ', '.join(f'{name} {value}' for name, value in drawn.items())
+        return f' (it holds only what is drawn with {words})'
+
+
+def _on_host(ids: Any) -> np.ndarray:
+    """Views give an array; a tensor on a GPU would have to be waited for."""
+    return ids.cpu().numpy() if isinstance(ids, Tensor) else np.asarray(ids)

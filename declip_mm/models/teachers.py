@@ -70,10 +70,18 @@ class CLIPCropTeacher(FrozenTeacher):
     Args:
         backbone: Config of a :class:`DeCLIPViT` with the original weights;
             its image embedding is used, so affinity and scale are immaterial.
+        batch: Most crops at a time, whatever a step brings: it bounds the
+            memory of activations.
     """
 
-    def __init__(self, backbone: dict) -> None:
+    def __init__(self, backbone: dict, batch: int = 256) -> None:
         super().__init__()
+        if not isinstance(batch, int) or batch < 1:
+            raise ValueError(
+                f'batch must be a whole number of 1 or more, got {batch!r}: '
+                'it is how many crops the teacher looks at at a time.'
+            )
+        self.batch = batch
         self.backbone = MODELS.build(backbone)
         self.pixel_mean = self.backbone.pixel_mean
         self.pixel_std = self.backbone.pixel_std
@@ -100,7 +108,11 @@ class CLIPCropTeacher(FrozenTeacher):
             )
         if not len(crops):  # a batch without a single valid box
             return crops.new_zeros(0, self.out_dim)
-        return F.normalize(self.backbone.forward_image(crops).float(), dim=-1)
+        found = [
+            self.backbone.forward_image(part).float()
+            for part in crops.split(self.batch)
+        ]
+        return F.normalize(torch.cat(found), dim=-1)
 
 
 @MODELS.register_module()

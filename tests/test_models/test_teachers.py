@@ -59,6 +59,26 @@ def test_crop_teacher_is_clips_embedding():
     torch.testing.assert_close(teacher(crops), wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_crops_are_looked_at_some_at_a_time(monkeypatch):
+    teacher = MODELS.build(
+        dict(type='CLIPCropTeacher', backbone=backbone_cfg(), batch=3)
+    )
+    crops, seen = torch.randn(8, 3, 64, 64), []
+    see = teacher.backbone.forward_image
+    wanted = F.normalize(see(crops), dim=-1)
+    monkeypatch.setattr(
+        teacher.backbone,
+        'forward_image',
+        lambda part: seen.append(len(part)) or see(part),
+    )
+    torch.testing.assert_close(teacher(crops), wanted)
+    assert seen == [3, 3, 2]
+    with pytest.raises(ValueError, match='batch must be.*got 0'):
+        MODELS.build(
+            dict(type='CLIPCropTeacher', backbone=backbone_cfg(), batch=0)
+        )
+
+
 def test_vfm_norms():
     torch.manual_seed(0)
     final = MODELS.build(vfm_cfg())

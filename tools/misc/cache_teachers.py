@@ -5,15 +5,21 @@
 
 Neither teacher trains, so their outputs can be computed once for all epochs
 and runs: embeddings of all grid cells of each picture (CLIP), and the feature
-map of each picture (VFM). Prints the size first; an interrupted run goes on
-where it stopped. In the end it prints a config that trains with the caches
-(--write-config FILE stores it).
+map of each picture (VFM). Prints the size first, and refuses what the disk
+has no room for; --max-gib, --components and --drawn make it smaller. An
+interrupted run goes on where it stopped. In the end it prints a config that
+trains with the caches (--write-config FILE stores it). On several GPUs:
+
+    bash tools/dist_launch.sh GPUS misc/cache_teachers.py CONFIG \\
+        --crops data/crops.npy --device cuda
 """
 
 import argparse
 import os
 import sys
 from pathlib import Path
+
+from mmengine.dist import is_main_process
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -25,12 +31,14 @@ from declip_mm.apis import (
     at_least,
     check_kind,
     command,
+    leave_distributed,
     load_config,
     say_what_is_kept,
     tool_parser,
     writable_file,
 )
-from declip_mm.apis.caching import CacheFiller, fill_caches
+from declip_mm.apis.cached_config import PLACES, cache_fields, needs_views
+from declip_mm.apis.caching import CacheFiller, fill_caches, join_group
 from declip_mm.checkpoint import atomically
 
 
@@ -48,6 +56,31 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--batch', type=at_least(1), default=2)
     parser.add_argument(
+        '--max-gib',
+        type=float,
+        metavar='GIB',
+        help='most of each file: keeps the first pictures that fit, the '
+        'others are computed in every epoch',
+    )
+    parser.add_argument(
+        '--components',
+        type=at_least(1),
+        metavar='K',
+        help='of each map keep the K directions that hold most of its '
+        'cosines, 64 for a tenth of the size; the error is measured',
+    )
+    parser.add_argument(
+        '--drawn',
+        action='store_true',
+        help="keep only the crops that the config's seed draws in its epochs",
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='compute in bfloat16'
+    )
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch'], default='none'
+    )
+    parser.add_argument(
         '--size-only', action='store_true', help='print the sizes and stop'
     )
     parser.add_argument('--write-config', metavar='FILE.py')
@@ -61,22 +94,22 @@ def config_text(args: argparse.Namespace) -> str:
     """A config on top of the given one, with the caches in it."""
     base = load_config(args.config, args.cfg_options).model
     model, views = [], []
-    for name, path, kind, size in (
-        ('content', args.crops, 'CropCache', 'crop_size'),
-        ('context', args.vfm, 'VFMCache', 'vfm_size'),
-    ):
+    for name, path in dict(crops=args.crops, vfm=args.vfm).items():
         if path:
-            old = f'_base_.model.{name}_teacher'
-            if base[f'{name}_teacher']['type'] == kind:
+            part, size, kind = PLACES[name]
+            old = f'_base_.model.{part}'
+            if base[part]['type'] == kind:
                 old += '.teacher'
-            model.append(
-                f'    {name}_teacher=dict(\n'
-                f'        _delete_=True,\n        type={kind!r},\n'
-                f'        path={path!r},\n'
-                f'        teacher={{{{{old}}}}},\n'
-                '    ),\n'
+            fields = ''.join(
+                f'        {key}={value!r},\n'
+                for key, value in cache_fields(base, name, path).items()
             )
-            views.append(f'{size}=None')
+            model.append(
+                f'    {part}=dict(\n        _delete_=True,\n{fields}'
+                f'        teacher={{{{{old}}}}},\n    ),\n'
+            )
+            if not needs_views(path):
+                views.append(f'{size}=None')
     inner = f'dataset=dict(views=dict({", ".join(views)}))'
     return (
         f'_base_ = {str(Path(args.config).resolve())!r}\n'
@@ -96,18 +129,37 @@ def main(argv: list[str] | None = None) -> int:
     for path in (args.vfm, args.crops):
         if path and not path.endswith('.npy'):
             raise OptionError(f'a cache is a *.npy file, got {path}')
-    options = (args.vfm, args.crops)
+    options = dict(
+        vfm=args.vfm,
+        crops=args.crops,
+        components=args.components,
+        max_gib=args.max_gib,
+        drawn=args.drawn,
+    )
     if args.size_only:
-        sizes = CacheFiller(cfg, *options).size()
+        sizes = CacheFiller(cfg, **options).size()
         for name, size in sizes.items():
             print(f'{name}: {size / 2**30:.3f} GiB')
         return 0
+    device = join_group(args.launcher, args.device)
     with say_what_is_kept(
         lambda: 'What is filled is kept; the same command goes on.'
     ):
         damaged = fill_caches(
-            cfg, *options, args.processes, args.batch, args.device
+            cfg,
+            **options,
+            processes=args.processes,
+            batch=args.batch,
+            device=device,
+            amp=args.amp,
         )
+    if is_main_process():
+        tell_config(args)
+    leave_distributed()
+    return 1 if damaged else 0
+
+
+def tell_config(args: argparse.Namespace) -> None:
     text = config_text(args)
     if args.write_config:
         with atomically(args.write_config) as part:
@@ -115,7 +167,6 @@ def main(argv: list[str] | None = None) -> int:
         print(f'Filled. Train with {args.write_config}.')
     else:
         print(f'Filled. A config that uses it:\n\n{text}')
-    return 1 if damaged else 0
 
 
 if __name__ == '__main__':

@@ -112,6 +112,8 @@ def with_weights(backbone: ConfigDict, weights: Path | None) -> ConfigDict:
 def job_key(row: Row, cfg: Config, world: Path) -> str:
     """Hash of all that decides the weights of a row."""
     content = dict(version=__version__, trained=row.trained)
+    if not row.cached:
+        content['cached'] = False
     if row.trained:
         content.update({key: cfg.to_dict()[key] for key in DECISIVE})
         content['world'] = read_fingerprint(world / 'train')
@@ -138,12 +140,14 @@ def localise(cfg: Config, world: Path) -> dict[str, str]:
     loader.dataset.data_root = str(world)
     views = loader.dataset.views
     if cfg.model.context_teacher is not None:
+        components = cfg.model.context_teacher.get('components')
         teacher = plain_teacher(cfg.model.context_teacher)
         kind = 'random' if teacher.pretrained == 'random' else 'vit_s'
         path = random_vit_s(teacher) if kind == 'random' else fetch_vit_s()
         teacher.pretrained = str(path)
         cfg.model.context_teacher = teacher
         name = f'vfm_{kind}_{teacher.layer}_{teacher.norm}_{views.vfm_size}'
+        name += f'_{components}' if components else ''
         paths['vfm'] = str(folder / f'{name}.npy')
     else:
         views.vfm_size = None

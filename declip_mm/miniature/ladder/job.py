@@ -97,6 +97,8 @@ def run_job(job: Job) -> float:
 
 def _train(runner_type: Any, cfg: Any, job: Job, weights: Path) -> None:
     paths = localise(cfg, job.world)
+    if not job.row.cached:
+        paths = {}
     out = job.folder / 'train'
     start = time.time()
     runner_type.from_cfg(running_config(cfg, paths, out)).train()

@@ -26,7 +26,7 @@ from .frame import get_ready, run_table, table_parser
 from .job import Job, read_metrics, run_job
 from .pool import run_jobs
 from .report import FEASIBILITY, HEAD, TABLES_1, clashes, summarise
-from .tables import FINAL, TABLES, TUNE, Row
+from .tables import COMPONENTS, FINAL, TABLES, TUNE, Row
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -94,11 +94,16 @@ def prepare_caches(jobs: Sequence[Job], processes: int) -> None:
     for job in jobs:
         if not job.row.trained or job.backbone.is_file():
             continue
+        if not job.row.cached:
+            continue
         cfg = train_config(job.row, job.seed)
+        options = dict(
+            processes=processes, components=job.row.options.get(COMPONENTS)
+        )
         for name, path in localise(cfg, job.world).items():
             if path not in seen:
                 seen.add(path)
-                fill_caches(cfg, **{name: path}, processes=processes)
+                fill_caches(cfg, **{name: path}, **options)
 
 
 def describe(job: Job, seconds: float) -> str:

@@ -17,6 +17,7 @@ VFM = 'model.context_teacher.teacher'
 #: Of the shipped CLIP's image tower.
 BLOCKS = 6
 VIEWS = 'train_dataloader.dataset.views'
+COMPONENTS = 'model.context_teacher.components'
 
 #: Folder of a split -> what its columns begin with.
 FINAL = dict(
@@ -37,12 +38,14 @@ class Row:
         options: Dotted key -> value, on top of pretune.py.
         trained: False measures the original weights.
         side: Of the pictures that are measured, in pixels.
+        cached: False asks the teachers in every epoch.
     """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     trained: bool = True
     side: int = 168
+    cached: bool = True
 
 
 VANILLA = {f'{BACKBONE}.affinity': 'vanilla'}
@@ -222,6 +225,16 @@ def block() -> list[Row]:
     ]
 
 
+def caches() -> list[Row]:
+    """What caches change: nothing, rounding, or the maps' directions."""
+    return [
+        ORIGINAL_QQ,
+        Row('uncached', cached=False),
+        Row('cached'),
+        *(Row(f'components-{n}', {COMPONENTS: n}) for n in (64, 16)),
+    ]
+
+
 TABLES = {
     '1': table_1,
     '1-deep': table_1_deep,
@@ -234,6 +247,7 @@ TABLES = {
     'sync': sync,
     'grid': grid,
     'block': block,
+    'caches': caches,
     'resolution': resolution,
     'tune': tune,
 }
