@@ -36,11 +36,15 @@ class _Stopwatch:
             self.taken[name] = self.taken.get(name, 0.0) + took
             return found
 
+        before = vars(owner).get(method)
         object.__setattr__(owner, method, timed)
         try:
             yield
         finally:
-            object.__delattr__(owner, method)
+            if before is None:
+                object.__delattr__(owner, method)
+            else:  # somebody else's, as of a graph
+                object.__setattr__(owner, method, before)
 
 
 def step_parts(subject: Subject) -> dict[str, float]:

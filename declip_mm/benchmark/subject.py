@@ -191,7 +191,8 @@ def _fill_with_noise(cfg: Config, folder: Path) -> None:
         _write_crops(crops, cfg, pictures)
     use_caches(cfg, vfm=str(vfm), crops=str(crops))
     for name in ('context_teacher', 'content_teacher'):
-        cfg.model[name].pop('teacher', None)
+        for teacher in ('teacher', 'keep_teacher'):  # a cache alone
+            cfg.model[name].pop(teacher, None)
 
 
 def _write_crops(path: Path, cfg: Config, pictures: int) -> None:
@@ -207,7 +208,7 @@ def _write_crops(path: Path, cfg: Config, pictures: int) -> None:
         pixel_std=teacher.pixel_std,
     )
     file = CacheFile(path)
-    file.create(shape, mark, keys=2)
-    rows = F.normalize(torch.randn(shape), dim=-1)
-    file.array[:], file.filled[:] = rows.half().numpy(), True
+    file.create(shape, mark, axes=2)
+    rows = F.normalize(torch.randn(shape), dim=-1).flatten(0, 1)
+    file.write(np.arange(len(rows)), rows.half())
     file.flush()
