@@ -29,7 +29,7 @@ NAMES: dict[str, dict[str, str]] = {
     'TRANSFORMS': {'datasets': 'DeCLIPViews LoadLabelledImage NounViews'},
     'HOOKS': {
         'engine': 'CompileHook DamagedImagesHook DataTimeHook EpochSyncHook '
-        'FingerprintHook NounHook RunGuardHook VocabularyHook '
+        'FingerprintHook GraphHook NounHook RunGuardHook VocabularyHook '
         'WeightEnsembleHook CATSegVocabularyHook DetVocabularyHook '
         'SegVocabularyHook'
     },

@@ -87,6 +87,10 @@ sweep analysis_tools/region_sweep.py
 accuracy over picture sizes
 declip sweep {_REGIONS} DeCLIP={_WEIGHTS} --sizes 112 168
 
+benchmark analysis_tools/benchmark.py
+measure a training step and dense maps on this machine
+declip benchmark --json benchmark.json
+
 figures analysis_tools/vis_affinity.py
 draw attention, correlation and parts
 declip figures {_REGIONS} DeCLIP={_WEIGHTS} --images PHOTO.jpg

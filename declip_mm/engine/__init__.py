@@ -6,6 +6,7 @@ from .damaged import DamagedImagesHook
 from .data_time import DataTimeHook
 from .epoch import EpochSyncHook
 from .fingerprint import FingerprintHook
+from .graphs import GraphHook
 from .guard import RunGuardHook
 from .optim import TrainableConstructor
 from .precision import MixedOptimWrapper
@@ -23,6 +24,7 @@ __all__ = [
     'DataTimeHook',
     'EpochSyncHook',
     'FingerprintHook',
+    'GraphHook',
     'MixedOptimWrapper',
     'NounHook',
     'PredictionsFile',

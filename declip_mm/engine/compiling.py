@@ -31,6 +31,7 @@ class CompileHook(Hook):
         self.options = {'dynamic': False, **options}
 
     def before_train(self, runner) -> None:
+        _allow_variants()
         count = _compile(unwrap(runner), self.options)
         print_log(
             f'{count} blocks will be compiled in the first steps.'
@@ -45,6 +46,18 @@ class CompileHook(Hook):
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         torch.compiler.set_stance('default')
+
+
+def _allow_variants(most: int = 64) -> None:
+    """Let one block have many compiled forms, by sizes and gradients.
+
+    All networks share the code of a block; beyond eight forms torch runs it
+    plainly from then on, with a warning.
+    """
+    config = torch._dynamo.config
+    named = hasattr(config, 'recompile_limit')
+    name = 'recompile_limit' if named else 'cache_size_limit'
+    setattr(config, name, max(most, getattr(config, name)))
 
 
 def _compile(model: nn.Module, options: dict[str, Any]) -> int:

@@ -97,11 +97,36 @@ def test_the_option(monkeypatch):
         return [hook.type for hook in cfg.custom_hooks]
 
     assert hooks(None) == [] and hooks(None, 'CompileHook') == ['CompileHook']
-    assert hooks(True, 'A') == ['A', 'CompileHook']
-    assert hooks(True, 'CompileHook') == ['CompileHook']
-    assert hooks(False, 'A', 'CompileHook') == ['A']
-    monkeypatch.setattr(launch, 'COMPILE', True)
-    monkeypatch.setattr(launch, 'accelerator_available', lambda: False)
-    assert hooks(None) == []
-    monkeypatch.setattr(launch, 'accelerator_available', lambda: True)
-    assert hooks(None) == ['CompileHook'] and hooks(False) == []
+    both = ['CompileHook', 'GraphHook']
+    assert hooks(True, 'A') == ['A', *both]
+    assert hooks(True, 'CompileHook') == both
+    assert hooks(False, 'A', *both) == ['A']
+    monkeypatch.setattr(launch, '_compiling_pays', lambda cfg: True)
+    assert hooks(None) == both and hooks(False) == []
+    assert hooks(None, 'GraphHook') == ['GraphHook']
+
+
+@pytest.mark.parametrize(
+    'missing', [None, 'model', 'gpu', 'triton', 'compiler']
+)
+def test_where_compiling_is_the_default(monkeypatch, missing):
+    kind = 'FViT' if missing == 'model' else 'DecoupledDistiller'
+    cfg = Config(dict(model=dict(type=kind)))
+    torch_cuda = launch.torch.cuda
+    monkeypatch.setattr(torch_cuda, 'is_available', lambda: missing != 'gpu')
+    monkeypatch.setattr(
+        launch, 'find_spec', lambda name: None if missing == 'triton' else name
+    )
+    monkeypatch.setattr(
+        launch.shutil,
+        'which',
+        lambda name: None if missing == 'compiler' else name,
+    )
+    launch.switch_compile(cfg, None)
+    found = [hook['type'] for hook in cfg.get('custom_hooks') or ()]
+    assert found == ([] if missing else ['CompileHook', 'GraphHook'])
+
+
+def test_blocks_may_have_many_forms():
+    CompileHook().before_train(Runner(build()))
+    assert torch._dynamo.config.recompile_limit >= 64

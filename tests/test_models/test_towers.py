@@ -1,5 +1,7 @@
 """Towers that pool with attention, and what is refused."""
 
+import copy
+
 import pytest
 import timm
 import torch
@@ -9,7 +11,11 @@ from tiny import TOWERS, backbone_cfg, tiny_pe, tiny_siglip
 
 from declip_mm.checkpoint.keymaps import fuse_pooling, split_pooling
 from declip_mm.models import DeCLIPViT
-from declip_mm.models.towers import build_tower, read_model_config
+from declip_mm.models.towers import (
+    build_tower,
+    position,
+    read_model_config,
+)
 from declip_mm.models.towers.position import resize_position_embedding
 
 IMAGE = torch.randn(2, 3, 64, 64)
@@ -250,3 +256,33 @@ def test_rotary_tables_follow_the_device():
     model.forward_dense(IMAGE)
     meta = model.to('meta')
     assert meta.forward_dense(IMAGE.to('meta')).content.is_meta
+
+
+def test_frozen_positions_are_resized_once_and_anew_when_loaded(monkeypatch):
+    calls = []
+    plain = position.resize_position_embedding
+
+    def counted(*args):
+        calls.append(args[1])
+        return plain(*args)
+
+    monkeypatch.setattr(position, 'resize_position_embedding', counted)
+    model = MODELS.build(backbone_cfg(frozen_stages=0)).eval()
+    image = torch.randn(1, 3, 96, 80)
+    first, again = (model(image)[0] for _ in range(2))
+    assert calls == [(6, 5)] and torch.equal(first, again)
+    weights = {k: v + 0.1 for k, v in model.state_dict().items()}
+    model.load_state_dict(weights)
+    other = model(image)[0]
+    assert len(calls) == 2 and not torch.allclose(first, other)
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        twin.visual.trunk.pos_embed.zero_()
+    assert not torch.allclose(twin(image)[0], other)
+
+
+def test_positions_that_train_get_their_gradient():
+    model = MODELS.build(backbone_cfg()).train()
+    for _ in range(2):
+        model(torch.randn(1, 3, 96, 96))[0].sum().backward()
+    assert model.visual.trunk.pos_embed.grad.abs().sum() > 0

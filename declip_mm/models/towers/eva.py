@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from .base import Tower
-from .position import RotaryTables, embed_with_timm
+from .position import ResizedPositions, RotaryTables, embed_with_timm
 
 __all__ = ['EVATower']
 
@@ -47,6 +47,7 @@ class EVATower(Tower):
         self._check(name, trunk)
         self.trunk = trunk
         self.rotary = RotaryTables(trunk.rope)
+        self.positions = ResizedPositions()
         self.patch_size = trunk.patch_embed.patch_size[0]
         self.native_size = image_size
         self.width = trunk.embed_dim
@@ -76,7 +77,7 @@ class EVATower(Tower):
         return self.trunk.blocks
 
     def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        return embed_with_timm(self.trunk, image)
+        return embed_with_timm(self.trunk, image, self.positions)
 
     def run_block(
         self, index: int, tokens: Tensor, grid: tuple[int, int]

@@ -11,7 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from .base import Tower
 from .fitting import FITTING
-from .position import resize_position_embedding
+from .position import ResizedPositions
 
 __all__ = ['OpenCLIPTower', 'SplitAttention']
 
@@ -76,6 +76,7 @@ class OpenCLIPTower(Tower):
         last = trunk.transformer.resblocks[-1]
         last.attn = SplitAttention(last.attn)
         self.trunk = trunk
+        self.positions = ResizedPositions()
         self.patch_size = trunk.patch_size[0]
         self.native_size = trunk.image_size[0]
         self.width = trunk.conv1.out_channels
@@ -114,7 +115,7 @@ class OpenCLIPTower(Tower):
         patches = patches.flatten(2).transpose(1, 2)  # (B, N, D)
         cls = trunk.class_embedding.to(patches.dtype)
         cls = cls.expand(len(image), 1, -1)
-        position = resize_position_embedding(trunk.positional_embedding, grid)
+        position = self.positions(trunk.positional_embedding, grid)
         tokens = torch.cat((cls, patches), dim=1) + position
         return trunk.ln_pre(tokens), grid
 

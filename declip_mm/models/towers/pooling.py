@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from .base import Tower
-from .position import RotaryTables, embed_with_timm
+from .position import ResizedPositions, RotaryTables, embed_with_timm
 
 __all__ = ['PETower', 'PoolingTower', 'SigLIPTower']
 
@@ -112,6 +112,7 @@ class PoolingTower(Tower):
         self._check(name, trunk, out_dim, projection)
         trunk.attn_pool = PoolingHead(trunk.attn_pool)
         self.trunk = trunk
+        self.positions = ResizedPositions()
         embed = trunk.patch_embed
         self.patch_size = embed.patch_size[0]
         # A trunk for 384 px at patch 14 sees 27 patches, which is 378 px.
@@ -155,7 +156,7 @@ class PoolingTower(Tower):
         return [*self.trunk.blocks, self.trunk.attn_pool]
 
     def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        return embed_with_timm(self.trunk, image)
+        return embed_with_timm(self.trunk, image, self.positions)
 
     def last_qkv(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         head, x = self.trunk.attn_pool, self.trunk.norm(tokens)
