@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 
 from .clock import interleaved, matmul_rate, peak_bytes
+from .loaders import compare, cutting
 from .parts import step_parts
 from .passes import BarePasses, precision
 from .reference import ReferenceStep, reference_dense
@@ -144,4 +145,22 @@ class Bench:
             bytes={n: peak_bytes(w, self.device) for n, w in work.items()},
         )
         ours.train()
+        return cell
+
+    def data(self, size: int) -> dict[str, Any]:
+        """Loading: ours over a loader that works as the authors' does.
+
+        On a GPU also what cutting the crops there takes.
+        """
+        views = self._config(size).train_dataloader.dataset.views
+        sizes = {
+            name: views[name]
+            for name in ('image_size', 'vfm_size', 'crop_size')
+        }
+        cell = compare(self.photos, self.repeats, sizes)
+        cell['ratio'] = cell['ratios']['data']
+        if self.device.type == 'cuda':
+            cell['cutting'] = cutting(
+                self.photos, 'cuda', self.repeats, crop_size=views.crop_size
+            )
         return cell

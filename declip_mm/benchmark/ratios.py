@@ -93,7 +93,15 @@ def table(cells: Mapping[str, Any]) -> str:
             ]
         elif kind == 'dense':
             dense.append(_dense_line(what, cell))
-    shown = [part for part in (lines, dense, parts) if len(part) > 2]
+    loaders = [
+        '| loader | ms of processor time a picture | reference / this |',
+        '|---|---|---|',
+    ]
+    for name, took in cells.get('data', {}).get('milliseconds', {}).items():
+        ratio = cells['data']['ratios'].get(name, 1.0)
+        loaders.append(f'| {name} | {took:.2f} | {ratio:.2f} |')
+    tables = (lines, dense, parts, loaders)
+    shown = [part for part in tables if len(part) > 2]
     return '\n\n'.join('\n'.join(part) for part in shown)
 
 

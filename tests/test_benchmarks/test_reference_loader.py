@@ -1,20 +1,18 @@
 """The stand-in of the authors' loader shows the pictures that ours does."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-TOOL = Path(__file__).parents[2] / 'benchmarks/reference_loader.py'
+from declip_mm.benchmark import loaders
+
 SIZES = dict(image_size=64, vfm_size=56, crop_size=32)
 
 
 @pytest.fixture(scope='module')
 def tool():
-    return runpy.run_path(str(TOOL))
+    return vars(loaders)
 
 
 @pytest.fixture(scope='module')

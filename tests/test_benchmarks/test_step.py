@@ -235,8 +235,12 @@ def test_the_tool(photos, tmp_path, capsys):
         'step 96x2',
         'step 48x1',
         'dense 48',
+        'data',
     }
+    assert found['ratios']['data'] == found['cells']['data']['ratio']
     for name, cell in found['cells'].items():
+        if name == 'data':
+            continue
         values = [v for times in cell['seconds'].values() for v in times]
         assert all(math.isfinite(v) and v > 0 for v in values)
         if name.startswith('step'):

@@ -51,6 +51,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--dense', type=side, nargs='*', default=[1024], help='sizes of maps'
     )
+    parser.add_argument(
+        '--data',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='the loaders of the pictures',
+    )
     parser.add_argument('--repeats', type=apis.at_least(1), default=5)
     parser.add_argument('--warm-up', type=apis.at_least(0), default=1)
     parser.add_argument(
@@ -81,7 +87,8 @@ def plan(args: argparse.Namespace) -> list[tuple[str, str, tuple]]:
     steps = [(args.size, batch) for batch in args.batch]
     steps += [(size, 1) for size in args.curve if (size, 1) not in steps]
     cells = [(f'step {s}x{b}', 'step', (s, b)) for s, b in steps]
-    return cells + [(f'dense {s}', 'dense', (s,)) for s in args.dense]
+    cells += [(f'dense {s}', 'dense', (s,)) for s in args.dense]
+    return cells + [('data', 'data', (args.size,))] * args.data
 
 
 def run(args: argparse.Namespace) -> Record:

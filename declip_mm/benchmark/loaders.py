@@ -1,19 +1,14 @@
 """Pictures per second of our loader over one that works as the authors' does.
 
-    python benchmarks/reference_loader.py data/coco/val2017 --image-size 560
-
 The reference is written anew after what their trainer does for a sample: one
 decoded picture; torchvision's transforms on Pillow, one view and one crop
 after the other (longest side, black padding, ToTensor, Normalize); float32
 crops in a block for 20. Same files, same grids. Both loaders run in turns in
-this process, one thread, as in a worker; processor time, medians of passes.
+one process and one thread, as in a worker; processor time, medians of passes.
 The pixels of both are compared, in levels of 255.
 """
 
-import argparse
-import json
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,14 +21,12 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 
-CLONE = Path(__file__).resolve().parents[1]
-if (CLONE / 'declip_mm' / '__init__.py').is_file():
-    sys.path.insert(0, str(CLONE))
+from ..datasets import DeCLIPImageDataset
+from ..datasets.grid import draw_cells, rng_for
+from ..models.cropping import cut_crops
+from ..models.pixels import CLIP, IMAGENET
 
-from declip_mm.datasets import DeCLIPImageDataset  # noqa: E402
-from declip_mm.datasets.grid import draw_cells, rng_for  # noqa: E402
-from declip_mm.models.cropping import cut_crops  # noqa: E402
-from declip_mm.models.pixels import CLIP, IMAGENET  # noqa: E402
+__all__ = ['ReferenceLoader', 'compare', 'cutting']
 
 MAX_BOXES = 20
 
@@ -283,39 +276,3 @@ def pixel_difference(
         )
         for name, pairs in found.items()
     }
-
-
-def main(args: list | None = None) -> int:
-    parser = argparse.ArgumentParser(description='Loaders, ours over theirs')
-    parser.add_argument('folder', help='pictures')
-    parser.add_argument('--image-size', type=int, default=560)
-    parser.add_argument('--vfm-size', type=int, default=490)
-    parser.add_argument('--crop-size', type=int, default=224)
-    parser.add_argument('--repeats', type=int, default=5)
-    parser.add_argument(
-        '--cut-on', metavar='DEVICE', help='time cutting there, too'
-    )
-    parser.add_argument('--json', help='file for the figures')
-    options = parser.parse_args(args)
-    sizes = dict(
-        image_size=options.image_size,
-        vfm_size=options.vfm_size,
-        crop_size=options.crop_size,
-    )
-    found = compare(options.folder, options.repeats, sizes)
-    if options.cut_on:
-        found['cutting'] = cutting(
-            options.folder,
-            options.cut_on,
-            options.repeats,
-            crop_size=options.crop_size,
-        )
-    text = json.dumps(found, indent=1)
-    print(text)
-    if options.json:
-        Path(options.json).write_text(text + '\n', 'utf-8')
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())
