@@ -3,15 +3,16 @@
 # where the first was stopped.
 #
 #     bash benchmarks/gpu.sh [FOLDER]        # benchmarks/gpu
-#     PYTHON=python3 SECONDS_EACH=150 bash benchmarks/gpu.sh
+#     PYTHON=python3 SECONDS_EACH=100 bash benchmarks/gpu.sh
 #
-# Writes json, tables and plots into FOLDER. Needs one CUDA device with about
-# 40 GiB; what does not fit is recorded as such.
+# Writes json, tables and a plot into FOLDER. Needs one CUDA device with about
+# 60 GiB; what does not fit is recorded as such. `quick` is what a training
+# does by default on a GPU (compiled blocks, CUDA graphs), `eager` is without.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 out="${1:-benchmarks/gpu}"
 python="${PYTHON:-.venv/bin/python}"
-each="${SECONDS_EACH:-200}"
+each="${SECONDS_EACH:-180}"
 mkdir -p "$out"
 failed=''
 
@@ -29,10 +30,14 @@ bench() {
   local name="$1"
   shift
   piece "$name" "$python" tools/analysis_tools/benchmark.py --device cuda \
-    --repeats 10 --warm-up 3 --json "$out/$name.json" "$@"
+    --repeats 7 --warm-up 5 --json "$out/$name.json" "$@"
 }
 
 nvidia-smi --query-gpu=name,memory.total,clocks.sm --format=csv,noheader || true
-bench step --batch 4 16 --curve 336 560 784 1024 1568 2048 \
-  --dense 336 560 784 1024 1568 2048 --plot "$out/step.png"
+bench quick --compile --batch 4 16 --curve 1024 --dense 1024 2048
+bench eager --batch 4 16 --curve 336 560 784 1024 1568 2048 \
+  --dense 336 560 784 1024 1568 2048 --no-data --plot "$out/eager.png"
+piece tests "$python" -m pytest -p no:cacheprovider -q -m 'not slow' \
+  tests/test_engine/test_graphs.py tests/test_engine/test_precision.py \
+  tests/test_models/test_losses.py tests/test_models/test_cropping.py
 [ -z "$failed" ] || { echo "[gpu] not finished:$failed" >&2; exit 1; }

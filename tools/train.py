@@ -37,7 +37,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         default=None,
         help='compile transformer blocks and replay CUDA graphs (default: '
-        'as configured; on in a pre-finetuning on a GPU)',
+        'as configured)',
     )
     parser.add_argument(
         '--auto-scale-lr',

@@ -3,7 +3,6 @@
 import gc
 import json
 import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -179,32 +178,18 @@ def switch_compile(cfg: Config, wanted: bool | None) -> None:
 
     Args:
         cfg: Training config.
-        wanted: ``True`` on, ``False`` off. ``None`` as the config has it,
-            and on where a pre-finetuning has a GPU and a compiler: measured
-            there, a step takes half to two thirds of the time.
+        wanted: ``True`` on, ``False`` off, ``None`` as the config has it.
     """
     hooks = list(cfg.get('custom_hooks') or ())
     there = {hook.get('type') for hook in hooks} & set(COMPILERS)
     if wanted is None:
-        if there or not _compiling_pays(cfg):
-            return
-        wanted = True
+        return
     if wanted:
         hooks += [dict(type=t) for t in COMPILERS if t not in there]
     else:
         hooks = [hook for hook in hooks if hook.get('type') not in COMPILERS]
     if wanted or there:
         cfg.custom_hooks = hooks
-
-
-def _compiling_pays(cfg: Config) -> bool:
-    """Of pictures of one size, on CUDA, where triton finds a C compiler."""
-    return (
-        (cfg.get('model') or {}).get('type') == 'DecoupledDistiller'
-        and torch.cuda.is_available()
-        and find_spec('triton') is not None
-        and any(map(shutil.which, ('cc', 'gcc', 'clang')))
-    )
 
 
 def check_strategy(cfg: Config, launcher: str) -> None:

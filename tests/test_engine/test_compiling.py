@@ -11,7 +11,6 @@ from tiny import TOWERS, backbone_cfg, batch, distiller_cfg
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from declip_mm import apis
-from declip_mm.apis import launch
 from declip_mm.engine import CompileHook
 
 
@@ -90,7 +89,7 @@ def test_inductor_on_a_cpu():
     torch.testing.assert_close(step(model), step(plain), rtol=1e-4, atol=1e-6)
 
 
-def test_the_option(monkeypatch):
+def test_the_option():
     def hooks(wanted, *types):
         cfg = Config(dict(custom_hooks=[dict(type=t) for t in types]))
         apis.switch_compile(cfg, wanted)
@@ -101,30 +100,7 @@ def test_the_option(monkeypatch):
     assert hooks(True, 'A') == ['A', *both]
     assert hooks(True, 'CompileHook') == both
     assert hooks(False, 'A', *both) == ['A']
-    monkeypatch.setattr(launch, '_compiling_pays', lambda cfg: True)
-    assert hooks(None) == both and hooks(False) == []
     assert hooks(None, 'GraphHook') == ['GraphHook']
-
-
-@pytest.mark.parametrize(
-    'missing', [None, 'model', 'gpu', 'triton', 'compiler']
-)
-def test_where_compiling_is_the_default(monkeypatch, missing):
-    kind = 'FViT' if missing == 'model' else 'DecoupledDistiller'
-    cfg = Config(dict(model=dict(type=kind)))
-    torch_cuda = launch.torch.cuda
-    monkeypatch.setattr(torch_cuda, 'is_available', lambda: missing != 'gpu')
-    monkeypatch.setattr(
-        launch, 'find_spec', lambda name: None if missing == 'triton' else name
-    )
-    monkeypatch.setattr(
-        launch.shutil,
-        'which',
-        lambda name: None if missing == 'compiler' else name,
-    )
-    launch.switch_compile(cfg, None)
-    found = [hook['type'] for hook in cfg.get('custom_hooks') or ()]
-    assert found == ([] if missing else ['CompileHook', 'GraphHook'])
 
 
 def test_blocks_may_have_many_forms():
