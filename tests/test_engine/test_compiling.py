@@ -13,6 +13,8 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from declip_mm import apis
 from declip_mm.engine import CompileHook
 
+OTHERS = [tower for tower in TOWERS if tower != 'eva']
+
 
 class Runner:
     def __init__(self, model):
@@ -43,7 +45,10 @@ def step(model, counts=(3, 2)):
     return losses, gradients
 
 
-@pytest.mark.parametrize('tower', TOWERS)
+@pytest.mark.parametrize(
+    'tower',
+    ['eva', *(pytest.param(t, marks=pytest.mark.slow) for t in OTHERS)],
+)
 def test_same_losses_gradients_and_names(tower):
     plain, model = build(tower), build(tower)
     CompileHook(backend='eager').before_train(Runner(model))
