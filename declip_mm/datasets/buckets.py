@@ -14,7 +14,7 @@ import numpy as np
 
 __all__ = ['MOST_STRETCH', 'SHARES', 'Buckets']
 
-#: Shorter over longer side. Neighbours are 12 to 18 % apart.
+#: Shorter over longer side. Neighbours are 12 to 19 % apart.
 SHARES = (1.0, 0.875, 0.75, 0.667, 0.5625, 0.5)
 #: Most by which a picture's aspect is changed.
 MOST_STRETCH = 1.12
