@@ -130,6 +130,18 @@ QUICK = {
         options('miniature/pretune.py', 'train'),
         ['crops.npy', 'vfm.npy'],
     ),
+    'docs/pretuning.md: --drawn': (
+        *('mmengine', []),
+        {
+            'configs/declip/pretune_dinov2.py': 'configs/miniature/pretune.py',
+            'data/crops.npy': 'drawn.npy',
+            'data/vfm.npy': 'components.npy',
+            '--components 64': '--components 4',
+            '--device cuda --processes 8': '--processes 2',
+        },
+        options('miniature/pretune.py', 'train'),
+        ['drawn.keys.npy', 'components.moved.npy', 'cached.py'],
+    ),
     'docs/segmentation.md: clearclip_openai-b16.py': (
         *('mmseg', ['OVCOCOObjectDataset'], {}),
         [
