@@ -1,18 +1,76 @@
 """Bilinear resizing, at once or in strips of the result."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = [
+    'Places',
     'check_sides',
     'resize',
     'resize_image',
     'resize_rows',
     'short_side_size',
 ]
+
+
+class Places(NamedTuple):
+    """Where the pixels of a side are between the points that they mix.
+
+    Attributes:
+        low: (n,) int64, the point before; ``low + 1`` is the one after it,
+            unless the side has one point.
+        share: (n,) float32, part of the one after.
+    """
+
+    low: Tensor
+    share: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        source: int,
+        target: int,
+        device: torch.device,
+        first: int = 0,
+        last: int | None = None,
+    ) -> 'Places':
+        """Of a resize of a side, bilinear, ``align_corners`` False.
+
+        Args:
+            source, target: Points and pixels of the side.
+            device: Of the result.
+            first, last: The pixels that are wanted; all of them.
+        """
+        end = target if last is None else last
+        wanted = torch.arange(first, end, device=device)
+        place = (wanted + 0.5) * (source / target) - 0.5
+        place = place.clamp(min=0, max=source - 1)
+        low = place.floor().long().clamp(max=max(source - 2, 0))
+        return cls(low, place - low)
+
+    def between(self, first: int, last: int) -> slice:
+        """The pixels whose point before is from ``first`` to ``last - 1``."""
+        ends = torch.tensor((first, last), device=self.low.device)
+        begin, end = torch.searchsorted(self.low, ends).tolist()
+        return slice(begin, end)
+
+    def cut(self, wanted: slice, first: int) -> 'Places':
+        """Of these pixels alone, points counted from ``first``."""
+        return Places(self.low[wanted] - first, self.share[wanted])
+
+    def matrix(self, source: int) -> tuple[slice, Tensor]:
+        """The points of ``source`` that matter, and (n, those) weights."""
+        begin = int(self.low[0])
+        end = min(int(self.low[-1]) + 2, source)
+        weights = self.share.new_zeros(len(self.low), end - begin + 1)
+        near = (self.low - begin)[:, None]
+        weights.scatter_(1, near, 1 - self.share[:, None])
+        weights.scatter_(1, near + 1, self.share[:, None])
+        return slice(begin, end), weights[:, : end - begin]
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -53,16 +111,13 @@ def resize_rows(
     height, width = size
     source = maps.shape[1]
     for first in range(0, height, rows):
-        wanted = torch.arange(
-            first, min(first + rows, height), device=maps.device
-        )
-        place = ((wanted + 0.5) * (source / height) - 0.5).clamp(min=0)
-        low = place.floor().long().clamp(max=source - 1)
+        last = min(first + rows, height)
+        low, share = Places.of(source, height, maps.device, first, last)
         high = (low + 1).clamp(max=source - 1)
-        share = (place - low).to(maps.dtype)[None, :, None]
-        strip = torch.lerp(maps[:, low], maps[:, high], share)
+        part = share.to(maps.dtype)[None, :, None]
+        strip = torch.lerp(maps[:, low], maps[:, high], part)
         # the height stays, so that this is interpolation along rows alone
-        yield first, resize(strip, (len(wanted), width))
+        yield first, resize(strip, (last - first, width))
 
 
 def check_sides(short_side: int | None, long_side: int) -> None:

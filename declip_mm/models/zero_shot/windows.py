@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .resizing import resize
+from .resizing import Places
 
 __all__ = [
     'ImageFeatures',
+    'Part',
     'Window',
     'check_windows',
     'encode_windows',
@@ -31,6 +32,27 @@ class Window(NamedTuple):
     width: int
 
 
+class Part(NamedTuple):
+    """Some rows and columns of a picture; the last ones are not in it."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def within(self, window: Window) -> 'Part | None':
+        """What of it a window sees, counted from the window's corner."""
+        y, x, height, width = window
+        seen = Part(
+            max(self.top - y, 0),
+            min(self.bottom - y, height),
+            max(self.left - x, 0),
+            min(self.right - x, width),
+        )
+        empty = seen.top >= seen.bottom or seen.left >= seen.right
+        return None if empty else seen
+
+
 class ImageFeatures(NamedTuple):
     """What the windows of one picture show.
 
@@ -45,6 +67,21 @@ class ImageFeatures(NamedTuple):
     windows: list[Window]
     padded: list[tuple[int, int]]
     maps: list[Tensor]
+
+    @property
+    def told(self) -> str:
+        """How the picture was seen, in words."""
+        if len(self.maps) == 1:
+            height, width = self.maps[0].shape[-2:]
+            return f'one pass over {height} x {width} patches'
+        tokens = sum(one.shape[1] * one.shape[2] for one in self.maps)
+        return f'{len(self.maps)} windows, {tokens} patches in all'
+
+    def synchronise(self) -> None:
+        """Wait until the features are there; a GPU answers before."""
+        for device in {one.device for one in self.maps}:
+            if device.type == 'cuda':
+                torch.cuda.synchronize(device)
 
     @classmethod
     def of_map(cls, content: Tensor) -> 'ImageFeatures':
@@ -68,25 +105,61 @@ class ImageFeatures(NamedTuple):
         windows = place_windows(size, None, 1)
         return cls(size, windows, [_padded(size, patch)], [unit])
 
-    def scores(self, texts: Tensor) -> Tensor:
+    def scores(self, texts: Tensor, part: Part | None = None) -> Tensor:
         """Mean cosine over the windows that see a pixel.
 
         Args:
             texts: (Q, C) unit rows.
+            part: The pixels that are wanted; all of them.
 
         Returns:
-            (Q, H, W).
+            (Q, rows, columns).
         """
-        total = texts.new_zeros(len(texts), *self.size)
-        cover = texts.new_zeros(self.size)
-        for (y, x, h, w), padded, unit in zip(
-            self.windows, self.padded, self.maps
-        ):
-            score = torch.einsum('chw,qc->qhw', unit, texts)
-            score = resize(score, padded)[:, :h, :w]
-            total[:, y : y + h, x : x + w] += score
-            cover[y : y + h, x : x + w] += 1
+        whole = part or Part(0, self.size[0], 0, self.size[1])
+        height, width = whole.bottom - whole.top, whole.right - whole.left
+        total = texts.new_zeros(len(texts), height, width)
+        cover = texts.new_zeros(height, width)
+        for window, padded, unit in zip(self.windows, self.padded, self.maps):
+            seen = whole.within(window)
+            if seen is None:
+                continue
+            down, across = window.y - whole.top, window.x - whole.left
+            here = (
+                ...,
+                slice(seen.top + down, seen.bottom + down),
+                slice(seen.left + across, seen.right + across),
+            )
+            total[here] += _window_scores(unit, texts, padded, seen)
+            cover[here] += 1
         return total.div_(cover)
+
+
+def _window_scores(
+    unit: Tensor, texts: Tensor, padded: tuple[int, int], part: Part
+) -> Tensor:
+    """Cosines (Q, rows, columns) in a part of a window.
+
+    Resized by products with the few weights of each pixel: a part needs no
+    more than the cells around it, and one pass over its scores.
+
+    Args:
+        unit: (C, h, w) features of the window.
+        texts: (Q, C).
+        padded: (H, W) that the features cover.
+        part: Pixels of the window.
+    """
+    if tuple(unit.shape[-2:]) == tuple(padded):
+        top, bottom, left, right = part
+        unit = unit[:, top:bottom, left:right]
+        return torch.einsum('chw,qc->qhw', unit, texts)
+    down, high = Places.of(
+        unit.shape[1], padded[0], unit.device, part.top, part.bottom
+    ).matrix(unit.shape[1])
+    across, wide = Places.of(
+        unit.shape[2], padded[1], unit.device, part.left, part.right
+    ).matrix(unit.shape[2])
+    score = torch.einsum('chw,qc->qhw', unit[:, down, across], texts)
+    return high @ (score @ wide.t())
 
 
 def check_windows(

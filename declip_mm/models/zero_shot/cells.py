@@ -1,0 +1,319 @@
+"""The best of many queries at full size, from what cells of four tell.
+
+Between four neighbouring points of a score map a bilinear resize mixes their
+scores. Where one query wins at all four it wins between them; where not, only
+few queries can. So all queries are compared at the points of the map alone,
+and a few at pixels. Q queries (texts); h w points of the map, H W pixels.
+"""
+
+from collections.abc import Iterator
+from math import isqrt
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .resizing import Places
+from .windows import ImageFeatures, Part
+
+__all__ = ['best_by_cells', 'is_worth_it']
+
+#: How many tensors of the size of a tile exist at once, at most.
+_COPIES = 6
+#: Numbers that are kept for a pixel of a tile.
+_NUMBERS = 12
+#: Full size over map from which on this is the faster way.
+_RATIO = 4
+#: Strips get no lower than this; the row that two of them share costs.
+_ROWS = 8
+#: Candidates of a cell are padded to the largest count up to one of these.
+_COUNTS = (2, 4, 8, 16, 32, 128)
+#: How far the logarithm of a sum may be from linear between two points for a
+#: parabola to describe it: the rest is some thousandths then.
+_BENT = 0.02
+
+
+def is_worth_it(source: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether a map (h, w) is enlarged enough to (H, W)."""
+    (h, w), (height, width) = source, size
+    larger = height >= h >= 2 and width >= w >= 2
+    return larger and height * width >= _RATIO * h * w
+
+
+class _Candidates(NamedTuple):
+    """Queries that may win in the cells of a tile; m pairs, by cell.
+
+    Attributes:
+        query: (m,) int64.
+        corners: (m, 4) their scores, upper row first.
+        start: (r - 1, c - 1) first pair of a cell.
+        number: (r - 1, c - 1) pairs of a cell; 0 where one query wins.
+    """
+
+    query: Tensor
+    corners: Tensor
+    start: Tensor
+    number: Tensor
+
+
+class _Pixels(NamedTuple):
+    """Where the pixels of a tile are between its points.
+
+    Attributes:
+        rows, columns: Places (H', ) and (W', ), counted from the tile.
+    """
+
+    rows: Places
+    columns: Places
+
+    def of_cells(self, values: Tensor) -> Tensor:
+        """(r, c) -> (H', W'), the value of the cell, its upper left point."""
+        return values[self.rows.low][:, self.columns.low]
+
+    def mix(self, values: Tensor) -> Tensor:
+        """(r, c) -> (H', W'), bilinear."""
+        high, wide = self.rows, self.columns
+        rows = torch.lerp(
+            values[high.low], values[high.low + 1], high.share[:, None]
+        )
+        return torch.lerp(rows[:, wide.low], rows[:, wide.low + 1], wide.share)
+
+    def mix_nodes(self, nodes: Tensor) -> Tensor:
+        """(2r - 1, 2c - 1) -> (H', W'), a parabola in every cell."""
+        rows = _parabola(nodes, self.rows)
+        return _parabola(rows.t(), self.columns).t()
+
+
+def _parabola(nodes: Tensor, places: Places) -> Tensor:
+    """(2n - 1, k) at points and half-way -> (places, k)."""
+    share = places.share[:, None]
+    at = 2 * places.low
+    middle = 4 * share * (1 - share)
+    first = (1 - share) * (1 - 2 * share)
+    last = share * (2 * share - 1)
+    found = nodes[at] * first
+    found.addcmul_(nodes[at + 1], middle)
+    return found.addcmul_(nodes[at + 2], last)
+
+
+def best_by_cells(
+    features: ImageFeatures,
+    texts: Tensor,
+    size: tuple[int, int],
+    scale: float,
+    probability: bool,
+    memory: int,
+) -> tuple[Tensor, Tensor]:
+    """Index and score of the best query in every pixel.
+
+    The index is that of a comparison at every pixel, to rounding. A
+    probability is exact at the points of the map and half-way between them;
+    elsewhere the logarithm of its denominator is a parabola, of which the
+    error is a few thousandths where neighbouring points are alike.
+
+    Args:
+        features, texts, size, scale, probability, memory: See
+            :func:`~declip_mm.models.zero_shot.arg_max.best_query`.
+
+    Returns:
+        (H, W) int32 and (H, W) float32.
+    """
+    room = memory * 2**20 // (4 * _COPIES)
+    device = texts.device
+    index = torch.zeros(size, dtype=torch.int32, device=device)
+    score = torch.zeros(size, device=device)
+    rows, columns = (
+        Places.of(source, target, device)
+        for source, target in zip(features.size, size)
+    )
+    # a point has its queries, and its pixels some numbers each
+    near = 1 + size[0] * size[1] // (features.size[0] * features.size[1])
+    points = room // (len(texts) + _NUMBERS * near)
+    for part in _tiles(features.size, points):
+        down = rows.between(part.top, part.bottom - 1)
+        across = columns.between(part.left, part.right - 1)
+        scores = features.scores(texts, part).mul_(scale)
+        pixels = _Pixels(
+            rows.cut(down, part.top), columns.cut(across, part.left)
+        )
+        found, value = _tile(scores, pixels, probability, room)
+        index[down, across] = found
+        score[down, across] = value
+    return index, score
+
+
+def _tiles(size: tuple[int, int], points: int) -> Iterator[Part]:
+    """Parts of so many points that cover all cells; neighbours share points.
+
+    At least two by two points.
+    """
+    height, width = size
+    across = width
+    if points < _ROWS * width:
+        across = min(width, max(2, isqrt(points)))
+    down = min(height, max(2, points // across))
+    for top in range(0, height - 1, down - 1):
+        for left in range(0, width - 1, across - 1):
+            yield Part(
+                top,
+                min(top + down, height),
+                left,
+                min(left + across, width),
+            )
+
+
+def _tile(
+    scores: Tensor, pixels: _Pixels, probability: bool, room: int
+) -> tuple[Tensor, Tensor]:
+    """Best query and its score or probability in the pixels of a tile.
+
+    Args:
+        scores: (Q, r, c).
+        pixels: Of the tile.
+        probability: Whether softmax probabilities are wanted.
+        room: Numbers that working space may have.
+    """
+    value, winner = scores.max(dim=0)
+    index = pixels.of_cells(winner)
+    score = pixels.mix(value)
+    candidates = _candidates(scores, winner, room)
+    if candidates is not None:
+        _settle(candidates, pixels, index, score, room)
+    if probability:
+        nodes = _log_sums(scores)
+        total = pixels.mix_nodes(nodes)
+        _sum_rough(scores, nodes, pixels, total, room)
+        score.sub_(total).exp_()
+    return index.int(), score
+
+
+def _candidates(
+    scores: Tensor, winner: Tensor, room: int
+) -> _Candidates | None:
+    """What may win in cells whose corners disagree; None if all agree.
+
+    Whoever wins somewhere in a cell has at one corner at least what another
+    has at all four: a mixture of four is no more than the largest of them,
+    and no less than the smallest.
+    """
+    one = winner[:-1, :-1]
+    mixed = one != winner[1:, 1:]
+    mixed |= one != winner[1:, :-1]
+    mixed |= one != winner[:-1, 1:]
+    cells = mixed.flatten().nonzero()[:, 0]
+    if not len(cells):
+        return None
+    down, across = mixed.shape
+    wide = across + 1
+    point = cells // across * wide + cells % across
+    flat = scores.flatten(1)
+    found = []
+    for some in point.split(max(1, room // (6 * len(flat)))):
+        four = torch.cat((some, some + 1, some + wide, some + wide + 1))
+        corners = flat[:, four].unflatten(1, (4, -1))
+        floor = corners.amin(dim=1).amax(dim=0)
+        able = corners.amax(dim=1) >= floor
+        cell, query = able.t().nonzero().unbind(1)
+        found.append((able.sum(dim=0), query, corners[query, :, cell]))
+    counts, query, values = map(torch.cat, zip(*found))
+    count = counts.new_zeros(mixed.numel())
+    count[cells] = counts
+    start = counts.new_zeros(mixed.numel())
+    start[cells] = counts.cumsum(0) - counts
+    shape = down, across
+    return _Candidates(query, values, start.view(shape), count.view(shape))
+
+
+def _settle(
+    candidates: _Candidates,
+    pixels: _Pixels,
+    index: Tensor,
+    score: Tensor,
+    room: int,
+) -> None:
+    """Compare the candidates of every pixel; writes index and score."""
+    count = pixels.of_cells(candidates.number)
+    start = pixels.of_cells(candidates.start)
+    low, most = 0, int(count.max())
+    for high in (*_COUNTS, most):
+        wanted = ((count > low) & (count <= high)).nonzero()
+        low = max(low, high)
+        for some in wanted.split(max(1, room // (5 * min(high, most)))):
+            if not len(some):
+                continue
+            y, x = some.unbind(1)
+            own = count[y, x][:, None]
+            # short lists repeat their last
+            turn = torch.arange(int(own.max()), device=own.device)
+            pair = start[y, x][:, None] + torch.minimum(turn, own - 1)
+            four = candidates.corners[pair]  # (P, K, 4)
+            left, right = torch.lerp(
+                four[..., :2], four[..., 2:], pixels.rows.share[y, None, None]
+            ).unbind(-1)
+            mixed = torch.lerp(left, right, pixels.columns.share[x, None])
+            best, place = mixed.max(dim=1)
+            index[y, x] = candidates.query[
+                pair.gather(1, place[:, None])[:, 0]
+            ]
+            score[y, x] = best
+
+
+def _log_sums(scores: Tensor) -> Tensor:
+    """Logarithms of sums of exponentials, at points and half-way.
+
+    Args:
+        scores: (Q, r, c).
+
+    Returns:
+        (2r - 1, 2c - 1).
+    """
+    _, down, across = scores.shape
+    nodes = scores.new_empty(2 * down - 1, 2 * across - 1)
+    nodes[::2, ::2] = scores.logsumexp(dim=0)
+    nodes[::2, 1::2] = _log_sum(_half_way(scores, 2))
+    between = _half_way(scores, 1)
+    nodes[1::2, 1::2] = _log_sum(_half_way(between, 2))
+    nodes[1::2, ::2] = _log_sum(between)
+    return nodes
+
+
+def _half_way(scores: Tensor, dim: int) -> Tensor:
+    length = scores.shape[dim] - 1
+    return torch.lerp(
+        scores.narrow(dim, 0, length), scores.narrow(dim, 1, length), 0.5
+    )
+
+
+def _log_sum(scores: Tensor) -> Tensor:
+    """(Q, r, c) -> (r, c), the argument overwritten."""
+    top = scores.amax(dim=0)
+    return scores.sub_(top).exp_().sum(dim=0).log_().add_(top)
+
+
+def _sum_rough(
+    scores: Tensor, nodes: Tensor, pixels: _Pixels, total: Tensor, room: int
+) -> None:
+    """Sum over all queries in cells that no parabola describes.
+
+    Args:
+        scores: (Q, r, c).
+        nodes: Of :func:`_log_sums`.
+        pixels: Of the tile.
+        total: (H', W') logarithms of the sums, corrected.
+        room: Numbers that working space may have.
+    """
+    flat = nodes.clone()
+    flat[::2, 1::2] = _half_way(flat[::2, ::2], 1)
+    flat[1::2] = _half_way(flat[::2], 0)
+    bent = F.max_pool2d((flat - nodes)[None], 3, stride=2)[0]
+    rough = pixels.of_cells(bent > _BENT).nonzero()
+    for some in rough.split(max(1, room // (2 * len(scores)))):
+        y, x = some.unbind(1)
+        row, down = (part[y] for part in pixels.rows)
+        column, across = (part[x] for part in pixels.columns)
+        left, right = (
+            torch.lerp(scores[:, row, at], scores[:, row + 1, at], down)
+            for at in (column, column + 1)
+        )
+        total[y, x] = _log_sum(torch.lerp(left, right, across))
