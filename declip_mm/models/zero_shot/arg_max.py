@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .cells import best_by_cells, is_worth_it
+from .cells import best_by_cells, choose_grid
 from .resizing import resize, resize_rows
 from .windows import ImageFeatures
 
@@ -54,10 +54,11 @@ def best_query(
     """Arg-max over all queries at the full size of a picture.
 
     The scores of all queries at full size (48 GB for 1000 names and a
-    photograph of 12 megapixels) never exist. Where the picture is much larger
-    than the map of its features, all queries are compared at the points of
-    the map and few at pixels (:func:`~.cells.best_by_cells`), else all of
-    them at pixels (:func:`best_by_pixels`).
+    photograph of 12 megapixels) never exist. Where the picture has many
+    pixels for each point between which scores are linear, all queries are
+    compared at these points and few at pixels
+    (:func:`~.cells.best_by_cells`), else all of them at pixels
+    (:func:`best_by_pixels`).
 
     Args:
         features: Of the picture.
@@ -70,9 +71,10 @@ def best_query(
             result.
     """
     asked = features, texts, size, scale, probability, memory
-    if is_worth_it(features.size, size):
-        return BestQuery(*best_by_cells(*asked))
-    return best_by_pixels(*asked)
+    grid = choose_grid(features, size, probability)
+    if grid is None:
+        return best_by_pixels(*asked)
+    return BestQuery(*best_by_cells(*asked, grid))
 
 
 def best_by_pixels(

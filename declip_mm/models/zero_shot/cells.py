@@ -15,16 +15,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .resizing import Places
-from .windows import ImageFeatures, Part
+from .windows import ImageFeatures
 
-__all__ = ['best_by_cells', 'is_worth_it']
+__all__ = ['Grid', 'best_by_cells', 'choose_grid']
 
 #: How many tensors of the size of a tile exist at once, at most.
 _COPIES = 6
 #: Numbers that are kept for a pixel of a tile.
 _NUMBERS = 12
-#: Full size over map from which on this is the faster way.
+#: Pixels for each point from which on this is the faster way.
 _RATIO = 4
+#: Pixels from one point to the next, about: with fewer points more queries
+#: may win between them, each to be compared at every pixel.
+_GAP = 4
 #: Strips get no lower than this; the row that two of them share costs.
 _ROWS = 8
 #: Candidates of a cell are padded to the largest count up to one of these.
@@ -34,11 +37,46 @@ _COUNTS = (2, 4, 8, 16, 32, 128)
 _BENT = 0.02
 
 
-def is_worth_it(source: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Whether a map (h, w) is enlarged enough to (H, W)."""
-    (h, w), (height, width) = source, size
-    larger = height >= h >= 2 and width >= w >= 2
-    return larger and height * width >= _RATIO * h * w
+class Grid(NamedTuple):
+    """Points of a map that are looked at; scores are linear in between.
+
+    Attributes:
+        rows, columns: (r,) and (c,) int64, in order, first and last of the
+            map among them.
+    """
+
+    rows: Tensor
+    columns: Tensor
+
+
+def choose_grid(
+    features: ImageFeatures, size: tuple[int, int], probability: bool
+) -> Grid | None:
+    """The points to look at, or None if that saves too little.
+
+    A sum of exponentials bends everywhere, so that probabilities want all
+    points.
+
+    Args:
+        features: Of the picture.
+        size: Wanted (H, W).
+        probability: Whether probabilities are wanted.
+    """
+    (h, w), pixels = features.size, size[0] * size[1]
+    gap = 1 if probability else max(1, round(_GAP / (pixels / (h * w)) ** 0.5))
+    grid = Grid(*features.knots(gap))
+    down, across = map(len, grid)
+    enough = pixels >= _RATIO * down * across
+    return grid if enough and min(down, across) > 1 else None
+
+
+class _Part(NamedTuple):
+    """Some rows and columns of a grid; the last ones are not in it."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
 
 
 class _Candidates(NamedTuple):
@@ -104,17 +142,19 @@ def best_by_cells(
     scale: float,
     probability: bool,
     memory: int,
+    grid: Grid,
 ) -> tuple[Tensor, Tensor]:
     """Index and score of the best query in every pixel.
 
     The index is that of a comparison at every pixel, to rounding. A
-    probability is exact at the points of the map and half-way between them;
+    probability is exact at the points and half-way between them;
     elsewhere the logarithm of its denominator is a parabola, of which the
     error is a few thousandths where neighbouring points are alike.
 
     Args:
         features, texts, size, scale, probability, memory: See
             :func:`~declip_mm.models.zero_shot.arg_max.best_query`.
+        grid: Of :func:`choose_grid`.
 
     Returns:
         (H, W) int32 and (H, W) float32.
@@ -124,18 +164,23 @@ def best_by_cells(
     index = torch.zeros(size, dtype=torch.int32, device=device)
     score = torch.zeros(size, device=device)
     rows, columns = (
-        Places.of(source, target, device)
-        for source, target in zip(features.size, size)
+        Places.among(points, source, target)
+        for points, source, target in zip(grid, features.size, size)
     )
+    shape = len(grid.rows), len(grid.columns)
     # a point has its queries, and its pixels some numbers each
-    near = 1 + size[0] * size[1] // (features.size[0] * features.size[1])
-    points = room // (len(texts) + _NUMBERS * near)
-    for part in _tiles(features.size, points):
+    near = 1 + size[0] * size[1] // (shape[0] * shape[1])
+    for part in _tiles(shape, room // (len(texts) + _NUMBERS * near)):
         down = rows.between(part.top, part.bottom - 1)
         across = columns.between(part.left, part.right - 1)
-        scores = features.scores(texts, part).mul_(scale)
+        scores = features.scores(
+            texts,
+            grid.rows[part.top : part.bottom],
+            grid.columns[part.left : part.right],
+        ).mul_(scale)
         pixels = _Pixels(
-            rows.cut(down, part.top), columns.cut(across, part.left)
+            rows.cut(down, part.top, device),
+            columns.cut(across, part.left, device),
         )
         found, value = _tile(scores, pixels, probability, room)
         index[down, across] = found
@@ -143,7 +188,7 @@ def best_by_cells(
     return index, score
 
 
-def _tiles(size: tuple[int, int], points: int) -> Iterator[Part]:
+def _tiles(size: tuple[int, int], points: int) -> Iterator[_Part]:
     """Parts of so many points that cover all cells; neighbours share points.
 
     At least two by two points.
@@ -155,7 +200,7 @@ def _tiles(size: tuple[int, int], points: int) -> Iterator[Part]:
     down = min(height, max(2, points // across))
     for top in range(0, height - 1, down - 1):
         for left in range(0, width - 1, across - 1):
-            yield Part(
+            yield _Part(
                 top,
                 min(top + down, height),
                 left,

@@ -18,11 +18,11 @@ __all__ = [
 
 
 class Places(NamedTuple):
-    """Where the pixels of a side are between the points that they mix.
+    """Where pixels of a side are between the points that they mix.
 
     Attributes:
         low: (n,) int64, the point before; ``low + 1`` is the one after it,
-            unless the side has one point.
+            unless there is one point alone.
         share: (n,) float32, part of the one after.
     """
 
@@ -31,36 +31,42 @@ class Places(NamedTuple):
 
     @classmethod
     def of(
-        cls,
-        source: int,
-        target: int,
-        device: torch.device,
-        first: int = 0,
-        last: int | None = None,
+        cls, source: int, target: int, wanted: Tensor | None = None
     ) -> 'Places':
         """Of a resize of a side, bilinear, ``align_corners`` False.
 
         Args:
             source, target: Points and pixels of the side.
-            device: Of the result.
-            first, last: The pixels that are wanted; all of them.
+            wanted: (n,) pixels; None is all of them.
         """
-        end = target if last is None else last
-        wanted = torch.arange(first, end, device=device)
-        place = (wanted + 0.5) * (source / target) - 0.5
-        place = place.clamp(min=0, max=source - 1)
+        place = _place(source, target, wanted)
         low = place.floor().long().clamp(max=max(source - 2, 0))
         return cls(low, place - low)
 
+    @classmethod
+    def among(cls, points: Tensor, source: int, target: int) -> 'Places':
+        """The same where some points are left out, linear between the rest.
+
+        Args:
+            points: (m,) int64, m > 1, in order; the first and the last of
+                ``source`` are among them.
+            source, target: As above.
+        """
+        place = _place(source, target, None)
+        low = torch.searchsorted(points.float(), place, right=True) - 1
+        low = low.clamp(max=len(points) - 2)
+        first, last = points[low], points[low + 1]
+        return cls(low, (place - first) / (last - first))
+
     def between(self, first: int, last: int) -> slice:
         """The pixels whose point before is from ``first`` to ``last - 1``."""
-        ends = torch.tensor((first, last), device=self.low.device)
-        begin, end = torch.searchsorted(self.low, ends).tolist()
-        return slice(begin, end)
+        ends = torch.searchsorted(self.low, torch.tensor((first, last)))
+        return slice(*ends.tolist())
 
-    def cut(self, wanted: slice, first: int) -> 'Places':
+    def cut(self, wanted: slice, first: int, device: torch.device) -> 'Places':
         """Of these pixels alone, points counted from ``first``."""
-        return Places(self.low[wanted] - first, self.share[wanted])
+        low, share = self.low[wanted] - first, self.share[wanted]
+        return Places(low.to(device), share.to(device))
 
     def matrix(self, source: int) -> tuple[slice, Tensor]:
         """The points of ``source`` that matter, and (n, those) weights."""
@@ -71,6 +77,14 @@ class Places(NamedTuple):
         weights.scatter_(1, near, 1 - self.share[:, None])
         weights.scatter_(1, near + 1, self.share[:, None])
         return slice(begin, end), weights[:, : end - begin]
+
+
+def _place(source: int, target: int, wanted: Tensor | None) -> Tensor:
+    """(n,) where pixels are on the axis of the points."""
+    if wanted is None:
+        wanted = torch.arange(target)
+    place = (wanted + 0.5) * (source / target) - 0.5
+    return place.clamp(min=0, max=source - 1)
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -112,7 +126,8 @@ def resize_rows(
     source = maps.shape[1]
     for first in range(0, height, rows):
         last = min(first + rows, height)
-        low, share = Places.of(source, height, maps.device, first, last)
+        places = Places.of(source, height, torch.arange(first, last))
+        low, share = (one.to(maps.device) for one in places)
         high = (low + 1).clamp(max=source - 1)
         part = share.to(maps.dtype)[None, :, None]
         strip = torch.lerp(maps[:, low], maps[:, high], part)

@@ -15,7 +15,6 @@ from .resizing import Places
 
 __all__ = [
     'ImageFeatures',
-    'Part',
     'Window',
     'check_windows',
     'encode_windows',
@@ -30,27 +29,6 @@ class Window(NamedTuple):
     x: int
     height: int
     width: int
-
-
-class Part(NamedTuple):
-    """Some rows and columns of a picture; the last ones are not in it."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    def within(self, window: Window) -> 'Part | None':
-        """What of it a window sees, counted from the window's corner."""
-        y, x, height, width = window
-        seen = Part(
-            max(self.top - y, 0),
-            min(self.bottom - y, height),
-            max(self.left - x, 0),
-            min(self.right - x, width),
-        )
-        empty = seen.top >= seen.bottom or seen.left >= seen.right
-        return None if empty else seen
 
 
 class ImageFeatures(NamedTuple):
@@ -105,61 +83,108 @@ class ImageFeatures(NamedTuple):
         windows = place_windows(size, None, 1)
         return cls(size, windows, [_padded(size, patch)], [unit])
 
-    def scores(self, texts: Tensor, part: Part | None = None) -> Tensor:
+    def scores(
+        self,
+        texts: Tensor,
+        rows: Tensor | None = None,
+        columns: Tensor | None = None,
+    ) -> Tensor:
         """Mean cosine over the windows that see a pixel.
 
         Args:
             texts: (Q, C) unit rows.
-            part: The pixels that are wanted; all of them.
+            rows, columns: (r,) and (c,) int64 on the CPU, in order, of the
+                pixels that are wanted; None is all of them.
 
         Returns:
-            (Q, rows, columns).
+            (Q, r, c).
         """
-        whole = part or Part(0, self.size[0], 0, self.size[1])
-        height, width = whole.bottom - whole.top, whole.right - whole.left
-        total = texts.new_zeros(len(texts), height, width)
-        cover = texts.new_zeros(height, width)
+        rows = torch.arange(self.size[0]) if rows is None else rows
+        columns = torch.arange(self.size[1]) if columns is None else columns
+        total = texts.new_zeros(len(texts), len(rows), len(columns))
+        cover = texts.new_zeros(len(rows), len(columns))
         for window, padded, unit in zip(self.windows, self.padded, self.maps):
-            seen = whole.within(window)
-            if seen is None:
-                continue
-            down, across = window.y - whole.top, window.x - whole.left
-            here = (
-                ...,
-                slice(seen.top + down, seen.bottom + down),
-                slice(seen.left + across, seen.right + across),
-            )
-            total[here] += _window_scores(unit, texts, padded, seen)
-            cover[here] += 1
+            down = _inside(rows, window.y, window.height)
+            across = _inside(columns, window.x, window.width)
+            if down.start < down.stop and across.start < across.stop:
+                total[:, down, across] += _window_scores(
+                    unit,
+                    texts,
+                    padded,
+                    rows[down] - window.y,
+                    columns[across] - window.x,
+                )
+                cover[down, across] += 1
         return total.div_(cover)
+
+    def knots(self, gap: int) -> tuple[Tensor, Tensor]:
+        """Rows and columns between which scores are linear.
+
+        A window's scores bend at the middles of its patches, and jump where
+        it ends; the pixels on both sides are knots.
+
+        Args:
+            gap: Pixels from one knot to the next, at most.
+
+        Returns:
+            (r,) and (c,) int64, in order, the first and the last among them.
+        """
+        height, width = self.size
+        down, across = {0, height - 1}, {0, width - 1}
+        for window, padded, unit in zip(self.windows, self.padded, self.maps):
+            y, x, h, w = window
+            down |= _bends(y, h, padded[0], unit.shape[1])
+            across |= _bends(x, w, padded[1], unit.shape[2])
+        return _fill(down, height, gap), _fill(across, width, gap)
+
+
+def _inside(wanted: Tensor, first: int, length: int) -> slice:
+    """Which of some pixels, in order, a window sees."""
+    ends = torch.searchsorted(wanted, torch.tensor((first, first + length)))
+    return slice(*ends.tolist())
+
+
+def _bends(first: int, length: int, side: int, points: int) -> set[int]:
+    """Pixels beside the middles of patches and the ends of a window."""
+    middles = ((k + 0.5) * side / points - 0.5 for k in range(points))
+    near = {int(one) + more for one in middles for more in (0, 1)}
+    ends = {first - 1, first, first + length - 1, first + length}
+    return ends | {first + one for one in near if one < length}
+
+
+def _fill(knots: set[int], length: int, gap: int) -> Tensor:
+    """Knots within a side, and as many between as the gap wants."""
+    found = sorted(one for one in knots if 0 <= one < length)
+    every = {found[-1]}
+    for first, last in zip(found, found[1:]):
+        steps = -(-(last - first) // gap)
+        every |= {first + (last - first) * i // steps for i in range(steps)}
+    return torch.tensor(sorted(every))
 
 
 def _window_scores(
-    unit: Tensor, texts: Tensor, padded: tuple[int, int], part: Part
+    unit: Tensor,
+    texts: Tensor,
+    padded: tuple[int, int],
+    rows: Tensor,
+    columns: Tensor,
 ) -> Tensor:
-    """Cosines (Q, rows, columns) in a part of a window.
+    """Cosines (Q, r, c) in some rows and columns of a window.
 
-    Resized by products with the few weights of each pixel: a part needs no
-    more than the cells around it, and one pass over its scores.
+    Resized by products with the few weights of each pixel: no more than the
+    patches around them are compared, and the scores are passed over once.
 
     Args:
         unit: (C, h, w) features of the window.
         texts: (Q, C).
         padded: (H, W) that the features cover.
-        part: Pixels of the window.
+        rows, columns: (r,) and (c,) pixels of the window, in order.
     """
-    if tuple(unit.shape[-2:]) == tuple(padded):
-        top, bottom, left, right = part
-        unit = unit[:, top:bottom, left:right]
-        return torch.einsum('chw,qc->qhw', unit, texts)
-    down, high = Places.of(
-        unit.shape[1], padded[0], unit.device, part.top, part.bottom
-    ).matrix(unit.shape[1])
-    across, wide = Places.of(
-        unit.shape[2], padded[1], unit.device, part.left, part.right
-    ).matrix(unit.shape[2])
+    height, width = unit.shape[-2:]
+    down, high = Places.of(height, padded[0], rows).matrix(height)
+    across, wide = Places.of(width, padded[1], columns).matrix(width)
     score = torch.einsum('chw,qc->qhw', unit[:, down, across], texts)
-    return high @ (score @ wide.t())
+    return high.to(unit) @ (score @ wide.t().to(unit))
 
 
 def check_windows(

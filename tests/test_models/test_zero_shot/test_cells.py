@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 
 from declip_mm.models.zero_shot.arg_max import best_by_pixels, best_query
-from declip_mm.models.zero_shot.cells import best_by_cells, is_worth_it
+from declip_mm.models.zero_shot.cells import best_by_cells, choose_grid
+from declip_mm.models.zero_shot.resizing import Places
 from declip_mm.models.zero_shot.windows import (
     ImageFeatures,
-    Part,
     encode_windows,
 )
 
@@ -43,10 +43,10 @@ def random_texts(count, width=12):
 )
 def test_labels_and_probabilities(size, window, stride, full, scale, memory):
     features, texts = random_features(size, window, stride), random_texts(40)
-    assert is_worth_it(size, full)
     for probability in (True, False):
+        grid = choose_grid(features, full, probability)
         asked = features, texts, full, scale, probability
-        index, score = best_by_cells(*asked, memory)
+        index, score = best_by_cells(*asked, memory, grid)
         wanted = best_by_pixels(*asked)
         assert index.dtype == torch.int32 and index.shape == full
         assert (index == wanted.index).float().mean() > 0.9999
@@ -83,34 +83,39 @@ def test_ties_go_to_the_earlier_query():
         assert int(found.index.max()) < 20
 
 
-@pytest.mark.parametrize(
-    'size, worth',
-    [
-        ((60, 80), True),
-        ((59, 80), False),
-        ((30, 400), True),
-        ((29, 800), False),
-    ],
-)
-def test_little_enlargement_is_compared_at_pixels(size, worth):
-    assert is_worth_it((30, 40), size) is worth
-    assert not is_worth_it((1, 40), (300, 400))
+def test_little_enlargement_is_compared_at_pixels():
+    features = random_features((96, 128))
+    # a sum of exponentials bends at every point
+    assert choose_grid(features, (96, 128), True) is None
+    assert choose_grid(features, (191, 256), True) is None
+    grid = choose_grid(features, (192, 256), True)
+    assert tuple(map(len, grid)) == (96, 128)
+    # scores bend at patches alone
+    grid = choose_grid(features, (96, 128), False)
+    assert tuple(map(len, grid)) < (40, 50)
+    assert choose_grid(features, (20, 30), False) is None
+    one = ImageFeatures.of_map(torch.randn(12, 1, 7))
+    assert choose_grid(one, (80, 96), False) is None
 
 
-@pytest.mark.parametrize('window, stride', [(None, 1), (64, 20), (48, 48)])
-def test_a_part_of_the_scores_is_a_part_of_all(window, stride):
+@pytest.mark.parametrize('window, stride', [(None, 1), (64, 20), (48, 37)])
+def test_scores_are_linear_between_knots(window, stride):
     features = random_features((90, 133), window, stride)
     texts = random_texts(5)
     every = features.scores(texts)
-    for part in (
-        Part(0, 90, 0, 133),
-        Part(7, 8, 3, 90),
-        Part(60, 90, 131, 133),
-    ):
-        top, bottom, left, right = part
-        found = features.scores(texts, part)
-        wanted = every[:, top:bottom, left:right]
-        assert torch.allclose(found, wanted, atol=1e-6)
+    for gap in (1, 4, 100):
+        rows, columns = features.knots(gap)
+        assert int(rows.diff().max()) <= max(gap, 1) or gap == 100
+        found = features.scores(texts, rows, columns)
+        assert torch.allclose(found, every[:, rows][..., columns], atol=1e-6)
+        for dim, points in ((1, rows), (2, columns)):
+            places = Places.among(points, every.shape[dim], every.shape[dim])
+            known = every.index_select(dim, points)
+            low = known.index_select(dim, places.low)
+            high = known.index_select(dim, places.low + 1)
+            share = places.share[:, None] if dim == 1 else places.share
+            mixed = torch.lerp(low, high, share)
+            assert torch.allclose(mixed, every, atol=1e-5)
 
 
 def test_a_window_is_resized_as_torch_does():
