@@ -7,7 +7,7 @@ and a few at pixels. Q queries (texts); h w points of the map, H W pixels.
 """
 
 from collections.abc import Iterator
-from math import isqrt
+from math import isqrt, log2
 from typing import NamedTuple
 
 import torch
@@ -25,9 +25,10 @@ _COPIES = 6
 _NUMBERS = 12
 #: Pixels for each point from which on this is the faster way.
 _RATIO = 4
-#: Pixels from one point to the next, about: with fewer points more queries
-#: may win between them, each to be compared at every pixel.
+#: Pixels of the map from one point to the next, at most.
 _GAP = 4
+#: Pixels of the side of a cell in which pixels are looked at, about.
+_SIDE = 4
 #: Strips get no lower than this; the row that two of them share costs.
 _ROWS = 8
 #: Candidates of a cell are padded to the largest count up to one of these.
@@ -43,10 +44,12 @@ class Grid(NamedTuple):
     Attributes:
         rows, columns: (r,) and (c,) int64, in order, first and last of the
             map among them.
+        halvings: How often cells are cut in four before pixels are looked at.
     """
 
     rows: Tensor
     columns: Tensor
+    halvings: int
 
 
 def choose_grid(
@@ -63,11 +66,14 @@ def choose_grid(
         probability: Whether probabilities are wanted.
     """
     (h, w), pixels = features.size, size[0] * size[1]
-    gap = 1 if probability else max(1, round(_GAP / (pixels / (h * w)) ** 0.5))
-    grid = Grid(*features.knots(gap))
-    down, across = map(len, grid)
-    enough = pixels >= _RATIO * down * across
-    return grid if enough and min(down, across) > 1 else None
+    gap = 1 if probability else _GAP
+    rows, columns = features.knots(gap)
+    side = gap * (pixels / (h * w)) ** 0.5
+    halvings = max(0, round(log2(side / _SIDE)))
+    enough = pixels >= _RATIO * len(rows) * len(columns)
+    if enough and min(len(rows), len(columns)) > 1:
+        return Grid(rows, columns, halvings)
+    return None
 
 
 class _Part(NamedTuple):
@@ -80,19 +86,64 @@ class _Part(NamedTuple):
 
 
 class _Candidates(NamedTuple):
-    """Queries that may win in the cells of a tile; m pairs, by cell.
+    """Queries that may win in the cells of a tile; m pairs.
+
+    Those of a cell stand together, in the order of the queries.
 
     Attributes:
+        cell: (m,) int64, counted along rows.
         query: (m,) int64.
         corners: (m, 4) their scores, upper row first.
-        start: (r - 1, c - 1) first pair of a cell.
-        number: (r - 1, c - 1) pairs of a cell; 0 where one query wins.
+        shape: Cells of the tile, down and across.
     """
 
+    cell: Tensor
     query: Tensor
     corners: Tensor
-    start: Tensor
-    number: Tensor
+    shape: tuple[int, int]
+
+    def halved(self) -> '_Candidates':
+        """In cells of half the side, of which each has fewer candidates."""
+        down, across = self.shape
+        a, b, c, d = self.corners.unbind(1)
+        top, bottom = (a + b) / 2, (c + d) / 2
+        left, right = (a + c) / 2, (b + d) / 2
+        middle = (top + bottom) / 2
+        fours = (
+            (a, top, left, middle),
+            (top, b, middle, right),
+            (left, middle, c, bottom),
+            (middle, right, bottom, d),
+        )
+        corners = torch.cat([torch.stack(four, dim=1) for four in fours])
+        first = self.cell // across * 4 * across + self.cell % across * 2
+        cell = torch.cat(
+            [first + more for more in (0, 1, 2 * across, 2 * across + 1)]
+        )
+        floor = corners.new_full((4 * down * across,), -torch.inf)
+        floor.scatter_reduce_(0, cell, corners.amin(dim=1), 'amax')
+        able = corners.amax(dim=1) >= floor[cell]
+        cell, query = cell[able], self.query.repeat(4)[able]
+        order = cell.argsort(stable=True)
+        return _Candidates(
+            cell[order],
+            query[order],
+            corners[able][order],
+            (2 * down, 2 * across),
+        )
+
+    def counted(self) -> tuple[Tensor, Tensor]:
+        """First pair of every cell, and how many it has, in its shape."""
+        number = torch.zeros(
+            self.shape, dtype=torch.int64, device=self.cell.device
+        )
+        start = number.clone()
+        begins = torch.ones_like(self.cell, dtype=torch.bool)
+        begins[1:] = self.cell[1:] != self.cell[:-1]
+        first = begins.nonzero()[:, 0]
+        start.view(-1)[self.cell[first]] = first
+        number.view(-1).scatter_add_(0, self.cell, torch.ones_like(self.cell))
+        return start, number
 
 
 class _Pixels(NamedTuple):
@@ -116,6 +167,10 @@ class _Pixels(NamedTuple):
             values[high.low], values[high.low + 1], high.share[:, None]
         )
         return torch.lerp(rows[:, wide.low], rows[:, wide.low + 1], wide.share)
+
+    def halved(self) -> '_Pixels':
+        """The same among cells of half the side."""
+        return _Pixels(self.rows.halved(), self.columns.halved())
 
     def mix_nodes(self, nodes: Tensor) -> Tensor:
         """(2r - 1, 2c - 1) -> (H', W'), a parabola in every cell."""
@@ -165,7 +220,7 @@ def best_by_cells(
     score = torch.zeros(size, device=device)
     rows, columns = (
         Places.among(points, source, target)
-        for points, source, target in zip(grid, features.size, size)
+        for points, source, target in zip(grid[:2], features.size, size)
     )
     shape = len(grid.rows), len(grid.columns)
     # a point has its queries, and its pixels some numbers each
@@ -173,6 +228,8 @@ def best_by_cells(
     for part in _tiles(shape, room // (len(texts) + _NUMBERS * near)):
         down = rows.between(part.top, part.bottom - 1)
         across = columns.between(part.left, part.right - 1)
+        if down.start == down.stop or across.start == across.stop:
+            continue
         scores = features.scores(
             texts,
             grid.rows[part.top : part.bottom],
@@ -182,7 +239,7 @@ def best_by_cells(
             rows.cut(down, part.top, device),
             columns.cut(across, part.left, device),
         )
-        found, value = _tile(scores, pixels, probability, room)
+        found, value = _tile(scores, pixels, probability, room, grid.halvings)
         index[down, across] = found
         score[down, across] = value
     return index, score
@@ -209,7 +266,11 @@ def _tiles(size: tuple[int, int], points: int) -> Iterator[_Part]:
 
 
 def _tile(
-    scores: Tensor, pixels: _Pixels, probability: bool, room: int
+    scores: Tensor,
+    pixels: _Pixels,
+    probability: bool,
+    room: int,
+    halvings: int,
 ) -> tuple[Tensor, Tensor]:
     """Best query and its score or probability in the pixels of a tile.
 
@@ -218,23 +279,27 @@ def _tile(
         pixels: Of the tile.
         probability: Whether softmax probabilities are wanted.
         room: Numbers that working space may have.
+        halvings: Of :class:`Grid`.
     """
+    whole = pixels
     value, winner = scores.max(dim=0)
     index = pixels.of_cells(winner)
     score = pixels.mix(value)
-    candidates = _candidates(scores, winner, room)
+    candidates = _candidates(scores, winner, room, halvings)
     if candidates is not None:
+        for _ in range(halvings):
+            pixels = pixels.halved()
         _settle(candidates, pixels, index, score, room)
     if probability:
         nodes = _log_sums(scores)
-        total = pixels.mix_nodes(nodes)
-        _sum_rough(scores, nodes, pixels, total, room)
+        total = whole.mix_nodes(nodes)
+        _sum_rough(scores, nodes, whole, total, room)
         score.sub_(total).exp_()
     return index.int(), score
 
 
 def _candidates(
-    scores: Tensor, winner: Tensor, room: int
+    scores: Tensor, winner: Tensor, room: int, halvings: int
 ) -> _Candidates | None:
     """What may win in cells whose corners disagree; None if all agree.
 
@@ -251,23 +316,22 @@ def _candidates(
         return None
     down, across = mixed.shape
     wide = across + 1
-    point = cells // across * wide + cells % across
-    flat = scores.flatten(1)
-    found = []
-    for some in point.split(max(1, room // (6 * len(flat)))):
-        four = torch.cat((some, some + 1, some + wide, some + wide + 1))
+    flat, found = scores.flatten(1), []
+    share = 24 if halvings else 6
+    for some in cells.split(max(1, room // (share * len(flat)))):
+        point = some // across * wide + some % across
+        four = torch.cat((point, point + 1, point + wide, point + wide + 1))
         corners = flat[:, four].unflatten(1, (4, -1))
         floor = corners.amin(dim=1).amax(dim=0)
         able = corners.amax(dim=1) >= floor
         cell, query = able.t().nonzero().unbind(1)
-        found.append((able.sum(dim=0), query, corners[query, :, cell]))
-    counts, query, values = map(torch.cat, zip(*found))
-    count = counts.new_zeros(mixed.numel())
-    count[cells] = counts
-    start = counts.new_zeros(mixed.numel())
-    start[cells] = counts.cumsum(0) - counts
-    shape = down, across
-    return _Candidates(query, values, start.view(shape), count.view(shape))
+        values = corners[query, :, cell]
+        few = _Candidates(some[cell], query, values, (down, across))
+        for _ in range(halvings):
+            few = few.halved()
+        found.append(few)
+    cell, query, values = map(torch.cat, list(zip(*found))[:3])
+    return _Candidates(cell, query, values, found[0].shape)
 
 
 def _settle(
@@ -278,9 +342,10 @@ def _settle(
     room: int,
 ) -> None:
     """Compare the candidates of every pixel; writes index and score."""
-    count = pixels.of_cells(candidates.number)
-    start = pixels.of_cells(candidates.start)
+    start, count = map(pixels.of_cells, candidates.counted())
     low, most = 0, int(count.max())
+    if not most:  # no pixel lies in a cell that has candidates
+        return
     for high in (*_COUNTS, most):
         wanted = ((count > low) & (count <= high)).nonzero()
         low = max(low, high)

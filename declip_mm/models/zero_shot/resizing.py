@@ -68,6 +68,11 @@ class Places(NamedTuple):
         low, share = self.low[wanted] - first, self.share[wanted]
         return Places(low.to(device), share.to(device))
 
+    def halved(self) -> 'Places':
+        """The same with one more point half-way between any two."""
+        second = self.share >= 0.5
+        return Places(2 * self.low + second, 2 * self.share - second.float())
+
     def matrix(self, source: int) -> tuple[slice, Tensor]:
         """The points of ``source`` that matter, and (n, those) weights."""
         begin = int(self.low[0])

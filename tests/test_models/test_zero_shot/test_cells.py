@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from declip_mm.models.zero_shot.arg_max import best_by_pixels, best_query
-from declip_mm.models.zero_shot.cells import best_by_cells, choose_grid
+from declip_mm.models.zero_shot.cells import Grid, best_by_cells, choose_grid
 from declip_mm.models.zero_shot.resizing import Places
 from declip_mm.models.zero_shot.windows import (
     ImageFeatures,
@@ -39,6 +39,7 @@ def random_texts(count, width=12):
         ((60, 70), 48, 20, (201, 240), 100.0, 256),
         ((32, 48), 32, 16, (64, 192), 25.0, 1),
         ((17, 16), None, 1, (230, 40), 40.0, 1),
+        ((33, 48), None, 1, (500, 600), 25.0, 256),
     ],
 )
 def test_labels_and_probabilities(size, window, stride, full, scale, memory):
@@ -53,6 +54,17 @@ def test_labels_and_probabilities(size, window, stride, full, scale, memory):
         close = torch.isclose(score, wanted.score, rtol=5e-3)
         assert close.float().mean() > 0.999
         assert torch.allclose(score, wanted.score, rtol=5e-2)
+
+
+@pytest.mark.parametrize('halvings', [0, 1, 3])
+def test_cells_without_a_pixel(halvings):
+    features, texts = random_features((64, 96), 48, 16), random_texts(40)
+    asked = features, texts, (31, 47), 40.0, False
+    grid = Grid(*features.knots(1), halvings)
+    index, score = best_by_cells(*asked, 1, grid)
+    wanted = best_by_pixels(*asked)
+    assert (index == wanted.index).float().mean() > 0.999
+    assert torch.allclose(score, wanted.score, atol=1e-4)
 
 
 def test_a_grid_of_patches_is_enlarged_at_once():
@@ -89,10 +101,10 @@ def test_little_enlargement_is_compared_at_pixels():
     assert choose_grid(features, (96, 128), True) is None
     assert choose_grid(features, (191, 256), True) is None
     grid = choose_grid(features, (192, 256), True)
-    assert tuple(map(len, grid)) == (96, 128)
+    assert (len(grid.rows), len(grid.columns)) == (96, 128)
     # scores bend at patches alone
     grid = choose_grid(features, (96, 128), False)
-    assert tuple(map(len, grid)) < (40, 50)
+    assert len(grid.rows) < 40 and len(grid.columns) < 50
     assert choose_grid(features, (20, 30), False) is None
     one = ImageFeatures.of_map(torch.randn(12, 1, 7))
     assert choose_grid(one, (80, 96), False) is None
