@@ -11,10 +11,10 @@ from math import isqrt, log2
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .resizing import Places
+from .log_sums import log_sums
+from .resizing import Pixels, Places
 from .windows import ImageFeatures
 
 __all__ = ['Grid', 'best_by_cells', 'choose_grid']
@@ -33,9 +33,6 @@ _SIDE = 4
 _ROWS = 8
 #: Candidates of a cell are padded to the largest count up to one of these.
 _COUNTS = (2, 4, 8, 16, 32, 128)
-#: How far the logarithm of a sum may be from linear between two points for a
-#: parabola to describe it: the rest is some thousandths then.
-_BENT = 0.02
 
 
 class Grid(NamedTuple):
@@ -146,50 +143,6 @@ class _Candidates(NamedTuple):
         return start, number
 
 
-class _Pixels(NamedTuple):
-    """Where the pixels of a tile are between its points.
-
-    Attributes:
-        rows, columns: Places (H', ) and (W', ), counted from the tile.
-    """
-
-    rows: Places
-    columns: Places
-
-    def of_cells(self, values: Tensor) -> Tensor:
-        """(r, c) -> (H', W'), the value of the cell, its upper left point."""
-        return values[self.rows.low][:, self.columns.low]
-
-    def mix(self, values: Tensor) -> Tensor:
-        """(r, c) -> (H', W'), bilinear."""
-        high, wide = self.rows, self.columns
-        rows = torch.lerp(
-            values[high.low], values[high.low + 1], high.share[:, None]
-        )
-        return torch.lerp(rows[:, wide.low], rows[:, wide.low + 1], wide.share)
-
-    def halved(self) -> '_Pixels':
-        """The same among cells of half the side."""
-        return _Pixels(self.rows.halved(), self.columns.halved())
-
-    def mix_nodes(self, nodes: Tensor) -> Tensor:
-        """(2r - 1, 2c - 1) -> (H', W'), a parabola in every cell."""
-        rows = _parabola(nodes, self.rows)
-        return _parabola(rows.t(), self.columns).t()
-
-
-def _parabola(nodes: Tensor, places: Places) -> Tensor:
-    """(2n - 1, k) at points and half-way -> (places, k)."""
-    share = places.share[:, None]
-    at = 2 * places.low
-    middle = 4 * share * (1 - share)
-    first = (1 - share) * (1 - 2 * share)
-    last = share * (2 * share - 1)
-    found = nodes[at] * first
-    found.addcmul_(nodes[at + 1], middle)
-    return found.addcmul_(nodes[at + 2], last)
-
-
 def best_by_cells(
     features: ImageFeatures,
     texts: Tensor,
@@ -235,7 +188,7 @@ def best_by_cells(
             grid.rows[part.top : part.bottom],
             grid.columns[part.left : part.right],
         ).mul_(scale)
-        pixels = _Pixels(
+        pixels = Pixels(
             rows.cut(down, part.top, device),
             columns.cut(across, part.left, device),
         )
@@ -267,7 +220,7 @@ def _tiles(size: tuple[int, int], points: int) -> Iterator[_Part]:
 
 def _tile(
     scores: Tensor,
-    pixels: _Pixels,
+    pixels: Pixels,
     probability: bool,
     room: int,
     halvings: int,
@@ -291,10 +244,7 @@ def _tile(
             pixels = pixels.halved()
         _settle(candidates, pixels, index, score, room)
     if probability:
-        nodes = _log_sums(scores)
-        total = whole.mix_nodes(nodes)
-        _sum_rough(scores, nodes, whole, total, room)
-        score.sub_(total).exp_()
+        score.sub_(log_sums(scores, whole, room)).exp_()
     return index.int(), score
 
 
@@ -336,7 +286,7 @@ def _candidates(
 
 def _settle(
     candidates: _Candidates,
-    pixels: _Pixels,
+    pixels: Pixels,
     index: Tensor,
     score: Tensor,
     room: int,
@@ -367,63 +317,3 @@ def _settle(
                 pair.gather(1, place[:, None])[:, 0]
             ]
             score[y, x] = best
-
-
-def _log_sums(scores: Tensor) -> Tensor:
-    """Logarithms of sums of exponentials, at points and half-way.
-
-    Args:
-        scores: (Q, r, c).
-
-    Returns:
-        (2r - 1, 2c - 1).
-    """
-    _, down, across = scores.shape
-    nodes = scores.new_empty(2 * down - 1, 2 * across - 1)
-    nodes[::2, ::2] = scores.logsumexp(dim=0)
-    nodes[::2, 1::2] = _log_sum(_half_way(scores, 2))
-    between = _half_way(scores, 1)
-    nodes[1::2, 1::2] = _log_sum(_half_way(between, 2))
-    nodes[1::2, ::2] = _log_sum(between)
-    return nodes
-
-
-def _half_way(scores: Tensor, dim: int) -> Tensor:
-    length = scores.shape[dim] - 1
-    return torch.lerp(
-        scores.narrow(dim, 0, length), scores.narrow(dim, 1, length), 0.5
-    )
-
-
-def _log_sum(scores: Tensor) -> Tensor:
-    """(Q, r, c) -> (r, c), the argument overwritten."""
-    top = scores.amax(dim=0)
-    return scores.sub_(top).exp_().sum(dim=0).log_().add_(top)
-
-
-def _sum_rough(
-    scores: Tensor, nodes: Tensor, pixels: _Pixels, total: Tensor, room: int
-) -> None:
-    """Sum over all queries in cells that no parabola describes.
-
-    Args:
-        scores: (Q, r, c).
-        nodes: Of :func:`_log_sums`.
-        pixels: Of the tile.
-        total: (H', W') logarithms of the sums, corrected.
-        room: Numbers that working space may have.
-    """
-    flat = nodes.clone()
-    flat[::2, 1::2] = _half_way(flat[::2, ::2], 1)
-    flat[1::2] = _half_way(flat[::2], 0)
-    bent = F.max_pool2d((flat - nodes)[None], 3, stride=2)[0]
-    rough = pixels.of_cells(bent > _BENT).nonzero()
-    for some in rough.split(max(1, room // (2 * len(scores)))):
-        y, x = some.unbind(1)
-        row, down = (part[y] for part in pixels.rows)
-        column, across = (part[x] for part in pixels.columns)
-        left, right = (
-            torch.lerp(scores[:, row, at], scores[:, row + 1, at], down)
-            for at in (column, column + 1)
-        )
-        total[y, x] = _log_sum(torch.lerp(left, right, across))

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = [
+    'Pixels',
     'Places',
     'check_sides',
     'resize',
@@ -82,6 +83,35 @@ class Places(NamedTuple):
         weights.scatter_(1, near, 1 - self.share[:, None])
         weights.scatter_(1, near + 1, self.share[:, None])
         return slice(begin, end), weights[:, : end - begin]
+
+
+class Pixels(NamedTuple):
+    """Where the pixels of a map are between its points.
+
+    r c points, H' W' pixels.
+
+    Attributes:
+        rows, columns: Of the H' rows and the W' columns of pixels.
+    """
+
+    rows: Places
+    columns: Places
+
+    def of_cells(self, values: Tensor) -> Tensor:
+        """(r, c) -> (H', W'), the value of the cell, its upper left point."""
+        return values[self.rows.low][:, self.columns.low]
+
+    def mix(self, values: Tensor) -> Tensor:
+        """(r, c) -> (H', W'), bilinear."""
+        high, wide = self.rows, self.columns
+        rows = torch.lerp(
+            values[high.low], values[high.low + 1], high.share[:, None]
+        )
+        return torch.lerp(rows[:, wide.low], rows[:, wide.low + 1], wide.share)
+
+    def halved(self) -> 'Pixels':
+        """The same among cells of half the side."""
+        return Pixels(self.rows.halved(), self.columns.halved())
 
 
 def _place(source: int, target: int, wanted: Tensor | None) -> Tensor:
