@@ -218,6 +218,46 @@ def add_shared(
         parser.add_argument(name, **said)
 
 
+def add_encoder(parser: argparse.ArgumentParser) -> None:
+    """The options of a ``DenseEncoder``, which encodes pictures."""
+    add = parser.add_argument
+    add('--weights', help='exported backbone, folder or hub repository')
+    add(
+        '--text',
+        help='weight file or open_clip tag of the text tower (default: what '
+        'the weights name)',
+    )
+    add(
+        '--prompts',
+        help="prompt set, such as 'openai' or 'name' (default: what the "
+        'weights were measured with)',
+    )
+    add(
+        '--short-side',
+        type=at_least(16),
+        help='pixels that the short side is scaled to (default: what the '
+        'weights were trained at)',
+    )
+    add(
+        '--window',
+        type=at_least(16),
+        help='side of sliding windows in pixels (default: one pass)',
+    )
+    add(
+        '--stride',
+        type=at_least(1),
+        help='step between windows (default: a third of the window)',
+    )
+    add('--batch', type=at_least(1), help='windows at a time (default: 8)')
+
+
+def encoder_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`add_encoder` has read, as ``DenseEncoder`` takes it."""
+    names = 'short_side window stride batch prompts device'.split()
+    given = {name: getattr(args, name) for name in names}
+    return {name: one for name, one in given.items() if one is not None}
+
+
 def runner_parser(doc: str | None, written: str) -> argparse.ArgumentParser:
     """What training and testing share; their own arguments are to come.
 

@@ -39,6 +39,10 @@ segment declip_mm.cli.segment
 name every pixel of pictures, without any toolbox
 declip segment PHOTO.jpg --weights {_WEIGHTS} --names cup,pear
 
+encode declip_mm.cli.encode
+encode pictures once, to be asked for any names later
+declip encode PHOTO.jpg --weights {_WEIGHTS} --out work_dirs/encode
+
 detect demo_det.py
 draw boxes of free names with an F-ViT detector
 declip detect CONFIG CHECKPOINT PHOTO.jpg --names cat,dog

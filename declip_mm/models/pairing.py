@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     'check_class_embeddings',
     'check_crop_teacher',
+    'check_kept_features',
     'check_text_tower',
     'check_text_weights',
 ]
@@ -111,6 +112,34 @@ def check_class_embeddings(
         _refuse_other_weights(
             recorded, fingerprint, 'the class embeddings', 'embeddings'
         )
+
+
+def check_kept_features(
+    fingerprint: dict[str, Any],
+    recorded: dict[str, Any],
+    text_tower: dict[str, Any],
+) -> None:
+    """Refuse names that are embedded by another CLIP than kept features.
+
+    Args:
+        fingerprint: Of the backbone that made the features.
+        recorded: Fingerprint of the text tower that they were made beside.
+        text_tower: Fingerprint of the one that embeds the names.
+
+    Raises:
+        FingerprintError: Names both.
+    """
+    for field in ('architecture', 'weights'):
+        if recorded[field] != text_tower[field]:
+            raise FingerprintError(
+                f'the kept features are of {fingerprint.get("model")} and '
+                f'belong to the text tower {recorded.get("model")} ({field} '
+                f'{recorded[field][:12]}); the names are embedded by '
+                f'{text_tower.get("model")} ({field} '
+                f'{text_tower[field][:12]}). Their cosines would mean '
+                'nothing: take the text tower of the weights that encoded '
+                'the picture, or encode it anew.'
+            )
 
 
 def _recorded_text_tower(backbone: 'DeCLIPViT') -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -60,6 +61,25 @@ class SplitAttention(nn.Module):
         """Self-attention with the return type of the replaced module."""
         values = scaled_dot_product_attention(*self.project(query))
         return self.out_proj(values.transpose(1, 2).flatten(2)), None
+
+
+def _attend(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:
+    """The module's own computation, by torch's fused attention.
+
+    Without gradients the module takes another way, which on a CPU holds a
+    matrix of tokens by tokens.
+
+    Args:
+        attn: Of an ordinary block.
+        x: (B, T, D).
+    """
+    joint = F.linear(x, attn.in_proj_weight, attn.in_proj_bias)
+    q, k, v = (
+        part.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2)
+        for part in joint.chunk(3, dim=-1)
+    )
+    values = scaled_dot_product_attention(q, k, v)
+    return attn.out_proj(values.transpose(1, 2).flatten(2))
 
 
 class OpenCLIPTower(Tower):
@@ -122,7 +142,11 @@ class OpenCLIPTower(Tower):
     def run_block(
         self, index: int, tokens: Tensor, grid: tuple[int, int]
     ) -> Tensor:
-        return self.blocks[index](tokens)
+        block = self.blocks[index]
+        if type(block.attn) is not nn.MultiheadAttention:
+            return block(tokens)
+        x = tokens + block.ls_1(_attend(block.attn, block.ln_1(tokens)))
+        return x + block.ls_2(block.mlp(block.ln_2(x)))
 
     def pool_last(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         block = self.blocks[-1]

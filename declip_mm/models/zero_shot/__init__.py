@@ -1,5 +1,7 @@
 """Names for pixels and regions from dense features, without training."""
 
-from .encoder import DenseEncoder, RegionNames, Segmented
+from .encoded import EncodedImage
+from .encoder import DenseEncoder, RegionNames
+from .naming import Segmented
 
-__all__ = ['DenseEncoder', 'RegionNames', 'Segmented']
+__all__ = ['DenseEncoder', 'EncodedImage', 'RegionNames', 'Segmented']

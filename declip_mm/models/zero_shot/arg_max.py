@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .cells import best_by_cells, choose_grid
 from .resizing import resize, resize_rows
 from .windows import ImageFeatures
 
 __all__ = [
     'BestQuery',
+    'best_by_pixels',
     'best_of_chunks',
     'best_of_class',
     'best_query',
@@ -52,19 +54,44 @@ def best_query(
     """Arg-max over all queries at the full size of a picture.
 
     The scores of all queries at full size (48 GB for 1000 names and a
-    photograph of 12 megapixels) never exist: some queries and some rows at a
-    time are compared with the best so far, and their exponentials are added
-    to the denominator of the softmax.
+    photograph of 12 megapixels) never exist. Where the picture has many
+    pixels for each point between which scores are linear, all queries are
+    compared at these points and few at pixels
+    (:func:`~.cells.best_by_cells`), else all of them at pixels
+    (:func:`best_by_pixels`).
 
     Args:
         features: Of the picture.
         texts: (Q, C) unit rows.
         size: Wanted (H, W).
         scale: Factor before the softmax.
-        probability: Whether softmax probabilities are wanted; else cosines
-            times ``scale``.
+        probability: Whether softmax probabilities are wanted, which cost
+            more than the index; else cosines times ``scale``.
         memory: MiB of working space for scores; decides the chunks, not the
             result.
+    """
+    asked = features, texts, size, scale, probability, memory
+    grid = choose_grid(features, size, probability)
+    if grid is None:
+        return best_by_pixels(*asked)
+    return BestQuery(*best_by_cells(*asked, grid))
+
+
+def best_by_pixels(
+    features: ImageFeatures,
+    texts: Tensor,
+    size: tuple[int, int],
+    scale: float,
+    probability: bool = True,
+    memory: int = 256,
+) -> BestQuery:
+    """:func:`best_query` with every query compared at every pixel.
+
+    Some queries and some rows at a time are compared with the best so far,
+    and their exponentials are added to the denominator of the softmax.
+
+    Args:
+        features, texts, size, scale, probability, memory: As there.
     """
     room = memory * 2**20 // (4 * _COPIES)
     area = max(features.size[0] * features.size[1], size[1])

@@ -1,26 +1,59 @@
-"""Which text tower belongs to a backbone."""
+"""Which text tower belongs to a backbone, or to features that it made."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ...assets import resolve_asset
 from ..declip_vit import DeCLIPViT
 from ..pairing import check_text_tower, check_text_weights
 from ..text import DeCLIPTextEncoder
 
-__all__ = ['find_text_tower']
+__all__ = ['TextTower', 'find_text_tower', 'text_config']
+
+#: How people give a text tower: its weight file or open_clip tag, a config, a
+#: built one; None is the one that the other side names.
+TextTower = str | dict | DeCLIPTextEncoder | None
+
+
+def text_config(
+    text: TextTower, source: Mapping[str, Any], model: str, origin: str
+) -> dict[str, Any]:
+    """Arguments of the text tower that is meant; none of a built one.
+
+    Args:
+        text: See :data:`TextTower`.
+        source: Where the other side says that its text tower is; empty where
+            it does not.
+        model: Of the other side, if nothing else tells.
+        origin: Of the other side, for messages.
+
+    Raises:
+        ValueError: Nothing says where the text tower is.
+    """
+    if isinstance(text, DeCLIPTextEncoder):
+        return {}
+    source = {k: v for k, v in source.items() if k != 'prompts'}
+    if text is None and not source:
+        raise ValueError(
+            f'{origin} does not say where its text tower is. Give '
+            f"text='FILE' or an open_clip tag of the same CLIP ({model})."
+        )
+    if text is None:
+        return source
+    if isinstance(text, str):
+        model = source.get('model') or _model_beside(text) or model
+        return dict(model=model, pretrained=text)
+    return {k: v for k, v in text.items() if k != 'type'}
 
 
 def find_text_tower(
-    text: str | dict | DeCLIPTextEncoder | None,
-    backbone: DeCLIPViT,
-    origin: str,
+    text: TextTower, backbone: DeCLIPViT, origin: str
 ) -> DeCLIPTextEncoder:
     """The text tower of a backbone, or a refusal of another one.
 
     Args:
-        text: Weight file, tag, config or tower; None: the one that the
-            backbone's file names.
+        text: See :data:`TextTower`.
         backbone: The image side, filled.
         origin: Of its weights, for messages.
 
@@ -29,23 +62,11 @@ def find_text_tower(
             CLIP's.
         FingerprintError: The backbone's file was measured with another one.
     """
-    source = dict(backbone.file_says.get('text_source') or {})
-    source.pop('prompts', None)
-    if text is None:
-        if not source:
-            raise ValueError(
-                f'{origin} does not say where its text tower is. Give '
-                "text='FILE' or an open_clip tag of the same CLIP "
-                f'({backbone.model}).'
-            )
-        text = source
-    if isinstance(text, str):
-        model = source.get('model') or _model_beside(text) or backbone.model
-        text = dict(model=model, pretrained=text)
-    if isinstance(text, Mapping):
-        text = {k: v for k, v in text.items() if k != 'type'}
-        check_text_tower(backbone, text)
-        text = DeCLIPTextEncoder(**text)
+    if not isinstance(text, DeCLIPTextEncoder):
+        source = backbone.file_says.get('text_source') or {}
+        config = text_config(text, source, backbone.model, origin)
+        check_text_tower(backbone, config)
+        text = DeCLIPTextEncoder(**config)
     check_text_weights(backbone, text)
     out_dim = backbone.visual.out_dim
     if text.embed_dim != out_dim:

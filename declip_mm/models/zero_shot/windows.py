@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .resizing import resize
+from .resizing import Places
 
 __all__ = [
     'ImageFeatures',
@@ -46,6 +46,21 @@ class ImageFeatures(NamedTuple):
     padded: list[tuple[int, int]]
     maps: list[Tensor]
 
+    @property
+    def told(self) -> str:
+        """How the picture was seen, in words."""
+        if len(self.maps) == 1:
+            height, width = self.maps[0].shape[-2:]
+            return f'one pass over {height} x {width} patches'
+        tokens = sum(one.shape[1] * one.shape[2] for one in self.maps)
+        return f'{len(self.maps)} windows, {tokens} patches in all'
+
+    def synchronise(self) -> None:
+        """Wait until the features are there; a GPU answers before."""
+        for device in {one.device for one in self.maps}:
+            if device.type == 'cuda':
+                torch.cuda.synchronize(device)
+
     @classmethod
     def of_map(cls, content: Tensor) -> 'ImageFeatures':
         """Of one dense map (C, h, w), with the grid as its own picture."""
@@ -68,25 +83,108 @@ class ImageFeatures(NamedTuple):
         windows = place_windows(size, None, 1)
         return cls(size, windows, [_padded(size, patch)], [unit])
 
-    def scores(self, texts: Tensor) -> Tensor:
+    def scores(
+        self,
+        texts: Tensor,
+        rows: Tensor | None = None,
+        columns: Tensor | None = None,
+    ) -> Tensor:
         """Mean cosine over the windows that see a pixel.
 
         Args:
             texts: (Q, C) unit rows.
+            rows, columns: (r,) and (c,) int64 on the CPU, in order, of the
+                pixels that are wanted; None is all of them.
 
         Returns:
-            (Q, H, W).
+            (Q, r, c).
         """
-        total = texts.new_zeros(len(texts), *self.size)
-        cover = texts.new_zeros(self.size)
-        for (y, x, h, w), padded, unit in zip(
-            self.windows, self.padded, self.maps
-        ):
-            score = torch.einsum('chw,qc->qhw', unit, texts)
-            score = resize(score, padded)[:, :h, :w]
-            total[:, y : y + h, x : x + w] += score
-            cover[y : y + h, x : x + w] += 1
+        rows = torch.arange(self.size[0]) if rows is None else rows
+        columns = torch.arange(self.size[1]) if columns is None else columns
+        total = texts.new_zeros(len(texts), len(rows), len(columns))
+        cover = texts.new_zeros(len(rows), len(columns))
+        for window, padded, unit in zip(self.windows, self.padded, self.maps):
+            down = _inside(rows, window.y, window.height)
+            across = _inside(columns, window.x, window.width)
+            if down.start < down.stop and across.start < across.stop:
+                total[:, down, across] += _window_scores(
+                    unit,
+                    texts,
+                    padded,
+                    rows[down] - window.y,
+                    columns[across] - window.x,
+                )
+                cover[down, across] += 1
         return total.div_(cover)
+
+    def knots(self, gap: int) -> tuple[Tensor, Tensor]:
+        """Rows and columns between which scores are linear.
+
+        A window's scores bend at the middles of its patches, and jump where
+        it ends; the pixels on both sides are knots.
+
+        Args:
+            gap: Pixels from one knot to the next, at most.
+
+        Returns:
+            (r,) and (c,) int64, in order, the first and the last among them.
+        """
+        height, width = self.size
+        down, across = {0, height - 1}, {0, width - 1}
+        for window, padded, unit in zip(self.windows, self.padded, self.maps):
+            y, x, h, w = window
+            down |= _bends(y, h, padded[0], unit.shape[1])
+            across |= _bends(x, w, padded[1], unit.shape[2])
+        return _fill(down, height, gap), _fill(across, width, gap)
+
+
+def _inside(wanted: Tensor, first: int, length: int) -> slice:
+    """Which of some pixels, in order, a window sees."""
+    ends = torch.searchsorted(wanted, torch.tensor((first, first + length)))
+    return slice(*ends.tolist())
+
+
+def _bends(first: int, length: int, side: int, points: int) -> set[int]:
+    """Pixels beside the middles of patches and the ends of a window."""
+    middles = ((k + 0.5) * side / points - 0.5 for k in range(points))
+    near = {int(one) + more for one in middles for more in (0, 1)}
+    ends = {first - 1, first, first + length - 1, first + length}
+    return ends | {first + one for one in near if one < length}
+
+
+def _fill(knots: set[int], length: int, gap: int) -> Tensor:
+    """Knots within a side, and as many between as the gap wants."""
+    found = sorted(one for one in knots if 0 <= one < length)
+    every = {found[-1]}
+    for first, last in zip(found, found[1:]):
+        steps = -(-(last - first) // gap)
+        every |= {first + (last - first) * i // steps for i in range(steps)}
+    return torch.tensor(sorted(every))
+
+
+def _window_scores(
+    unit: Tensor,
+    texts: Tensor,
+    padded: tuple[int, int],
+    rows: Tensor,
+    columns: Tensor,
+) -> Tensor:
+    """Cosines (Q, r, c) in some rows and columns of a window.
+
+    Resized by products with the few weights of each pixel: no more than the
+    patches around them are compared, and the scores are passed over once.
+
+    Args:
+        unit: (C, h, w) features of the window.
+        texts: (Q, C).
+        padded: (H, W) that the features cover.
+        rows, columns: (r,) and (c,) pixels of the window, in order.
+    """
+    height, width = unit.shape[-2:]
+    down, high = Places.of(height, padded[0], rows).matrix(height)
+    across, wide = Places.of(width, padded[1], columns).matrix(width)
+    score = torch.einsum('chw,qc->qhw', unit[:, down, across], texts)
+    return high.to(unit) @ (score @ wide.t().to(unit))
 
 
 def check_windows(
