@@ -14,21 +14,23 @@ import argparse
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 from torch.utils.checkpoint import checkpoint
 
 CLONE = Path(__file__).resolve().parents[1]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
+from declip_mm.benchmark.clock import interleaved, peak_bytes  # noqa: E402
 from declip_mm.models.losses import context_loss  # noqa: E402
+
+CPU = torch.device('cpu')
 
 GRIDS = (16, 24, 32, 35, 40, 48, 64, 80)
 WIDTH = 768
@@ -67,30 +69,8 @@ def recomputed_context_loss(
     ).mean()
 
 
-def seconds(losses: list[Callable[[], Tensor]], repeats: int) -> list[float]:
-    """Medians of forward and backward, interleaved."""
-    taken: list[list[float]] = [[] for _ in losses]
-    for _ in range(repeats + 1):  # the first warms up
-        for times, loss in zip(taken, losses):
-            start = time.perf_counter()
-            loss().backward()
-            times.append(time.perf_counter() - start)
-    return [statistics.median(times[1:]) for times in taken]
-
-
-def peak_mib(loss: Callable[[], Tensor]) -> float:
-    """Most memory that a forward and a backward pass hold, in MiB."""
-    with profile(
-        activities=[ProfilerActivity.CPU], profile_memory=True
-    ) as record:
-        loss().backward()
-    held = peak = 0
-    events = record.profiler.kineto_results.events()
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        if event.name() == '[memory]':
-            held += event.nbytes()
-            peak = max(peak, held)
-    return peak / 2**20
+def backward(loss: Callable[[], Tensor]) -> None:
+    loss().backward()
 
 
 def measure(
@@ -112,13 +92,17 @@ def measure(
         lambda: recomputed_context_loss(context, teacher, chunk),
     ]
     for loss in losses[:2]:
-        peaks.append(peak_mib(loss))
+        peaks.append(peak_bytes(partial(backward, loss), CPU) / 2**20)
         gradients.append(context[0].grad.clone())
         values.append(loss().item())
         for tensor in context:
             tensor.grad = None
     error = (gradients[0] - gradients[1]).abs().max()
-    ours, plain, recomputed = seconds(losses, repeats)
+    work = {str(i): partial(backward, loss) for i, loss in enumerate(losses)}
+    ours, plain, recomputed = (
+        statistics.median(each)
+        for each in interleaved(work, CPU, repeats).values()
+    )
     return dict(
         affinity=('qq', 'csa')[tensors - 1],
         tokens=tokens,

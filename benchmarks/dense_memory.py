@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.registry import MODELS
-from torch.profiler import ProfilerActivity, profile
 
 CLONE = Path(__file__).resolve().parents[1]
 if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 import declip_mm  # noqa: E402, F401  (registers the backbone)
+from declip_mm.benchmark.clock import peak_bytes  # noqa: E402
 from declip_mm.models.towers import read_model_config  # noqa: E402
 
 SIZES = (512, 768, 1024, 1536, 2048)
@@ -46,32 +46,12 @@ def build(model: Any, layers: int | None, device: str) -> torch.nn.Module:
     return made.eval().to(device)
 
 
-def peak_bytes(backbone: torch.nn.Module, size: int) -> int:
+def dense_bytes(backbone: torch.nn.Module, size: int) -> int:
     """The most that a pass over a square picture holds at once."""
     device = next(backbone.parameters()).device
     image = torch.randn(1, 3, size, size, device=device)
-    if device.type == 'cuda':
-        torch.cuda.synchronize()
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        with torch.no_grad():
-            backbone.forward_dense(image)
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated() - before
-    with (
-        torch.no_grad(),
-        profile(
-            activities=[ProfilerActivity.CPU], profile_memory=True
-        ) as record,
-    ):
-        backbone.forward_dense(image)
-    held = most = 0
-    events = record.profiler.kineto_results.events()
-    for event in sorted(events, key=lambda one: one.start_ns()):
-        if event.name() == '[memory]':
-            held += event.nbytes()
-            most = max(most, held)
-    return most
+    encode = torch.no_grad()(backbone.forward_dense)
+    return peak_bytes(lambda: encode(image), device)
 
 
 def fit(rows: Sequence[dict]) -> dict:
@@ -98,9 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     backbone = build(args.model, args.layers, args.device)
     patch, rows = backbone.visual.patch_size, []
-    peak_bytes(backbone, args.sizes[0])  # whatever the first pass makes
+    dense_bytes(backbone, args.sizes[0])  # whatever the first pass makes
     for size in args.sizes:
-        found = peak_bytes(backbone, size)
+        found = dense_bytes(backbone, size)
         rows.append(dict(size=size, tokens=(size // patch) ** 2, bytes=found))
         print(f'{size} px: {found / 2**20:.1f} MiB', flush=True)
     report = dict(model=str(args.model), rows=rows, fit=fit(rows))

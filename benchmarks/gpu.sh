@@ -36,7 +36,7 @@ bench() {
 nvidia-smi --query-gpu=name,memory.total,clocks.sm --format=csv,noheader || true
 bench quick --compile --batch 4 16 --curve 1024 --dense 1024 2048
 bench eager --batch 4 16 --curve 336 560 784 1024 1568 2048 \
-  --dense 336 560 784 1024 1568 2048 --no-data --plot "$out/eager.png"
+  --dense 336 560 784 1024 1568 2048 --no-data --no-windows --plot "$out/eager.png"
 piece tests "$python" -m pytest -p no:cacheprovider -q -m 'not slow' \
   tests/test_engine/test_graphs.py tests/test_engine/test_precision.py \
   tests/test_models/test_losses.py tests/test_models/test_cropping.py

@@ -13,7 +13,6 @@ embeddings; features are as unlike as these make them.
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -27,6 +26,7 @@ if (CLONE / 'declip_mm' / '__init__.py').is_file():
     sys.path.insert(0, str(CLONE))
 
 import declip_mm  # noqa: E402, F401  (registers the backbone)
+from declip_mm.benchmark.clock import interleaved  # noqa: E402
 from declip_mm.models.zero_shot.arg_max import best_query  # noqa: E402
 from declip_mm.models.zero_shot.windows import ImageFeatures  # noqa: E402
 
@@ -78,15 +78,9 @@ def measure_names_cost(
         'pixels': at((size, size)),
         'photo': at(photo),
     }
-    spent: dict[str, list[float]] = {name: [] for name in parts}
-    for _ in range(repeats + 1):
-        for name, part in parts.items():
-            start = time.perf_counter()
-            with torch.inference_mode():
-                part()
-            kept[0].synchronise()
-            spent[name].append(time.perf_counter() - start)
-    seconds = {name: median(each[1:]) for name, each in spent.items()}
+    inference = {n: torch.inference_mode()(p) for n, p in parts.items()}
+    taken = interleaved(inference, torch.device(device), repeats)
+    seconds = {name: median(each) for name, each in taken.items()}
     return dict(
         device=device,
         model=Path(model).name,

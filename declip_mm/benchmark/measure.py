@@ -13,6 +13,7 @@ from .parts import step_parts
 from .passes import BarePasses, precision
 from .reference import ReferenceStep, reference_dense
 from .subject import Subject, plain_config
+from .windows import time_windows
 
 __all__ = ['Bench']
 
@@ -163,4 +164,11 @@ class Bench:
             cell['cutting'] = cutting(
                 self.photos, 'cuda', self.repeats, crop_size=views.crop_size
             )
+        return cell
+
+    def windows(self) -> dict[str, Any]:
+        """Windows in batches and one pass over windows one by one."""
+        backbone = self.first.model.backbone.eval()
+        cell = time_windows(backbone, self.device, self.repeats)
+        backbone.train()
         return cell

@@ -57,6 +57,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=True,
         help='the loaders of the pictures',
     )
+    parser.add_argument(
+        '--windows',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='segmentation by windows',
+    )
     parser.add_argument('--repeats', type=apis.at_least(1), default=5)
     parser.add_argument('--warm-up', type=apis.at_least(0), default=1)
     parser.add_argument(
@@ -88,7 +94,8 @@ def plan(args: argparse.Namespace) -> list[tuple[str, str, tuple]]:
     steps += [(size, 1) for size in args.curve if (size, 1) not in steps]
     cells = [(f'step {s}x{b}', 'step', (s, b)) for s, b in steps]
     cells += [(f'dense {s}', 'dense', (s,)) for s in args.dense]
-    return cells + [('data', 'data', (args.size,))] * args.data
+    cells += [('data', 'data', (args.size,))] * args.data
+    return cells + [('segment_windows', 'windows', ())] * args.windows
 
 
 def run(args: argparse.Namespace) -> Record:
