@@ -12,11 +12,10 @@ from pathlib import Path
 from PIL import Image
 
 from ...datasets.grid import rng_for
+from .tables import ASPECTS
 
-__all__ = ['ASPECTS', 'make_aspects']
+__all__ = ['make_aspects']
 
-#: Folder of the cut scenes, in the world.
-ASPECTS = 'train_aspects/images'
 #: Shorter over longer side, drawn with equal chances.
 _SHARES = (3 / 4, 3 / 4, 2 / 3, 2 / 3, 0.85, 1.0)
 #: Scenes that are wider than high.

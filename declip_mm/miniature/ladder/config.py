@@ -16,8 +16,8 @@ from ...version import __version__
 from ..paths import CONFIGS
 from ..vfm import fetch_vit_s
 from ..world.build import read_fingerprint
-from .aspects import ASPECTS, make_aspects
-from .tables import BACKBONE, BLOCKS, Row
+from .aspects import make_aspects
+from .tables import ASPECTS, BACKBONE, BLOCKS, Row
 
 #: The crops of grids up to this are cached: 86 an image. Of grids up to 6
 #: there are 361, and three runs look at a quarter of them.

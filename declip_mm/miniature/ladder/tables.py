@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .aspects import ASPECTS
-
 BACKBONE = 'model.backbone'
 LAMBDA = 'model.context_weight'
 LR = 'optim_wrapper.optimizer.lr'
@@ -20,6 +18,8 @@ VFM = 'model.context_teacher.teacher'
 BLOCKS = 6
 VIEWS = 'train_dataloader.dataset.views'
 COMPONENTS = 'model.context_teacher.components'
+#: Folder of the scenes that are cut to aspects, in the world.
+ASPECTS = 'train_aspects/images'
 
 #: Folder of a split -> what its columns begin with.
 FINAL = dict(
