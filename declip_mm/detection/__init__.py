@@ -26,10 +26,20 @@ from .fusion import fuse_scores, unit  # noqa: E402
 from .losses import FViTClassificationLoss  # noqa: E402
 from .lvis_metric import FasterLVISMetric  # noqa: E402
 from .neck import FViTNeck  # noqa: E402
+from .pseudo.dataset import BaseOnlyDetDataset  # noqa: E402
+from .pseudo.localisation import (  # noqa: E402
+    LocalisationBBoxHead,
+    LocalisationRoIHead,
+    LocalisationRPNHead,
+)
+from .pseudo.pack import PackOVDetInputs  # noqa: E402
+from .pseudo.proposer import ObjectProposer  # noqa: E402
+from .recall_metric import ObjectRecall  # noqa: E402
 from .roi_head import FViTRoIHead  # noqa: E402
 from .rpn_head import FViTRPNHead  # noqa: E402
 
 __all__ = [
+    'BaseOnlyDetDataset',
     'ByNameCocoMetric',
     'ByNameOVCocoMetric',
     'FViT',
@@ -40,9 +50,15 @@ __all__ = [
     'FViTRoIHead',
     'FViTTextClassifier',
     'FasterLVISMetric',
+    'LocalisationBBoxHead',
+    'LocalisationRPNHead',
+    'LocalisationRoIHead',
     'OVCocoDataset',
     'OVVOCDataset',
+    'ObjectProposer',
+    'ObjectRecall',
     'OpenVocabDetDataset',
+    'PackOVDetInputs',
     'fuse_scores',
     'unit',
 ]
