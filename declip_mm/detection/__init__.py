@@ -1,6 +1,6 @@
 """Open-vocabulary detection on a frozen DeCLIP backbone; needs mmdet.
 
-Importing it registers F-ViT and its parts in mmdet's registries.
+Importing it registers F-ViT, OV-DQUO and their parts in mmdet's registries.
 """
 
 from ..deprecation import old_exports
@@ -26,10 +26,12 @@ from .fusion import fuse_scores, unit  # noqa: E402
 from .losses import FViTClassificationLoss  # noqa: E402
 from .lvis_metric import FasterLVISMetric  # noqa: E402
 from .neck import FViTNeck  # noqa: E402
+from .ov_dquo import OVDQUO, OVDQUOHead, OVDQUONeck  # noqa: E402
 from .roi_head import FViTRoIHead  # noqa: E402
 from .rpn_head import FViTRPNHead  # noqa: E402
 
 __all__ = [
+    'OVDQUO',
     'ByNameCocoMetric',
     'ByNameOVCocoMetric',
     'FViT',
@@ -41,6 +43,8 @@ __all__ = [
     'FViTTextClassifier',
     'FasterLVISMetric',
     'OVCocoDataset',
+    'OVDQUOHead',
+    'OVDQUONeck',
     'OVVOCDataset',
     'OpenVocabDetDataset',
     'fuse_scores',
