@@ -1,6 +1,6 @@
 """Open-vocabulary detection on a frozen DeCLIP backbone; needs mmdet.
 
-Importing it registers F-ViT and its parts in mmdet's registries.
+Importing it registers F-ViT, OV-DQUO and their parts in mmdet's registries.
 """
 
 from ..deprecation import old_exports
@@ -26,6 +26,7 @@ from .fusion import fuse_scores, unit  # noqa: E402
 from .losses import FViTClassificationLoss  # noqa: E402
 from .lvis_metric import FasterLVISMetric  # noqa: E402
 from .neck import FViTNeck  # noqa: E402
+from .ov_dquo import OVDQUO, OVDQUOHead, OVDQUONeck  # noqa: E402
 from .pseudo.dataset import BaseOnlyDetDataset  # noqa: E402
 from .pseudo.localisation import (  # noqa: E402
     LocalisationBBoxHead,
@@ -39,6 +40,7 @@ from .roi_head import FViTRoIHead  # noqa: E402
 from .rpn_head import FViTRPNHead  # noqa: E402
 
 __all__ = [
+    'OVDQUO',
     'BaseOnlyDetDataset',
     'ByNameCocoMetric',
     'ByNameOVCocoMetric',
@@ -54,6 +56,8 @@ __all__ = [
     'LocalisationRPNHead',
     'LocalisationRoIHead',
     'OVCocoDataset',
+    'OVDQUOHead',
+    'OVDQUONeck',
     'OVVOCDataset',
     'ObjectProposer',
     'ObjectRecall',

@@ -14,17 +14,14 @@ from typing import Any
 
 from ...checkpoint import atomically
 from ...datasets.coco_json import check_box, some, typed
+from ..ov_dquo.targets import PSEUDO_LABEL
 
 __all__ = [
-    'UNKNOWN',
     'check_pictures',
     'label_entry',
     'read_labels',
     'write_labels',
 ]
-
-#: ``category_id`` of an object of no known class.
-UNKNOWN = -1
 
 
 def label_entry(
@@ -34,7 +31,7 @@ def label_entry(
     return dict(
         image_id=image_id,
         bbox=[round(float(v), 2) for v in bbox],
-        category_id=UNKNOWN,
+        category_id=PSEUDO_LABEL,
         pseudo=1,
         score=round(float(score), 5),
         weight=round(float(weight), 5),
@@ -112,7 +109,7 @@ def _check(path: Any, name: str, entry: dict) -> None:
             f'{path}: {name} has bbox={entry["bbox"]}; expected a width and '
             'a height above 0.'
         )
-    for key, wanted in (('category_id', UNKNOWN), ('pseudo', 1)):
+    for key, wanted in (('category_id', PSEUDO_LABEL), ('pseudo', 1)):
         if entry.get(key) != wanted:
             got = f'{key}={entry[key]!r:.40}' if key in entry else f'no {key}'
             raise ValueError(

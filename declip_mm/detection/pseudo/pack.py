@@ -5,7 +5,7 @@ import torch
 from mmdet.datasets.transforms import PackDetInputs
 from mmdet.registry import TRANSFORMS
 
-from .label_file import UNKNOWN
+from ..ov_dquo.targets import PSEUDO_LABEL
 
 __all__ = ['PackOVDetInputs', 'number_of_pseudo']
 
@@ -37,7 +37,7 @@ class PackOVDetInputs(PackDetInputs):
             pseudo = labels < 0
             listed = np.asarray(results.get('pseudo_weights', ()), np.float32)
             weights[pseudo] = listed[-1 - labels[pseudo]]
-            labels[pseudo] = UNKNOWN
+            labels[pseudo] = PSEUDO_LABEL
             results['gt_bboxes_labels'] = labels
         ignored = results.get('gt_ignore_flags', np.zeros(len(weights), bool))
         packed = super().transform(results)

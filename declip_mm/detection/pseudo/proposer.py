@@ -1,5 +1,6 @@
 """A detector of any object, trained on the objects of base classes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -8,13 +9,13 @@ from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
 
-from ...models.pixels import complete_pixels
+from ..frozen_clip import FrozenBackbone
 
 __all__ = ['ObjectProposer']
 
 
 @MODELS.register_module()
-class ObjectProposer(TwoStageDetector):
+class ObjectProposer(FrozenBackbone, TwoStageDetector):
     """OLN (Kim et al., RA-L 2022) on a frozen :class:`DeCLIPViT`.
 
     It never learns that a region is *no* object: both stages learn from
@@ -26,8 +27,8 @@ class ObjectProposer(TwoStageDetector):
         neck: Config of a neck that takes the backbone's taps.
         rpn_head: Config, such as :class:`LocalisationRPNHead`.
         roi_head: Config, such as :class:`LocalisationRoIHead`.
-        data_preprocessor: Config of mmdet's preprocessor; pixels are
-            normalised as the backbone says.
+        pixel_stats: See :class:`~declip_mm.detection.FViT`.
+        data_preprocessor: Config of mmdet's preprocessor.
         Others: Of :class:`mmdet.models.TwoStageDetector`.
     """
 
@@ -35,41 +36,26 @@ class ObjectProposer(TwoStageDetector):
         self,
         *,
         backbone: dict,
+        pixel_stats: str | Mapping = 'backbone',
         data_preprocessor: dict | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(backbone=backbone, **kwargs)
-        if not hasattr(self.backbone, 'forward_dense'):
-            raise TypeError(
-                f'{type(self.backbone).__name__} has no forward_dense; '
-                'foreground weights are made of its dense map. Use '
-                'DeCLIPViT.'
-            )
-        self.backbone.requires_grad_(False).eval()
-        preprocessor = dict(data_preprocessor or {})
-        preprocessor.setdefault('type', 'DetDataPreprocessor')
-        self.data_preprocessor = MODELS.build(
-            complete_pixels(preprocessor, self.backbone, MODELS)
+        self._freeze(
+            pixel_stats,
+            data_preprocessor,
+            'foreground weights are made of its dense map',
         )
-
-    def train(self, mode: bool = True) -> 'ObjectProposer':
-        super().train(mode)
-        self.backbone.eval()
-        return self
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> pyramid, float32."""
-        with torch.no_grad():
-            dense = self.backbone.forward_dense(
-                batch_inputs, self.backbone.out_indices
-            )
+        pyramid = self.neck(self._dense(batch_inputs).taps)
         # mmcv's RoIAlign knows no bfloat16
-        return tuple(level.float() for level in self.neck(dense.taps))
+        return tuple(level.float() for level in pyramid)
 
-    @torch.no_grad()
     def dense_map(self, batch_inputs: Tensor) -> Tensor:
         """(B, 3, H, W) -> CLIP's dense map (B, C, h, w), float32."""
-        return self.backbone.forward_dense(batch_inputs).content.float()
+        return self._dense(batch_inputs).content.float()
 
     def loss(
         self, batch_inputs: Tensor, batch_data_samples: SampleList
