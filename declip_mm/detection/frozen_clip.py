@@ -24,27 +24,22 @@ class FrozenBackbone:
     The backbone trains nothing and is always in eval mode.
     """
 
+    #: What the dense map is for, in messages.
+    dense_map_use = "scores regions with CLIP's dense map"
+
     backbone: Any
     data_preprocessor: nn.Module
 
     def _freeze(
-        self,
-        pixel_stats: str | Mapping,
-        data_preprocessor: dict | None,
-        why: str,
+        self, pixel_stats: str | Mapping, data_preprocessor: dict | None
     ) -> None:
         """Freeze the backbone and take its pixels.
 
         Args:
             pixel_stats: See the detectors.
             data_preprocessor: Config of mmdet's preprocessor.
-            why: The backbone needs a dense map.
         """
-        if not hasattr(self.backbone, 'forward_dense'):
-            raise TypeError(
-                f'{type(self.backbone).__name__} has no forward_dense; '
-                f'{why}. Use DeCLIPViT.'
-            )
+        self._check_backbone()
         self.backbone.requires_grad_(False).eval()
         preprocessor = dict(data_preprocessor or {})
         preprocessor.setdefault('type', 'DetDataPreprocessor')
@@ -52,6 +47,14 @@ class FrozenBackbone:
         self.data_preprocessor = MODELS.build(
             complete_pixels(preprocessor, self.backbone, MODELS)
         )
+
+    def _check_backbone(self) -> None:
+        """Refuse one without a dense map."""
+        if not hasattr(self.backbone, 'forward_dense'):
+            raise TypeError(
+                f'{type(self.backbone).__name__} has no forward_dense; '
+                f'{type(self).__name__} {self.dense_map_use}. Use DeCLIPViT.'
+            )
 
     def train(self, mode: bool = True) -> 'FrozenBackbone':
         super().train(mode)  # type: ignore[misc]
@@ -84,14 +87,9 @@ class OnFrozenCLIP(FrozenBackbone, OpenVocabulary):
             embedder: Arguments of
                 :class:`~declip_mm.models.text.embedder.TextEmbedder`.
             background: Phrase of its one row more, unless it has another.
-            pixel_stats: See the detectors.
-            data_preprocessor: Config of mmdet's preprocessor.
+            pixel_stats, data_preprocessor: See :meth:`_freeze`.
         """
-        self._freeze(
-            pixel_stats,
-            data_preprocessor,
-            f"{type(self).__name__} scores regions with CLIP's dense map",
-        )
+        self._freeze(pixel_stats, data_preprocessor)
         self.embedder = TextEmbedder(**{'background': background, **embedder})
         self.embedder.check(self.backbone)
 

@@ -32,6 +32,8 @@ class ObjectProposer(FrozenBackbone, TwoStageDetector):
         Others: Of :class:`mmdet.models.TwoStageDetector`.
     """
 
+    dense_map_use = 'makes foreground weights of the dense map'
+
     def __init__(
         self,
         *,
@@ -41,11 +43,7 @@ class ObjectProposer(FrozenBackbone, TwoStageDetector):
         **kwargs: Any,
     ) -> None:
         super().__init__(backbone=backbone, **kwargs)
-        self._freeze(
-            pixel_stats,
-            data_preprocessor,
-            'foreground weights are made of its dense map',
-        )
+        self._freeze(pixel_stats, data_preprocessor)
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> pyramid, float32."""
