@@ -5,11 +5,11 @@
 #   python tools/test.py configs/miniature/ov_dquo_coco.py \
 #       work_dirs/ov_dquo_coco/epoch_24.pth
 #
-# The full-size model at toy size: 64 channels, two encoder and two decoder
-# layers, 60 queries. It has no pseudo labels; those of
-# configs/miniature/proposer.py go in with
-#   --cfg-options train_dataloader.dataset.pseudo_file=\
-#       work_dirs/pseudo_miniature/round_2/pseudo.json
+# The full-size model at toy size: two maps instead of three (no object is
+# small here), 64 channels, two encoder and two decoder layers, 60 queries. It
+# has no pseudo labels; a file of them (configs/miniature/proposer.py says how)
+# goes in with
+#   --cfg-options train_dataloader.dataset.pseudo_file=FILE
 # tools/miniature/ov_dquo.py compares labels and backbones.
 #
 # Hardware  two CPU cores.
@@ -25,6 +25,7 @@ clip = dict(
 )
 size = (168, 168)  # the resolution of the distillation
 attention = dict(embed_dims=64)
+deformable = dict(embed_dims=64, num_levels=2)
 ffn = dict(embed_dims=64, feedforward_channels=256)
 model = dict(
     pixel_stats='backbone',
@@ -33,21 +34,22 @@ model = dict(
     backbone=dict(
         affinity='qq',
         last_tap='decoupled',
-        out_indices=(2, 4, 5),
+        out_indices=(4, 5),
         frozen_stages=6,
         **clip,
     ),
-    neck=dict(in_channels=[192, 192, 192], out_channels=64),
+    neck=dict(in_channels=[192, 192], scales=(1, 0.5), out_channels=64),
+    num_feature_levels=2,
     num_queries=60,
     positional_encoding=dict(num_feats=32),
     encoder=dict(
         num_layers=2,
-        layer_cfg=dict(self_attn_cfg=attention, ffn_cfg=ffn),
+        layer_cfg=dict(self_attn_cfg=deformable, ffn_cfg=ffn),
     ),
     decoder=dict(
         num_layers=2,
         layer_cfg=dict(
-            self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=ffn
+            self_attn_cfg=attention, cross_attn_cfg=deformable, ffn_cfg=ffn
         ),
     ),
     bbox_head=dict(embed_dims=64),

@@ -13,7 +13,7 @@ boxes of a scene whatever their names. Rows:
     perfect   DeCLIP's weights, the novel objects' own boxes as labels
     original  the tiny CLIP (values), the pipeline's labels
 
-``--toy`` trains on 16 scenes and measures on the same ones: with perfect
+``--toy`` trains on 8 scenes and measures on the same ones: with perfect
 labels nearly all objects are found, without any only those of base names.
 ``--layout lvis`` reads the files in LVIS's layout and gives its AP.
 DeCLIP's weights are a row of tools/miniature/ladder.py, made here if
@@ -21,7 +21,6 @@ DeCLIP's weights are a row of tools/miniature/ladder.py, made here if
 """
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -35,15 +34,21 @@ from mmengine.config import Config
 
 from ..apis import at_least, command, write_json
 from .converters.detection import write_detection_world
-from .ladder.config import with_weights
 from .ladder.frame import BackboneJob, get_ready, run_table, table_parser
 from .ladder.report import summarise
 from .ladder.run import trained_backbones
 from .ladder.tables import DECOUPLED, Row
 from .paths import CONFIGS
+from .pseudo_labels import (
+    LabelJob,
+    label_jobs,
+    make_labels,
+    use_backbone,
+    write_perfect,
+    write_toy,
+)
 from .world import build_world
 
-PROPOSER = CONFIGS / 'miniature/proposer.py'
 SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
 TOY_SPLITS = {'toy': ''}
 RECALL = {
@@ -75,9 +80,8 @@ HEAD = {
         for name in metrics.values()
     },
 }
-#: Scenes of the toy, and epochs on them.
-TOY_SCENES, TOY_EPOCHS = 16, 300
-ROUNDS = 2
+#: Scenes of a step of the toy, and epochs.
+TOY_BATCH, TOY_EPOCHS = 4, 250
 
 
 @dataclass(frozen=True)
@@ -105,26 +109,6 @@ TOY_ROWS = ('none', 'perfect')
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelJob(BackboneJob):
-    """Pseudo labels of a seed.
-
-    Attributes:
-        epochs: Of the proposer.
-        base: Base-only file.
-    """
-
-    epochs: int
-    base: Path
-
-    def done(self) -> bool:
-        return self.labels.is_file()
-
-    @property
-    def labels(self) -> Path:
-        return self.folder / f'round_{ROUNDS}/pseudo.json'
-
-
-@dataclass(frozen=True, kw_only=True)
 class DetectorJob(BackboneJob):
     """A detector with pseudo labels or without.
 
@@ -143,32 +127,13 @@ class DetectorJob(BackboneJob):
     labels: Path | None
 
 
-def use_backbone(cfg: Config, job: BackboneJob) -> None:
-    """Its weights and affinity, this machine's paths, one process."""
-    backbone = with_weights(cfg.model.backbone, job.weights)
-    cfg.model.backbone = backbone
-    backbone.affinity = job.affinity
-    backbone.last_tap = 'decoupled' if job.affinity == 'qq' else job.affinity
-    for key in ('train_dataloader', 'test_dataloader'):
-        cfg[key].update(num_workers=0, persistent_workers=False)
-        cfg[key].dataset.data_root = str(job.world)
-    cfg.train_dataloader.dataset.data_prefix = dict(img='train/images/')
-    for key in ('val_dataloader', 'val_evaluator', 'val_cfg'):
-        cfg[key] = None
-    cfg.train_cfg.max_epochs = job.epochs
-    cfg.train_cfg.pop('val_interval', None)
-    cfg.param_scheduler[1].update(T_max=job.epochs, end=job.epochs)
-    cfg.randomness = dict(seed=job.seed)
-    cfg.default_hooks.checkpoint = dict(
-        type='CheckpointHook', interval=job.epochs, save_optimizer=False
-    )
-
-
 def detector_config(job: DetectorJob) -> Config:
     """The shipped config with the paths of this machine in it."""
     cfg = Config.fromfile(CONFIGS / f'miniature/ov_dquo_{job.layout}.py')
     use_backbone(cfg, job)
     use_split(cfg.train_dataloader.dataset, job.layout, job.train)
+    if job.train == 'toy':
+        cfg.train_dataloader.batch_size = TOY_BATCH
     if job.labels is not None:
         cfg.train_dataloader.dataset.pseudo_file = str(job.labels)
     cfg.work_dir = str(job.folder / 'train')
@@ -203,19 +168,6 @@ def run_job(job: BackboneJob) -> float:
     return time.time() - start
 
 
-def make_labels(job: LabelJob) -> None:
-    """The pipeline, as the command runs it."""
-    from ..apis.pseudo_labels import label_rounds
-    from ..detection.pseudo.filters import FilterRules
-
-    cfg = Config.fromfile(PROPOSER)
-    use_backbone(cfg, job)
-    path = job.folder / 'proposer.py'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cfg.dump(str(path))
-    label_rounds(str(path), job.base, job.folder, ROUNDS, FilterRules(keep=1))
-
-
 def run_detector(job: DetectorJob) -> None:
     """Train and measure."""
     from mmengine.runner import Runner
@@ -240,49 +192,6 @@ def run_detector(job: DetectorJob) -> None:
     shutil.rmtree(job.folder / 'train', ignore_errors=True)
 
 
-def write_toy(world: Path) -> None:
-    """The first scenes of the training, as a split of their own."""
-    for layout in ('coco', 'lvis'):
-        path = world / f'detection/{layout}/train.json'
-        content = json.loads(path.read_text('utf-8'))
-        content['images'] = content['images'][:TOY_SCENES]
-        ids = {image['id'] for image in content['images']}
-        content['annotations'] = [
-            a for a in content['annotations'] if a['image_id'] in ids
-        ]
-        write_json(path.with_name('toy.json'), content, indent=None)
-
-
-def write_perfect(world: Path, split: str, out: Path) -> Path:
-    """The boxes of novel objects as pseudo labels."""
-    from ..detection.pseudo.label_file import label_entry, write_labels
-
-    path = world / f'detection/coco/{split}.json'
-    content = json.loads(path.read_text('utf-8'))
-    novel = {c['id'] for c in content['categories'] if c['novel']}
-    entries = [
-        label_entry(a['image_id'], a['bbox'], 1.0)
-        for a in content['annotations']
-        if a['category_id'] in novel
-    ]
-    write_labels(out, entries)
-    return out
-
-
-def write_base(world: Path, out: Path) -> Path:
-    """The annotations that the pipeline may see."""
-    from ..apis.pseudo_labels import write_base_file
-
-    cfg = Config.fromfile(PROPOSER)
-    data = cfg.train_dataloader.dataset
-    data.type = 'OpenVocabDetDataset'
-    data.data_root = str(world)
-    data.ann_file = 'detection/coco/train.json'
-    data.data_prefix = dict(img='train/images/')
-    write_base_file(cfg, out)
-    return out
-
-
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = table_parser(__doc__, 'ov_dquo', ROWS)
     parser.add_argument('--layout', choices=list(METRICS), default='coco')
@@ -302,31 +211,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
                 f'{", ".join(sorted(wrong))}'
             )
     return args
-
-
-def label_jobs(
-    args: argparse.Namespace,
-    world: Path,
-    names: Sequence[str],
-    weights: dict[tuple[str, int], Path],
-) -> dict[int, LabelJob]:
-    """Seed -> the pipeline's job, where a row wants its labels."""
-    if all(ROWS[name].labels != 'pipeline' for name in names):
-        return {}
-    base = write_base(world, args.work_dir / 'base.json')
-    return {
-        seed: LabelJob(
-            name=f'labels seed {seed}',
-            seed=seed,
-            affinity='qq',
-            weights=weights[DECOUPLED.name, seed],
-            world=world,
-            folder=args.work_dir / f'labels_{args.proposer_epochs}/{seed}',
-            epochs=args.proposer_epochs,
-            base=base,
-        )
-        for seed in range(args.seeds)
-    }
 
 
 def detector_jobs(
@@ -395,7 +279,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.toy:
         write_toy(world)
     weights = trained_backbones([DECOUPLED], args, world)
-    pipeline = label_jobs(args, world, names, weights)
+    pipeline = {}
+    if any(ROWS[name].labels == 'pipeline' for name in names):
+        pipeline = label_jobs(args, world, weights)
     jobs = detector_jobs(args, world, names, weights, pipeline)
     return run_table(
         args,
