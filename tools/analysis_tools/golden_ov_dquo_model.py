@@ -159,7 +159,7 @@ def build(weights: Arrays, data: Arrays) -> torch.nn.Module:
     rest = {
         k: v
         for k, v in own.items()
-        if k.startswith(('backbone.', 'neck.adapters.'))
+        if k.startswith(('backbone.', 'neck.adapters.', 'steps'))
     }
     model.load_state_dict(
         check_fit(model, {**named, **rest}, STATE, 'detector')
