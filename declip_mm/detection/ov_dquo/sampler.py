@@ -31,7 +31,7 @@ class RepeatFactorSampler(DefaultSampler):
     def __init__(
         self, dataset: Any, *args, repeat_thr: float, **kwargs
     ) -> None:
-        if not 0 < repeat_thr <= 1:
+        if isinstance(repeat_thr, bool) or not 0 < repeat_thr <= 1:
             raise ValueError(
                 f'repeat_thr is a share of pictures, got {repeat_thr}; '
                 'allowed: above 0 and at most 1.'
