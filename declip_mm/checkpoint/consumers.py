@@ -22,6 +22,8 @@ _TRUNK = 'visual.trunk.'
 _TEXT = 'text_encoder.tower.'
 #: What nothing but CAT-Seg has beside a backbone.
 _CAT_SEG = (_TEXT, 'decode_head.cost_embed.')
+#: What nothing but OV-DQUO has beside one.
+_OV_DQUO = 'dn_query_generator.'
 #: Where CAT-Seg had its backbone before 0.1.
 _OLD_PLACE = 'image_encoder.'
 
@@ -64,6 +66,13 @@ F_VIT = Consumer(
     "for its backbone alone set prefix='backbone.', or export that with "
     f'{_EXPORT}',
 )
+OV_DQUO = Consumer(
+    'an OV-DQUO detector',
+    'configs/ov_dquo/*.py',
+    'backbone.',
+    True,
+    F_VIT.remedy,
+)
 BACKBONE = Consumer(
     'a pre-finetuned backbone',
     'configs/region_cls/*.py, configs/dense_seg/*.py',
@@ -80,6 +89,8 @@ def consumer_of(keys: Iterable[str]) -> Consumer | None:
         return None
     if any(k.startswith(_CAT_SEG) for k in keys):
         return CAT_SEG
+    if any(k.startswith(_OV_DQUO) for k in keys):
+        return OV_DQUO
     heads = any(k.startswith(('roi_head.', 'rpn_head.')) for k in keys)
     return F_VIT if heads else BACKBONE
 
