@@ -40,7 +40,7 @@ name every pixel of pictures, without any toolbox
 declip segment PHOTO.jpg --weights {_WEIGHTS} --names cup,pear
 
 detect demo_det.py
-draw boxes of free names with an F-ViT detector
+draw boxes of free names with an F-ViT or OV-DQUO detector
 declip detect CONFIG CHECKPOINT PHOTO.jpg --names cat,dog
 
 train train.py

@@ -237,3 +237,12 @@ def test_recall_counts_base_and_novel_apart(tmp_path):
         novel_recall_1=0.0,
         novel_recall_3=50.0,
     )
+
+
+def test_checkpoints_of_proposer_and_f_vit_are_told_apart():
+    from det_model import build as build_f_vit
+
+    from declip_mm.checkpoint.consumers import F_VIT, PROPOSER, consumer_of
+
+    assert consumer_of(build().state_dict()) is PROPOSER
+    assert consumer_of(build_f_vit().state_dict()) is F_VIT

@@ -5,6 +5,7 @@ from .head import OVDQUOHead
 from .losses import OVDQUODenoisingLoss, OVDQUOGIoULoss, OVDQUOQualityLoss
 from .matching import ConditionalMatcher
 from .neck import OVDQUONeck
+from .sampler import RepeatFactorSampler
 from .targets import PSEUDO_LABEL
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     'OVDQUOHead',
     'OVDQUONeck',
     'OVDQUOQualityLoss',
+    'RepeatFactorSampler',
 ]

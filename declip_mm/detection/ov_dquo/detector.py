@@ -17,6 +17,7 @@ from ..frozen_clip import unit_map
 from .assignment import most_likely, tie_to_pseudo_objects
 from .clip_regions import ClipRegions
 from .denoising import WildcardQueryGenerator
+from .draws import draws_of_step
 from .inference import detections, final_scores
 from .selection import SELECTIONS, gather_boxes, select_tokens
 from .targets import Targets, read_targets
@@ -136,6 +137,8 @@ class OVDQUO(QueryTexts, DINO):
         self.round_trip_eps = round_trip_eps
         self.pseudo_iou = pseudo_iou
         self.select_by, self.preselect = select_by, preselect
+        #: Training steps so far, which draws are a function of.
+        self.register_buffer('steps', torch.zeros((), dtype=torch.long))
 
     def _init_layers(self) -> None:
         self._check_backbone()
@@ -298,11 +301,13 @@ class OVDQUO(QueryTexts, DINO):
         self, batch_inputs: Tensor, batch_data_samples: Sequence[Any]
     ) -> dict[str, Tensor]:
         """Losses of a batch; see :meth:`OVDQUOHead.loss_by_feat`."""
-        targets, text = self.step_classes(read_targets(batch_data_samples))
+        objects = read_targets(batch_data_samples)
         maps, vlm_map = self.extract_feat(batch_inputs)
-        found = self.forward_transformer(
-            maps, batch_data_samples, vlm_map, text, targets
-        )
+        with draws_of_step(self.steps):
+            targets, text = self.step_classes(objects)
+            found = self.forward_transformer(
+                maps, batch_data_samples, vlm_map, text, targets
+            )
         return self.bbox_head.loss(**found, targets=targets)
 
     def predict(
