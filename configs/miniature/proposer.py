@@ -5,7 +5,7 @@
 #       configs/miniature/f_vit_coco.py data/miniature/detection/base.json
 #   python tools/dataset_converters/pseudo_labels.py rounds \
 #       configs/miniature/proposer.py data/miniature/detection/base.json \
-#       work_dirs/pseudo_miniature --keep 1
+#       work_dirs/pseudo_miniature
 #   python tools/test.py configs/miniature/proposer.py \
 #       work_dirs/pseudo_miniature/round_2/proposer.pth
 #

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..apis import write_json
 from .ladder.config import with_weights
 from .ladder.frame import BackboneJob
 from .ladder.tables import DECOUPLED
@@ -15,8 +14,6 @@ from .paths import CONFIGS
 
 PROPOSER = CONFIGS / 'miniature/proposer.py'
 ROUNDS = 2
-#: Scenes of the toy.
-TOY_SCENES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +95,7 @@ def make_labels(job: LabelJob) -> None:
     path = job.folder / 'proposer.py'
     path.parent.mkdir(parents=True, exist_ok=True)
     cfg.dump(str(path))
-    label_rounds(str(path), job.base, job.folder, ROUNDS, FilterRules(keep=1))
+    label_rounds(str(path), job.base, job.folder, ROUNDS, FilterRules())
 
 
 def write_base(world: Path, out: Path) -> Path:
@@ -129,16 +126,3 @@ def write_perfect(world: Path, split: str, out: Path) -> Path:
     ]
     write_labels(out, entries)
     return out
-
-
-def write_toy(world: Path) -> None:
-    """The first scenes of the training, as a split of their own."""
-    for layout in ('coco', 'lvis'):
-        path = world / f'detection/{layout}/train.json'
-        content = json.loads(path.read_text('utf-8'))
-        content['images'] = content['images'][:TOY_SCENES]
-        ids = {image['id'] for image in content['images']}
-        content['annotations'] = [
-            a for a in content['annotations'] if a['image_id'] in ids
-        ]
-        write_json(path.with_name('toy.json'), content, indent=None)

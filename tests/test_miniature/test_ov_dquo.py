@@ -8,7 +8,7 @@ from mmengine.registry import init_default_scope
 
 from declip_mm.detection.pseudo.base_only import read_base_only
 from declip_mm.detection.pseudo.label_file import read_labels
-from declip_mm.miniature import build_world, ov_dquo, pseudo_labels
+from declip_mm.miniature import build_world, ov_dquo, pseudo_labels, squares
 from declip_mm.miniature.converters.detection import write_detection_world
 from declip_mm.miniature.ladder.report import table
 
@@ -24,8 +24,7 @@ def world(tmp_path_factory):
         tmp_path_factory.mktemp('world'), train=12, val=4, processes=1
     )
     write_detection_world(world)
-    pseudo_labels.write_toy(world)
-    return world
+    return squares.build_squares(world, world)
 
 
 def read(path):
@@ -46,7 +45,6 @@ def test_the_pipeline_sees_base_boxes_alone(world, tmp_path):
 def test_perfect_labels_are_the_novel_boxes(world, tmp_path):
     path = pseudo_labels.write_perfect(world, 'toy', tmp_path / 'p.json')
     every = read(world / 'detection/coco/toy.json')
-    assert len(every['images']) == pseudo_labels.TOY_SCENES
     novel = {c['id'] for c in every['categories'] if c['novel']}
     boxes = [
         [float(v) for v in a['bbox']]
@@ -76,10 +74,10 @@ def job(world, folder, labels=None, layout='coco', **options):
 
 
 @pytest.mark.parametrize('layout', ['coco', 'lvis'])
-def test_detector_config_takes_labels_and_weights_in(tmp_path, layout):
+def test_detector_config_takes_labels_and_weights_in(world, tmp_path, layout):
     cfg = ov_dquo.detector_config(
         job(
-            *(tmp_path, tmp_path / 'row/0', Path('labels.json'), layout),
+            *(world, tmp_path / 'row/0', Path('labels.json'), layout),
             weights=Path('weights.pth'),
             affinity='maskclip',
             epochs=3,
@@ -91,8 +89,51 @@ def test_detector_config_takes_labels_and_weights_in(tmp_path, layout):
     assert cfg.train_dataloader.dataset.ann_file.endswith(f'{layout}/toy.json')
     assert cfg.param_scheduler[1].T_max == cfg.train_cfg.max_epochs == 3
     # the others have none
-    cfg = ov_dquo.detector_config(job(tmp_path, tmp_path / 'row/0'))
+    cfg = ov_dquo.detector_config(job(world, tmp_path / 'row/0'))
     assert 'pseudo_file' not in cfg.train_dataloader.dataset
+
+
+def test_squares_lie_in_their_boxes(world):
+    """Both layouts; base and novel names; the class map has their texts."""
+    import numpy as np
+    from PIL import Image
+
+    colours = read(world / 'colours.json')
+    for layout in ('coco', 'lvis'):
+        content = read(world / f'detection/{layout}/toy.json')
+        names = {c['id']: c['name'] for c in content['categories']}
+        assert len(content['images']) == squares.SCENES
+        assert {names[a['category_id']] for a in content['annotations']} == (
+            set(colours)
+        )
+        for note in content['annotations'][:40]:
+            x, y, w, h = map(int, note['bbox'])
+            path = world / f'toy/images/{note["image_id"]:06d}.png'
+            part = np.asarray(Image.open(path))[y : y + h, x : x + w]
+            assert (part == colours[names[note['category_id']]]).all()
+
+
+def test_the_toys_clip_names_every_square(world, tmp_path):
+    import torch
+    from mmengine.registry import MODELS
+
+    cfg = ov_dquo.detector_config(job(world, tmp_path))
+    backbone = MODELS.build(cfg.model.backbone)
+    backbone.init_weights()
+    pixels = torch.full((1, 3, 112, 112), 110.0)
+    name, colour = list(backbone.colours.items())[3]
+    pixels[0, :, 28:56, 56:84] = torch.tensor(colour).float()[:, None, None]
+    mean, std = (
+        torch.tensor(values).view(3, 1, 1)
+        for values in (backbone.pixel_mean, backbone.pixel_std)
+    )
+    dense = backbone.forward_dense((pixels / 255 - mean) / std, (5,))
+    rows = backbone._content_rows()
+    assert torch.allclose(
+        dense.content[0, :, 2:4, 4:6].movedim(0, -1), rows[3]
+    )
+    assert torch.allclose(dense.content[0, :, 0, 0], rows[-1])
+    assert list(backbone.colours)[3] == name and len(dense.taps) == 1
 
 
 def test_toy_has_rows_of_its_own(capsys):
