@@ -165,6 +165,18 @@ CHANGES = (
     Change(('f_vit/*l14*',), f_vit_side(56), 'image size'),
     Change(('f_vit/*b16*_ov-*',), f_vit_train_side(64), 'image size'),
     Change(('f_vit/*l14*_ov-*',), f_vit_train_side(56), 'image size'),
+    # proposers of pseudo labels -------------------------------------------
+    Change(('ov_dquo/proposer*',), epoch(2), 'epochs, batch'),
+    Change(
+        ('ov_dquo/proposer*',),
+        [F_VIT_HEADS[0], 'model.roi_head.bbox_head.fc_out_channels=16'],
+        'narrow towers and heads',
+    ),
+    Change(
+        ('ov_dquo/proposer*',),
+        [*f_vit_side(64), *f_vit_train_side(64)],
+        'image size',
+    ),
     # CAT-Seg -------------------------------------------------------------
     Change(
         ('cat_seg/*coco-stuff*',),
@@ -227,7 +239,11 @@ CHANGES = (
         ],
         'narrow VFM, sixteen pictures',
     ),
-    Change(('miniature/f_vit*',), epoch(8, batch=8), 'epochs'),
+    Change(
+        ('miniature/f_vit*', 'miniature/ov_dquo*', 'miniature/proposer*'),
+        epoch(8, batch=8),
+        'epochs',
+    ),
     Change(
         ('cat_seg/miniature.py',),
         [

@@ -18,6 +18,7 @@ _TAKEN_BY = {
     'OVCATSegmentor': 'tools/demo_seg.py (DeCLIPSegInferencer)',
     'FViT': 'tools/demo_det.py (DeCLIPDetInferencer)',
     'OVDQUO': 'tools/demo_det.py (DeCLIPDetInferencer)',
+    'ObjectProposer': 'tools/dataset_converters/proposals.py',
 }
 
 

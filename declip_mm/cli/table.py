@@ -91,6 +91,10 @@ figures analysis_tools/vis_affinity.py
 draw attention, correlation and parts
 declip figures {_REGIONS} DeCLIP={_WEIGHTS} --images PHOTO.jpg
 
+pseudo dataset_converters/pseudo_labels.py
+make pseudo labels of unknown objects for OV-DQUO
+declip pseudo base configs/miniature/f_vit_coco.py base.json
+
 config misc/print_config.py
 print a config with everything it inherits
 declip config configs/declip/pretune_dinov2.py

@@ -13,21 +13,66 @@ from ..models.text.embedder import TextEmbedder
 from ..models.text.open_vocabulary import OpenVocabulary
 from .fusion import unit
 
-__all__ = ['OnFrozenCLIP', 'unit_map']
+__all__ = ['FrozenBackbone', 'OnFrozenCLIP', 'unit_map']
 
 PIXEL_STATS = dict(imagenet=IMAGENET, clip=CLIP)
 
 
-class OnFrozenCLIP(OpenVocabulary):
+class FrozenBackbone:
     """Mixin, goes before mmdet's detector.
 
     The backbone trains nothing and is always in eval mode.
     """
 
-    trains_on_names = True
+    #: What the dense map is for, in messages.
+    dense_map_use = "scores regions with CLIP's dense map"
 
     backbone: Any
     data_preprocessor: nn.Module
+
+    def _freeze(
+        self, pixel_stats: str | Mapping, data_preprocessor: dict | None
+    ) -> None:
+        """Freeze the backbone and take its pixels.
+
+        Args:
+            pixel_stats: See the detectors.
+            data_preprocessor: Config of mmdet's preprocessor.
+        """
+        self._check_backbone()
+        self.backbone.requires_grad_(False).eval()
+        preprocessor = dict(data_preprocessor or {})
+        preprocessor.setdefault('type', 'DetDataPreprocessor')
+        preprocessor.update(_statistics(pixel_stats, preprocessor))
+        self.data_preprocessor = MODELS.build(
+            complete_pixels(preprocessor, self.backbone, MODELS)
+        )
+
+    def _check_backbone(self) -> None:
+        """Refuse one without a dense map."""
+        if not hasattr(self.backbone, 'forward_dense'):
+            raise TypeError(
+                f'{type(self.backbone).__name__} has no forward_dense; '
+                f'{type(self).__name__} {self.dense_map_use}. Use DeCLIPViT.'
+            )
+
+    def train(self, mode: bool = True) -> 'FrozenBackbone':
+        super().train(mode)  # type: ignore[misc]
+        self.backbone.eval()
+        return self
+
+    def _dense(self, images: Tensor) -> Any:
+        """(B, 3, H, W) -> the backbone's dense features, without gradient."""
+        with torch.no_grad():
+            return self.backbone.forward_dense(
+                images, self.backbone.out_indices
+            )
+
+
+class OnFrozenCLIP(FrozenBackbone, OpenVocabulary):
+    """Mixin of detectors that name things by a frozen CLIP."""
+
+    trains_on_names = True
 
     def _stand_on_clip(
         self,
@@ -42,45 +87,16 @@ class OnFrozenCLIP(OpenVocabulary):
             embedder: Arguments of
                 :class:`~declip_mm.models.text.embedder.TextEmbedder`.
             background: Phrase of its one row more, unless it has another.
-            pixel_stats: See the detectors.
-            data_preprocessor: Config of mmdet's preprocessor.
+            pixel_stats, data_preprocessor: See :meth:`_freeze`.
         """
-        self._check_backbone()
-        self.backbone.requires_grad_(False).eval()
-        preprocessor = dict(data_preprocessor or {})
-        preprocessor.setdefault('type', 'DetDataPreprocessor')
-        preprocessor.update(_statistics(pixel_stats, preprocessor))
-        self.data_preprocessor = MODELS.build(
-            complete_pixels(preprocessor, self.backbone, MODELS)
-        )
+        self._freeze(pixel_stats, data_preprocessor)
         self.embedder = TextEmbedder(**{'background': background, **embedder})
         self.embedder.check(self.backbone)
-
-    def _check_backbone(self) -> None:
-        """Refuse one without a dense map."""
-        if not hasattr(self.backbone, 'forward_dense'):
-            raise TypeError(
-                f'{type(self.backbone).__name__} has no forward_dense; '
-                f"{type(self).__name__} scores regions with CLIP's dense "
-                'map. Use DeCLIPViT.'
-            )
 
     @property
     def names(self) -> list[str]:
         """K class names; labels are positions in this list."""
         return list(self.vocabulary.classes) if self.vocabulary else []
-
-    def train(self, mode: bool = True) -> 'OnFrozenCLIP':
-        super().train(mode)  # type: ignore[misc]
-        self.backbone.eval()
-        return self
-
-    def _dense(self, images: Tensor) -> Any:
-        """(B, 3, H, W) -> the backbone's dense features, without gradient."""
-        with torch.no_grad():
-            return self.backbone.forward_dense(
-                images, self.backbone.out_indices
-            )
 
 
 def unit_map(content: Tensor) -> Tensor:

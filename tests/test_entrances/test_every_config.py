@@ -25,6 +25,7 @@ COMMANDS = [
 FIGURES = (
     ('declip/*', ('region/box_thing_macc', 'region/mask_stuff_macc')),
     ('region_cls/*', ('region/box_macc', 'region/mask_macc')),
+    ('*proposer*', ('objects/novel_recall_10', 'objects/base_recall_100')),
     ('f_vit/*_ov-coco*', ('coco/novel_ap50', 'coco/base_ap50')),
     ('f_vit/*_ov-lvis*', ('lvis/segm_APr', 'lvis/bbox_AP')),
     ('f_vit/*lvis2voc*', ('pascal_voc/mAP', 'pascal_voc/AP75')),
@@ -32,6 +33,8 @@ FIGURES = (
     ('cat_seg/miniature*', ('seg/novel_mIoU', 'seg/base_mIoU')),
     ('miniature/f_vit_coco*', ('coco/novel_ap50',)),
     ('miniature/f_vit_lvis*', ('lvis/segm_APr',)),
+    ('miniature/ov_dquo_coco*', ('coco/novel_ap50',)),
+    ('miniature/ov_dquo_lvis*', ('lvis/bbox_APr',)),
     ('miniature/[pr]*', ('region/box_macc', 'seg/mIoU')),
     ('*', ('mIoU', 'aAcc')),
 )
@@ -40,7 +43,7 @@ PICTURES = (
     ('*miniature*', 4),
     ('region_cls/declip_tiny*', 4),
     # of three, one has no object of the classes
-    ('f_vit/*_ov-coco*', 2),
+    ('*/*_ov-coco*', 2),
     ('cat_seg/*', 2),
     ('dense_seg/*', 2),
     ('*', 3),
