@@ -212,7 +212,9 @@ class Detector:
         init_default_scope('mmdet')
         vocabulary = dict(text_encoder=asked.text, prompts='name')
         if asked.embeddings:
-            vocabulary = dict(embeddings=asked.embeddings)
+            vocabulary = dict(
+                embeddings=asked.embeddings, background='background'
+            )
         return self.tiny(
             backbone=dict(asked.backbone, out_indices=self.taps),
             embedder=vocabulary,

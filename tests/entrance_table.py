@@ -80,6 +80,25 @@ def f_vit_train_side(side):
     ]
 
 
+#: Twenty queries and one layer each; widths stay, for they are many options.
+OV_DQUO_HEADS = [
+    f'model.neck.in_channels=[{WIDTH},{WIDTH},{WIDTH}]',
+    'model.num_queries=20',
+    'model.encoder.num_layers=1',
+    'model.decoder.num_layers=1',
+]
+
+
+def ov_dquo_train_side(side):
+    """Both of its augmentations end in the same side."""
+    pipeline = 'train_dataloader.dataset.pipeline'
+    return [
+        f'{pipeline}.3.transforms.0.0.scale=({side},{side})',
+        f'{pipeline}.3.transforms.1.2.scale=({side},{side})',
+        f'val_dataloader.dataset.pipeline.1.scale=({side},{side})',
+    ]
+
+
 class Change(NamedTuple):
     """Options for all configs of some names.
 
@@ -165,6 +184,23 @@ CHANGES = (
     Change(('f_vit/*l14*',), f_vit_side(56), 'image size'),
     Change(('f_vit/*b16*_ov-*',), f_vit_train_side(64), 'image size'),
     Change(('f_vit/*l14*_ov-*',), f_vit_train_side(56), 'image size'),
+    # OV-DQUO -------------------------------------------------------------
+    Change(('ov_dquo/ov-dquo*ov-*',), epoch(2), 'epochs, batch'),
+    Change(
+        # validation begins late in a training of 30 epochs
+        ('ov_dquo/ov-dquo*ov-*',),
+        ['train_cfg.val_begin=1'],
+        'epochs, batch',
+    ),
+    Change(('ov_dquo/ov-dquo*',), OV_DQUO_HEADS, 'narrow towers and heads'),
+    Change(('ov_dquo/ov-dquo*b16*',), f_vit_side(64), 'image size'),
+    Change(('ov_dquo/ov-dquo*l14*',), f_vit_side(56), 'image size'),
+    Change(
+        ('ov_dquo/ov-dquo*b16*_ov-*',), ov_dquo_train_side(64), 'image size'
+    ),
+    Change(
+        ('ov_dquo/ov-dquo*l14*_ov-*',), ov_dquo_train_side(56), 'image size'
+    ),
     # proposers of pseudo labels -------------------------------------------
     Change(('ov_dquo/proposer*',), epoch(2), 'epochs, batch'),
     Change(
@@ -264,7 +300,10 @@ DECLIP = dict(
 )
 CAT_SEG = 'work_dirs/declip_eva02-{}_coco-stuff/iter_1.pth'
 OV_LVIS = 'work_dirs/f-vit_eva02-l14-336_{}_ov-lvis/epoch_1.pth'
+OV_DQUO_LVIS = OV_LVIS.replace('f-vit', 'ov-dquo')
 CHECKPOINTS = (
+    ('ov_dquo/*_declip_lvis2*', OV_DQUO_LVIS.format('declip')),
+    ('ov_dquo/*_clipself_lvis2*', OV_DQUO_LVIS.format('clipself')),
     ('cat_seg/declip_eva02-b16_*', CAT_SEG.format('b16')),
     ('cat_seg/declip_eva02-l14-336_*', CAT_SEG.format('l14-336')),
     ('dense_seg/methods/declip_eva02-b16*', DECLIP['b16']),

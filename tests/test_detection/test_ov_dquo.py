@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from det_model import NAMES
+from det_model import NAMES, text_encoder
 from mmdet.registry import MODELS
 from ov_dquo_model import build, losses_of, ov_dquo_cfg, pictures
 
 from declip_mm.detection.ov_dquo.selection import select_tokens
+from declip_mm.models.text import build_class_embeddings
 
 
 def unused(model):
@@ -99,6 +100,22 @@ def test_without_names_the_error_says_what_to_do():
     model = MODELS.build(ov_dquo_cfg())
     with pytest.raises(ValueError, match='VocabularyHook'):
         losses_of(model)
+
+
+def test_a_file_with_another_wildcard_is_refused(tmp_path):
+    path = str(tmp_path / 'classes.npz')
+    encoder = MODELS.build(text_encoder())
+    for phrase in ('background', 'object'):
+        build_class_embeddings(encoder, NAMES, 'name', background=phrase).save(
+            path
+        )
+        if phrase == 'object':
+            model = build(embedder=dict(embeddings=path))
+            wanted = encoder.encode([phrase])[0]
+            assert torch.allclose(model._text()[3], wanted, atol=1e-6)
+            continue
+        with pytest.raises(ValueError, match="of 'background', the wildca"):
+            build(embedder=dict(embeddings=path))
 
 
 def test_bad_arguments_are_refused():

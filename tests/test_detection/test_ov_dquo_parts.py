@@ -300,13 +300,16 @@ def test_detections_of_several_classes_and_pictures_edges():
 
 
 class Pictures:
-    """Of a data set: 98 of class 0 alone, 2 with class 1, too."""
+    """Of a data set: 98 of class 0 alone, 2 with class 1, too.
+
+    One has a pseudo object.
+    """
 
     def __len__(self):
         return 100
 
     def get_cat_ids(self, index):
-        return [0, 1] if index < 2 else [0, 0]
+        return [0, 1] if index < 2 else [0, 0, -1 - (index > 98)]
 
 
 def test_rare_classes_are_drawn_more_often():

@@ -120,9 +120,9 @@ def peak_gib() -> float:
 
 
 def begin(
-    parser: argparse.ArgumentParser, argv: list | None, kind: str
+    parser: argparse.ArgumentParser, argv: list | None, *kinds: str
 ) -> tuple[argparse.Namespace, Config]:
-    """The options, and the config, which has to build a ``kind``."""
+    """The options, and the config, which has to build one of ``kinds``."""
     apis.add_shared(parser, 'config')
     parser.add_argument(
         '--size',
@@ -133,7 +133,7 @@ def begin(
     args = parser.parse_args(argv)
     MMLogger.get_instance('step', log_level='ERROR')  # of every parameter
     cfg = apis.load_config(args.config)
-    apis.check_kind(cfg, args.config, (kind,))
+    apis.check_kind(cfg, args.config, kinds)
     if args.out:
         apis.writable_file(args.out)
     return args, cfg

@@ -21,7 +21,7 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='RandomChoice', transforms=[whole, a_part]),
     dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-2, 1e-2)),
-    dict(type='PackDetInputs'),
+    dict(type='PackOVDetInputs'),
 ]
 train_dataloader = dict(
     batch_size=4,

@@ -1,10 +1,16 @@
 """OV-DQUO checkpoints of the authors' code under our names."""
 
 import re
+from typing import Any
 
+import torch
 from torch import Tensor
 
-__all__ = ['official_detector_keys']
+from ...checkpoint import read_parts
+
+__all__ = ['averaged_weights', 'from_official', 'official_detector_keys']
+
+_BACKBONE, _ADAPTER = 'backbone.0.', 'backbone.0.interpolate1.'
 
 _FFN = (r'\.linear1\.', '.ffn.layers.0.0.'), (r'\.linear2\.', '.ffn.layers.1.')
 #: Norms of a layer in the order in which they were written down there, not
@@ -33,6 +39,65 @@ _HERE = {
 _LAYER = re.compile(r'^transformer\.decoder\.layers\.(\d+)\.')
 #: Heads once more, where the decoder finds them.
 _TWICE = re.compile(r'^transformer\.decoder\.((?:bbox|class)_embed\..*)$')
+
+
+def averaged_weights(content: Any) -> Any:
+    """Of a checkpoint the averaged weights, which are those measured.
+
+    Args:
+        content: Of the file.
+
+    Returns:
+        ``ema_model`` if it has some, else the content as it is.
+    """
+    if isinstance(content, dict) and isinstance(
+        content.get('ema_model'), dict
+    ):
+        return content['ema_model']
+    return content
+
+
+def from_official(
+    weights: dict[str, Tensor], origin: str
+) -> dict[str, Tensor]:
+    """Rename a published OV-DQUO's tensors.
+
+    Args:
+        weights: State dict of a detector on an EVA-02-CLIP ViT.
+        origin: Name of the file, for messages.
+
+    Raises:
+        ValueError: None such, or keys of no known part.
+    """
+    visual = {
+        key[len(_BACKBONE) :]: value
+        for key, value in weights.items()
+        if key.startswith(f'{_BACKBONE}visual.')
+    }
+    parts = read_parts(visual)
+    if parts.layout != 'eva' or 'label_enc.weight' not in weights:
+        raise ValueError(
+            f'{origin} is no OV-DQUO checkpoint on a ViT; one has keys such '
+            f'as {_BACKBONE}visual.blocks.0.attn.q_bias and '
+            'label_enc.weight. Those on ResNets cannot be converted.'
+        )
+    if parts.strange:
+        raise ValueError(
+            f'{origin} has {len(parts.strange)} keys of no known part, such '
+            f'as {parts.strange[:5]}.'
+        )
+    found = {f'backbone.visual.trunk.{k}': v for k, v in parts.visual.items()}
+    rest = {}
+    for key, value in weights.items():
+        if key.startswith(_ADAPTER):
+            found[f'neck.adapters.0.{key[len(_ADAPTER) :]}'] = value
+        elif not key.startswith(f'{_BACKBONE}visual.'):
+            rest[key] = value
+    return {
+        **found,
+        **official_detector_keys(rest, origin),
+        'steps': torch.zeros((), dtype=torch.long),
+    }
 
 
 def official_detector_keys(

@@ -122,11 +122,7 @@ class OVDQUO(QueryTexts, DINO):
             **kwargs,
         )
         self._stand_on_clip(embedder, 'object', pixel_stats, data_preprocessor)
-        if self.embedder.background is None:
-            raise ValueError(
-                'embedder.background is None: the wildcard needs a text. '
-                "Leave it out for 'object'."
-            )
+        self._check_wildcard()
         self.dn_query_generator = WildcardQueryGenerator(
             train_classes, self.embed_dims, self.num_queries, **(dn_cfg or {})
         )

@@ -50,7 +50,11 @@ class RepeatFactorSampler(DefaultSampler):
 
 def _weights(dataset: Any, repeat_thr: float) -> list[float]:
     """Of every picture."""
-    classes = [set(dataset.get_cat_ids(i)) for i in range(len(dataset))]
+    # labels of pseudo objects, which are no class, are below 0
+    classes = [
+        {c for c in dataset.get_cat_ids(i) if c >= 0}
+        for i in range(len(dataset))
+    ]
     pictures = Counter(c for own in classes for c in own)
     factor = {
         c: max(1.0, math.sqrt(repeat_thr * len(classes) / count))

@@ -24,6 +24,23 @@ class QueryTexts(OnFrozenCLIP):
     novel_names: bool
     level_embed: Any
 
+    def _check_wildcard(self) -> None:
+        """Refuse an embedder without one, or a file with another."""
+        wanted, file = self.embedder.background, self.embedder.file
+        if wanted is None:
+            raise ValueError(
+                'embedder.background is None: the wildcard needs a text. '
+                "Leave it out for 'object'."
+            )
+        found = (file and file.fingerprint.get('background')) or wanted
+        if found != wanted:
+            raise ValueError(
+                f'the last row of {self.embedder.embeddings} is of '
+                f'{found!r}, the wildcard is {wanted!r}. Dump it anew with '
+                'tools/misc/class_embeddings.py --background '
+                f'{wanted!r}, or say embedder.background={found!r}.'
+            )
+
     def _use_vocabulary(self, vocabulary: Vocabulary) -> None:
         self.embedder.check(self.backbone)  # its file is known by now
         self.embedder.class_rows(
