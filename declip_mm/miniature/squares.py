@@ -1,7 +1,7 @@
 """Coloured squares and a CLIP that knows their colours: OV-DQUO's toy.
 
-In the scenes of the miniature world the tiny CLIP names less than half of the
-objects, and what it does not name no query looks for. Here every object is
+In the scenes of the miniature world the tiny CLIP names a third of the objects
+at best, and what it does not name no query looks for. Here every object is
 named right and easy to box, so that what is not found was not learnt.
 """
 
