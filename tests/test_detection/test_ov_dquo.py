@@ -5,7 +5,10 @@ import torch
 from det_model import NAMES, text_encoder
 from mmdet.registry import MODELS
 from ov_dquo_model import build, losses_of, ov_dquo_cfg, pictures
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
 
+from declip_mm.apis import leave_distributed
 from declip_mm.detection.ov_dquo.selection import select_tokens
 from declip_mm.models.text import build_class_embeddings
 
@@ -48,6 +51,24 @@ def test_trains_every_parameter_and_predicts(case):
     assert found.bboxes[:, 0::2].max() <= 128
     assert found.bboxes[:, 1::2].max() <= 96
     assert found.bboxes.min() >= 0
+
+
+def steps_of_ddp():
+    model = DistributedDataParallel(build().train())
+    inner = model.module
+    for case in CASES.values():  # with and without denoising queries
+        data = inner.data_preprocessor(pictures(labels=case), True)
+        inner.parse_losses(model(**data, mode='loss'))[0].backward()
+
+
+def test_ddp_waits_for_no_parameter():
+    """One rank is enough: an unused parameter fails the next step."""
+    store = distributed.HashStore()
+    distributed.init_process_group('gloo', store=store, rank=0, world_size=1)
+    try:
+        steps_of_ddp()
+    finally:
+        leave_distributed()  # hangs at times while a variable holds DDP
 
 
 def test_backbone_is_frozen_and_in_eval_mode():

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 from mmdet.registry import TASK_UTILS
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from .boxes import overlap
@@ -122,6 +121,8 @@ class ConditionalMatcher:
             query_classes: (B, N); None: every pair is allowed.
             wildcard: Class of pseudo objects.
         """
+        from scipy.optimize import linear_sum_assignment  # mmdet's choice
+
         image, query, chosen = [], [], []
         for index, objects in enumerate(targets):
             cost = self.cost(
