@@ -3,7 +3,7 @@
 #   python tools/dataset_converters/miniature_detection.py --out data/miniature
 #   python tools/train.py configs/miniature/ov_dquo_coco.py
 #   python tools/test.py configs/miniature/ov_dquo_coco.py \
-#       work_dirs/ov_dquo_coco/epoch_10.pth
+#       work_dirs/ov_dquo_coco/epoch_8.pth
 #
 # The full-size model at toy size: two maps instead of three (no object is
 # small here), 64 channels, two encoder and two decoder layers, 60 queries. It
@@ -104,13 +104,13 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
     dict(
         type='CosineAnnealingLR',
-        T_max=10,
-        end=10,
+        T_max=8,
+        end=8,
         by_epoch=True,
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=10, val_interval=10)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=8, val_interval=8)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 custom_hooks = [

@@ -3,7 +3,7 @@
 #   python tools/dataset_converters/miniature_detection.py --out data/miniature
 #   python tools/train.py configs/miniature/ov_dquo_lvis.py
 #   python tools/test.py configs/miniature/ov_dquo_lvis.py \
-#       work_dirs/ov_dquo_lvis/epoch_10.pth
+#       work_dirs/ov_dquo_lvis/epoch_8.pth
 #
 # Novel names are rare ('r'), base names common or frequent by turns. A step
 # has 40 texts, novel names among them, as OV-LVIS's 100 of 1,203.

@@ -204,7 +204,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--toy', action='store_true', help='overfit a few scenes'
     )
-    parser.add_argument('--epochs', type=at_least(1), default=10)
+    parser.add_argument('--epochs', type=at_least(1), default=8)
     parser.add_argument(
         '--proposer-epochs', type=at_least(1), default=2, help='of a round'
     )
