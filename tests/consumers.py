@@ -195,10 +195,16 @@ class Detector:
     """F-ViT."""
 
     own = 'an F-ViT detector'
+    taps = (0, 1, 2, 2)
+
+    @property
+    def tiny(self):
+        from det_model import f_vit_cfg
+
+        return f_vit_cfg
 
     def config(self, asked):
         pytest.importorskip('mmdet')
-        from det_model import f_vit_cfg
         from mmengine.registry import init_default_scope
 
         import declip_mm.detection  # noqa: F401  (registers the parts)
@@ -206,9 +212,11 @@ class Detector:
         init_default_scope('mmdet')
         vocabulary = dict(text_encoder=asked.text, prompts='name')
         if asked.embeddings:
-            vocabulary = dict(embeddings=asked.embeddings)
-        return f_vit_cfg(
-            backbone=dict(asked.backbone, out_indices=(0, 1, 2, 2)),
+            vocabulary = dict(
+                embeddings=asked.embeddings, background='background'
+            )
+        return self.tiny(
+            backbone=dict(asked.backbone, out_indices=self.taps),
             embedder=vocabulary,
             pixel_stats='backbone',
             data_preprocessor=dict(
@@ -232,6 +240,19 @@ class Detector:
         from declip_mm.engine import VocabularyHook
 
         hand_over(self.build(Asked()), VocabularyHook(), own, theirs)
+
+
+class QueryDetector(Detector):
+    """OV-DQUO."""
+
+    own = 'an OV-DQUO detector'
+    taps = (0, 1, 2)
+
+    @property
+    def tiny(self):
+        from ov_dquo_model import ov_dquo_cfg
+
+        return ov_dquo_cfg
 
 
 class SegInferencer(Dense):
@@ -301,6 +322,7 @@ CONSUMERS = dict(
     dense_segmentor=Dense(),
     cat_seg=CATSeg(),
     f_vit=Detector(),
+    ov_dquo=QueryDetector(),
     seg_inferencer=SegInferencer(),
     det_inferencer=DetInferencer(),
     dense_encoder=Encoder(),

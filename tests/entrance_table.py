@@ -10,6 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from entrance_detectors import (
+    F_VIT_HEADS,
+    OV_DQUO_HEADS,
+    f_vit_side,
+    f_vit_train_side,
+    ov_dquo_train_side,
+)
 from mmengine.config import Config
 from narrow_hub import HEADS, WIDTH
 
@@ -57,27 +64,6 @@ CAT_SEG_HEAD = [
     'model.decode_head.decoder_guidance_dims=(4,4)',
     'model.decode_head.window=6',
 ]
-F_VIT_HEADS = [
-    f'model.neck.in_channels=[{WIDTH},{WIDTH},{WIDTH},{WIDTH}]',
-    'model.roi_head.bbox_head.conv_out_channels=16',
-]
-
-
-def f_vit_side(side):
-    """A padded picture of F-ViT; its own sides are 640, 896 and 1024."""
-    return [
-        f'model.data_preprocessor.pad_size_divisor={side}',
-        f'test_dataloader.dataset.pipeline.1.scale=({side},{side})',
-    ]
-
-
-def f_vit_train_side(side):
-    pipeline = 'train_dataloader.dataset.pipeline'
-    return [
-        f'{pipeline}.2.scale=({side},{side})',
-        f'{pipeline}.3.crop_size=({side},{side})',
-        f'val_dataloader.dataset.pipeline.1.scale=({side},{side})',
-    ]
 
 
 class Change(NamedTuple):
@@ -171,6 +157,35 @@ CHANGES = (
     Change(('f_vit/*l14*',), f_vit_side(56), 'image size'),
     Change(('f_vit/*b16*_ov-*',), f_vit_train_side(64), 'image size'),
     Change(('f_vit/*l14*_ov-*',), f_vit_train_side(56), 'image size'),
+    # OV-DQUO -------------------------------------------------------------
+    Change(('ov_dquo/ov-dquo*ov-*',), epoch(2), 'epochs, batch'),
+    Change(
+        # validation begins late in a training of 30 epochs
+        ('ov_dquo/ov-dquo*ov-*',),
+        ['train_cfg.val_begin=1'],
+        'epochs, batch',
+    ),
+    Change(('ov_dquo/ov-dquo*',), OV_DQUO_HEADS, 'narrow towers and heads'),
+    Change(('ov_dquo/ov-dquo*b16*',), f_vit_side(64), 'image size'),
+    Change(('ov_dquo/ov-dquo*l14*',), f_vit_side(56), 'image size'),
+    Change(
+        ('ov_dquo/ov-dquo*b16*_ov-*',), ov_dquo_train_side(64), 'image size'
+    ),
+    Change(
+        ('ov_dquo/ov-dquo*l14*_ov-*',), ov_dquo_train_side(56), 'image size'
+    ),
+    # proposers of pseudo labels -------------------------------------------
+    Change(('ov_dquo/proposer*',), epoch(2), 'epochs, batch'),
+    Change(
+        ('ov_dquo/proposer*',),
+        [F_VIT_HEADS[0], 'model.roi_head.bbox_head.fc_out_channels=16'],
+        'narrow towers and heads',
+    ),
+    Change(
+        ('ov_dquo/proposer*',),
+        [*f_vit_side(64), *f_vit_train_side(64)],
+        'image size',
+    ),
     # CAT-Seg -------------------------------------------------------------
     Change(
         ('cat_seg/*coco-stuff*',),
@@ -233,7 +248,11 @@ CHANGES = (
         ],
         'narrow VFM, sixteen pictures',
     ),
-    Change(('miniature/f_vit*',), epoch(8, batch=8), 'epochs'),
+    Change(
+        ('miniature/f_vit*', 'miniature/ov_dquo*', 'miniature/proposer*'),
+        epoch(8, batch=8),
+        'epochs',
+    ),
     Change(
         ('cat_seg/miniature.py',),
         [
@@ -254,7 +273,10 @@ DECLIP = dict(
 )
 CAT_SEG = 'work_dirs/declip_eva02-{}_coco-stuff/iter_1.pth'
 OV_LVIS = 'work_dirs/f-vit_eva02-l14-336_{}_ov-lvis/epoch_1.pth'
+OV_DQUO_LVIS = OV_LVIS.replace('f-vit', 'ov-dquo')
 CHECKPOINTS = (
+    ('ov_dquo/*_declip_lvis2*', OV_DQUO_LVIS.format('declip')),
+    ('ov_dquo/*_clipself_lvis2*', OV_DQUO_LVIS.format('clipself')),
     ('cat_seg/declip_eva02-b16_*', CAT_SEG.format('b16')),
     ('cat_seg/declip_eva02-l14-336_*', CAT_SEG.format('l14-336')),
     ('dense_seg/methods/declip_eva02-b16*', DECLIP['b16']),

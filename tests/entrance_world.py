@@ -46,6 +46,18 @@ MADE = {
         *(f'{SETS}/pascal_context459.py', 'data/VOCdevkit/VOC2010'),
         *('data/pascal-context', '--out', 'data/context459'),
     ),
+    'data/coco/annotations/instances_train2017_base.json': (
+        *(f'{SETS}/pseudo_labels.py', 'base'),
+        *('configs/f_vit/f-vit_eva02-b16_declip_ov-coco.py', 'OUT'),
+    ),
+    'data/lvis_v1/annotations/lvis_v1_train_base.json': (
+        *(f'{SETS}/pseudo_labels.py', 'base'),
+        *('configs/f_vit/f-vit_eva02-b16_declip_ov-lvis.py', 'OUT'),
+    ),
+    'data/miniature/detection/base.json': (
+        *(f'{SETS}/pseudo_labels.py', 'base'),
+        *('configs/miniature/f_vit_coco.py', 'OUT'),
+    ),
     'data/mini_coco': (
         *(f'{SETS}/miniature_coco_panoptic.py', 'data/mini_coco'),
         *('--world', 'data/miniature'),

@@ -167,7 +167,7 @@ def test_header_says_how_to_run(name):
     if name.startswith(('dense_seg/', 'region_cls/')):
         for word in ('Hardware', 'Figure', 'Source'):
             assert word in head, word
-    if name.startswith(('declip/', 'f_vit/')):
+    if name.startswith(('declip/', 'f_vit/', 'ov_dquo/ov-dquo')):
         for word in ('Hardware', 'Memory', 'Figure', 'Source'):
             assert word in head, word
 

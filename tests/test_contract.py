@@ -162,6 +162,9 @@ WRONGS = dict(
     checkpoint_of_f_vit=(
         checkpoint('f_vit'), 'an F-ViT detector', None, 'ive the',
     ),
+    checkpoint_of_ov_dquo=(
+        checkpoint('ov_dquo'), 'an OV-DQUO detector', None, 'ive the',
+    ),
     checkpoint_of_backbone=(
         checkpoint('distiller'), 'a pre-finetuned backbone', None, 'ive the',
     ),
@@ -185,6 +188,7 @@ ABSENT = {
     },
     ('cat_seg', 'checkpoint_of_cat_seg'): _OWN,
     ('f_vit', 'checkpoint_of_f_vit'): _OWN,
+    ('ov_dquo', 'checkpoint_of_ov_dquo'): _OWN,
     ('det_inferencer', 'checkpoint_of_f_vit'): _OWN,
     **{
         (name, 'checkpoint_of_backbone'): _OWN

@@ -12,6 +12,7 @@ the exit code is 1.
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the clone
 
@@ -21,7 +22,7 @@ from declip_mm.apis.options import check_share
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = apis.tool_parser(__doc__)
-    parser.add_argument('config', help='F-ViT config')
+    parser.add_argument('config', help='F-ViT or OV-DQUO config')
     parser.add_argument('checkpoint', help='detector checkpoint')
     apis.add_shared(parser, 'images', '--max-side', '--device')
     parser.add_argument(
@@ -57,6 +58,25 @@ def check(args: argparse.Namespace) -> None:
     check_image_run(args.images, args.out, args.device, args.max_side)
 
 
+def tune(model: Any, args: argparse.Namespace) -> None:
+    """Change how CLIP's scores enter, as far as a detector has that."""
+    head = getattr(model, 'roi_head', None)
+    if head is not None:
+        head.set_fusion(
+            head.fusion_alpha if args.alpha is None else args.alpha,
+            head.fusion_beta if args.beta is None else args.beta,
+            head.tau_vlm if args.tau is None else args.tau,
+        )
+        return
+    if args.alpha is not None or args.beta is not None:
+        raise apis.OptionError(
+            f'{args.config} builds an {type(model).__name__}, whose scores '
+            "are CLIP's alone: --alpha and --beta are of F-ViT. Leave them "
+            'out.'
+        )
+    model.tau_vlm = model.tau_vlm if args.tau is None else args.tau
+
+
 def detect(args: argparse.Namespace) -> int:
     """Exit code: 1 if a picture could not be used, which was named."""
     check(args)
@@ -66,12 +86,7 @@ def detect(args: argparse.Namespace) -> int:
         args.names,
         device=args.device,
     )
-    head = detector.model.roi_head
-    head.set_fusion(
-        head.fusion_alpha if args.alpha is None else args.alpha,
-        head.fusion_beta if args.beta is None else args.beta,
-        head.tau_vlm if args.tau is None else args.tau,
-    )
+    tune(detector.model, args)
     found = detector(
         args.images,
         out_dir=args.out,

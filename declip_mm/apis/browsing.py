@@ -152,12 +152,23 @@ def _toolbox_sample(inputs, sample, classes: list[str]) -> DrawnSample:
         )
     found = sample.gt_instances
     boxes, masks = found.bboxes, found.get('masks')
-    kinds = found.labels.tolist()
+    kinds, texts = _named(found, classes)
     return DrawnSample(
         image,
         _name(sample),
         getattr(boxes, 'tensor', boxes).numpy(),
-        [classes[k] for k in kinds],
+        texts,
         kinds,
         None if masks is None else masks.to_ndarray().astype(bool),
     )
+
+
+def _named(found: Any, classes: list[str]) -> tuple[list[int], list[str]]:
+    """Colours and texts; pseudo-labelled objects show their weight."""
+    labels = found.labels.tolist()
+    weights = found.get('fg_weights', [1.0] * len(labels))
+    texts = [
+        classes[label] if label >= 0 else f'unknown {float(weight):.2f}'
+        for label, weight in zip(labels, weights)
+    ]
+    return [k if k >= 0 else len(classes) for k in labels], texts

@@ -42,7 +42,7 @@ class DeCLIPDetInferencer(DetInferencer):
         detect('picture.jpg', names=['red car', 'bicycle'], out_dir='out')
 
     Args:
-        model: F-ViT config.
+        model: F-ViT or OV-DQUO config.
         weights: Detector checkpoint.
         names: Class names to begin with: a list, a file of names, or
             ``'cat,dog'``; a class of several texts (``'person; man'``) has
@@ -65,7 +65,9 @@ class DeCLIPDetInferencer(DetInferencer):
     ) -> None:
         if names is not None:  # refused before weights are read
             names = Vocabulary.of(names)
-        cfg = inference_config(model, ('FViT',), 'configs/f_vit')
+        cfg = inference_config(
+            model, ('FViT', 'OVDQUO'), 'configs/f_vit or configs/ov_dquo'
+        )
         if cfg.get('visualizer') is None:
             cfg.visualizer = dict(type='DetLocalVisualizer')
         # whatever another inferencer left as default
@@ -228,9 +230,11 @@ class DeCLIPDetInferencer(DetInferencer):
                     f'scaled to fit {scale[0]} x {scale[1]} nothing is left '
                     'of its short side. Cut it into less long pieces.'
                 )
-        head = self.model.roi_head
+        head = getattr(self.model, 'roi_head', None)
+        if head is None or not head.with_mask:
+            return ''
         count = head.test_cfg.max_per_img * height * width
-        if head.with_mask and count > _MASK_ROOM:
+        if count > _MASK_ROOM:
             return (
                 f'{head.test_cfg.max_per_img} masks of that size take '
                 f'{count / 2**30:.0f} GiB. Bound it with --max-side 1600 '

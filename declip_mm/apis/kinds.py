@@ -17,6 +17,8 @@ _TAKEN_BY = {
     'DenseCLIPSegmentor': 'tools/demo_seg.py (DeCLIPSegInferencer)',
     'OVCATSegmentor': 'tools/demo_seg.py (DeCLIPSegInferencer)',
     'FViT': 'tools/demo_det.py (DeCLIPDetInferencer)',
+    'OVDQUO': 'tools/demo_det.py (DeCLIPDetInferencer)',
+    'ObjectProposer': 'tools/dataset_converters/proposals.py',
 }
 
 

@@ -22,6 +22,10 @@ _TRUNK = 'visual.trunk.'
 _TEXT = 'text_encoder.tower.'
 #: What nothing but CAT-Seg has beside a backbone.
 _CAT_SEG = (_TEXT, 'decode_head.cost_embed.')
+#: What nothing but OV-DQUO has beside one.
+_OV_DQUO = 'dn_query_generator.'
+#: The score of a proposer's boxes; F-ViT has texts there.
+_PROPOSER = 'roi_head.bbox_head.fc_cls.weight'
 #: Where CAT-Seg had its backbone before 0.1.
 _OLD_PLACE = 'image_encoder.'
 
@@ -64,6 +68,21 @@ F_VIT = Consumer(
     "for its backbone alone set prefix='backbone.', or export that with "
     f'{_EXPORT}',
 )
+OV_DQUO = Consumer(
+    'an OV-DQUO detector',
+    'configs/ov_dquo/*.py',
+    'backbone.',
+    True,
+    F_VIT.remedy,
+)
+PROPOSER = Consumer(
+    'a proposer of pseudo labels',
+    'configs/ov_dquo/proposer_*.py',
+    'backbone.',
+    True,
+    'It names nothing: give it to tools/dataset_converters/proposals.py with '
+    f'its config; for its backbone alone export that with {_EXPORT}',
+)
 BACKBONE = Consumer(
     'a pre-finetuned backbone',
     'configs/region_cls/*.py, configs/dense_seg/*.py',
@@ -80,6 +99,10 @@ def consumer_of(keys: Iterable[str]) -> Consumer | None:
         return None
     if any(k.startswith(_CAT_SEG) for k in keys):
         return CAT_SEG
+    if any(k.startswith(_OV_DQUO) for k in keys):
+        return OV_DQUO
+    if _PROPOSER in keys:
+        return PROPOSER
     heads = any(k.startswith(('roi_head.', 'rpn_head.')) for k in keys)
     return F_VIT if heads else BACKBONE
 

@@ -126,7 +126,7 @@ def take_whole_only(model: nn.Module) -> None:
     head, which nothing notices that trains on known classes.
 
     Args:
-        model: A CAT-Seg segmentor or F-ViT detector; of others, whose
+        model: A CAT-Seg segmentor or a detector; of others, whose
             backbone is all that has to be filled, nothing is asked.
     """
     if takes_whole_only(model):

@@ -44,7 +44,7 @@ encode pictures once, to be asked for any names later
 declip encode PHOTO.jpg --weights {_WEIGHTS} --out work_dirs/encode
 
 detect demo_det.py
-draw boxes of free names with an F-ViT detector
+draw boxes of free names with an F-ViT or OV-DQUO detector
 declip detect CONFIG CHECKPOINT PHOTO.jpg --names cat,dog
 
 train train.py
@@ -98,6 +98,10 @@ declip benchmark --json benchmark.json
 figures analysis_tools/vis_affinity.py
 draw attention, correlation and parts
 declip figures {_REGIONS} DeCLIP={_WEIGHTS} --images PHOTO.jpg
+
+pseudo dataset_converters/pseudo_labels.py
+make pseudo labels of unknown objects for OV-DQUO
+declip pseudo base configs/miniature/f_vit_coco.py base.json
 
 config misc/print_config.py
 print a config with everything it inherits

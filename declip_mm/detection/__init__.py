@@ -1,6 +1,6 @@
 """Open-vocabulary detection on a frozen DeCLIP backbone; needs mmdet.
 
-Importing it registers F-ViT and its parts in mmdet's registries.
+Importing it registers F-ViT, OV-DQUO and their parts in mmdet's registries.
 """
 
 from ..deprecation import old_exports
@@ -26,10 +26,22 @@ from .fusion import fuse_scores, unit  # noqa: E402
 from .losses import FViTClassificationLoss  # noqa: E402
 from .lvis_metric import FasterLVISMetric  # noqa: E402
 from .neck import FViTNeck  # noqa: E402
+from .ov_dquo import OVDQUO, OVDQUOHead, OVDQUONeck  # noqa: E402
+from .pseudo.dataset import BaseOnlyDetDataset  # noqa: E402
+from .pseudo.localisation import (  # noqa: E402
+    LocalisationBBoxHead,
+    LocalisationRoIHead,
+    LocalisationRPNHead,
+)
+from .pseudo.pack import PackOVDetInputs  # noqa: E402
+from .pseudo.proposer import ObjectProposer  # noqa: E402
+from .recall_metric import ObjectRecall  # noqa: E402
 from .roi_head import FViTRoIHead  # noqa: E402
 from .rpn_head import FViTRPNHead  # noqa: E402
 
 __all__ = [
+    'OVDQUO',
+    'BaseOnlyDetDataset',
     'ByNameCocoMetric',
     'ByNameOVCocoMetric',
     'FViT',
@@ -40,9 +52,17 @@ __all__ = [
     'FViTRoIHead',
     'FViTTextClassifier',
     'FasterLVISMetric',
+    'LocalisationBBoxHead',
+    'LocalisationRPNHead',
+    'LocalisationRoIHead',
     'OVCocoDataset',
+    'OVDQUOHead',
+    'OVDQUONeck',
     'OVVOCDataset',
+    'ObjectProposer',
+    'ObjectRecall',
     'OpenVocabDetDataset',
+    'PackOVDetInputs',
     'fuse_scores',
     'unit',
 ]

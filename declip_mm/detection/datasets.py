@@ -21,13 +21,14 @@ from ..models.text.benchmarks import (
     OV_COCO_NOVEL,
     VOC_TEXTS,
 )
+from .pseudo.labelled import PseudoLabelled
 from .truth import coco_api, leave_out
 
 __all__ = ['OVCocoDataset', 'OVVOCDataset', 'OpenVocabDetDataset']
 
 
 @DATASETS.register_module()
-class OpenVocabDetDataset(LabelledImages, CocoDataset):
+class OpenVocabDetDataset(PseudoLabelled, LabelledImages, CocoDataset):
     """A COCO, LVIS or Objects365 file, with base and novel classes.
 
     Names are those of ``metainfo['classes']``, else all of the file in the
@@ -45,6 +46,8 @@ class OpenVocabDetDataset(LabelledImages, CocoDataset):
     Args:
         skip_unlabelled: In test mode, leave out images without any object of
             the classes (OV-COCO's 4,836 of 5,000 images).
+        pseudo_file: Pseudo-labelled objects of no class, for OV-DQUO; see
+            :class:`~declip_mm.detection.pseudo.labelled.PseudoLabelled`.
         Others: Of :class:`mmdet.datasets.CocoDataset`.
     """
 
@@ -78,19 +81,25 @@ class OpenVocabDetDataset(LabelledImages, CocoDataset):
         categories = content['categories'] = self._order(content['categories'])
         self._split_classes(categories)
         self._metainfo['labels_follow_classes'] = True
-        novel = (
-            set() if self.test_mode else set(self._metainfo['novel_classes'])
-        )
-        ids = {c['id'] for c in categories if c['name'] not in novel}
-        content['annotations'] = [
-            a for a in content['annotations'] if a['category_id'] in ids
-        ]
+        self._take_base(content)
         count = len(content['annotations'])
         # mmdet would drop the same, without a word
         leave_out(self.ann_file, content, least=1, masks=self.masks_wanted)
         if not content['annotations']:
             self._complain(count)
         return coco_api(content)
+
+    def _take_base(self, content: dict) -> None:
+        """Drop annotations of classes that have none, in training."""
+        novel = (
+            set() if self.test_mode else set(self._metainfo['novel_classes'])
+        )
+        ids = {
+            c['id'] for c in content['categories'] if c['name'] not in novel
+        }
+        content['annotations'] = [
+            a for a in content['annotations'] if a['category_id'] in ids
+        ]
 
     def _image_root(self) -> Path | None:
         """Folder of the pictures, None if it is not on this machine."""

@@ -8,7 +8,7 @@ from mmdet.models import FPN
 from mmdet.registry import MODELS
 from torch import Tensor
 
-__all__ = ['FViTNeck']
+__all__ = ['FViTNeck', 'adapters_for']
 
 
 def _adapter(scale: float, width: int, norm_cfg: dict | None) -> nn.Module:
@@ -31,6 +31,28 @@ def _adapter(scale: float, width: int, norm_cfg: dict | None) -> nn.Module:
     raise ValueError(f'scale {scale} of a map: allowed are 4, 2, 1 and 0.5.')
 
 
+def adapters_for(
+    widths: Sequence[int],
+    scales: Sequence[float],
+    norm_cfg: dict | None = None,
+) -> nn.ModuleList:
+    """What changes the resolution of maps of a ViT, each by its scale.
+
+    Args:
+        widths: Of the maps.
+        scales: 4, 2, 1 or 0.5 each.
+        norm_cfg: Norm between the two steps of scale 4.
+    """
+    if len(scales) != len(widths):
+        raise ValueError(
+            f'{len(scales)} scales for {len(widths)} maps; give one each.'
+        )
+    return nn.ModuleList(
+        _adapter(scale, width, norm_cfg)
+        for scale, width in zip(scales, widths)
+    )
+
+
 @MODELS.register_module()
 class FViTNeck(FPN):
     """Adapters of F-ViT (CLIPSelf, ICLR 2024), then an FPN.
@@ -51,15 +73,7 @@ class FViTNeck(FPN):
         **kwargs,
     ) -> None:
         super().__init__(in_channels, *args, norm_cfg=norm_cfg, **kwargs)
-        if len(scales) != len(in_channels):
-            raise ValueError(
-                f'{len(scales)} scales for {len(in_channels)} maps; give one '
-                'each.'
-            )
-        self.adapters = nn.ModuleList(
-            _adapter(scale, width, norm_cfg)
-            for scale, width in zip(scales, in_channels)
-        )
+        self.adapters = adapters_for(in_channels, scales, norm_cfg)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """(B, D, h, w) maps of one size -> (B, C, h_i, w_i) pyramid."""

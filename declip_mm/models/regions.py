@@ -13,19 +13,26 @@ from torchvision.ops import roi_align
 __all__ = ['box_features', 'mask_features']
 
 
-def box_features(content: Tensor, boxes: Sequence[Tensor]) -> Tensor:
+def box_features(
+    content: Tensor,
+    boxes: Sequence[Tensor],
+    valid: Sequence[tuple[int, int]] | None = None,
+) -> Tensor:
     """RoIAlign every box to 1 x 1 (aligned, adaptive sampling).
 
     Args:
         content: (B, C, h, w) dense map.
         boxes: B tensors (R_i, 4), x0 y0 x1 y1 in [0, 1] of the image that
-            the whole map covers.
+            the map covers.
+        valid: Cells (width, height) of each map that the image covers, the
+            rest is padding; None: all of them.
 
     Returns:
         (sum R_i, C) in the boxes' order, not normalised.
     """
     h, w = content.shape[-2:]
-    rois = [_in_cells(b.float(), w, h) for b in boxes]
+    sizes = [(w, h)] * len(boxes) if valid is None else valid
+    rois = [_in_cells(b.float(), *size) for b, size in zip(boxes, sizes)]
     # torchvision's kernel has no bfloat16 path on every device.
     pooled = roi_align(
         content.float(), rois, output_size=1, sampling_ratio=-1, aligned=True

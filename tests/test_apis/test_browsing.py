@@ -149,3 +149,33 @@ def test_the_command_writes_sheets(world, tmp_path, capsys):
         'test_000.png',
         'test_001.png',
     ]
+
+
+def test_pseudo_labelled_objects_are_unknown_ones(tmp_path):
+    """Not the last class, which -1 would be in a list of names."""
+    from det_world import write_world
+
+    from declip_mm.detection.pseudo.label_file import (
+        label_entry,
+        write_labels,
+    )
+
+    path = write_world(tmp_path)
+    labels = tmp_path / 'pseudo.json'
+    write_labels(labels, [label_entry(1, (5, 6, 20, 20), 0.5, 0.25)])
+    load = [
+        dict(type='LoadLabelledImage'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='PackOVDetInputs'),
+    ]
+    data = dict(
+        type='OpenVocabDetDataset',
+        ann_file=str(path),
+        data_prefix=dict(img=str(tmp_path)),
+        pseudo_file=str(labels),
+        pipeline=load,
+    )
+    dataset = build_split(config(data, 'train', 'mmdet'), 'train')
+    (sample,) = browse(dataset, 1)
+    assert list(sample.texts) == ['red thing', 'unknown 0.25']
+    assert sample.kinds[1] == len(dataset.metainfo['classes'])

@@ -167,6 +167,8 @@ CASES = [
         'sweep_fusion.py dump'),
     row(f'analysis_tools/sweep_fusion.py dump {SEG} w.pth o.npz',
         'DenseCLIPSegmentor', 'FViT is wanted'),
+    row(f'model_converters/ov_dquo.py {DET} w.pth o.pth',
+        'builds a FViT', 'OVDQUO is wanted'),
     row(f'{VIS} --device gpu', "'gpu'", 'cpu'),
     row(f'{VIS} --out file', 'file: File exists', 'name another'),
     row('analysis_tools/vis_affinity.py bare.py none --pictures pictures',
@@ -187,6 +189,8 @@ CASES = [
     row(f'{MADE} --prompts no.txt', 'no.txt', 'Check the path'),
     row(f'model_converters/f_vit_mmdet2.py {SEG} w.pth o.pth',
         'DenseCLIPSegmentor', 'FViT is wanted'),
+    row(f'model_converters/ov_dquo.py {DET} w.pth o.pth',
+        'builds a FViT', 'OVDQUO is wanted'),
     row(f'model_converters/cat_seg.py {SEG} w.pth o.pth --license x',
         'DenseCLIPSegmentor', 'OVCATSegmentor is wanted'),
 ]  # fmt: skip

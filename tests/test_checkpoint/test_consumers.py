@@ -11,11 +11,22 @@ from declip_mm.checkpoint import (
     describe,
     refuse_consumer,
 )
-from declip_mm.checkpoint.consumers import BACKBONE, CAT_SEG, F_VIT
+from declip_mm.checkpoint.consumers import (
+    BACKBONE,
+    CAT_SEG,
+    F_VIT,
+    OV_DQUO,
+    PROPOSER,
+)
 
 KEYS = {
     CAT_SEG: ('backbone.visual.trunk.a', 'text_encoder.tower.b'),
     F_VIT: ('backbone.visual.trunk.a', 'roi_head.b', 'rpn_head.c'),
+    OV_DQUO: ('backbone.visual.trunk.a', 'dn_query_generator.b'),
+    PROPOSER: (
+        'backbone.visual.trunk.a',
+        'roi_head.bbox_head.fc_cls.weight',
+    ),
     BACKBONE: ('backbone.visual.trunk.a', 'text.b'),
     None: ('visual.trunk.a', 'text.b'),
 }
@@ -32,7 +43,7 @@ def test_refusal(found, wanted):
     def act():
         refuse_consumer(KEYS[found], 'a.pth', wanted, 'the model')
 
-    whole = wanted in (CAT_SEG, F_VIT)
+    whole = wanted in (CAT_SEG, F_VIT, OV_DQUO, PROPOSER)
     if found == wanted or (found is None and not whole):
         act()
         return
@@ -58,13 +69,20 @@ def f_vit():
     return MODELS.build(f_vit_cfg()), 'backbone'
 
 
+def ov_dquo():
+    from ov_dquo_model import build
+
+    f_vit()  # its scope
+    return build(), 'backbone'
+
+
 def cat_seg():
     from tiny_cat_seg import segmentor
 
     return segmentor(names=None), 'backbone'
 
 
-@pytest.mark.parametrize('build', [f_vit, cat_seg])
+@pytest.mark.parametrize('build', [f_vit, ov_dquo, cat_seg])
 def test_our_own_checkpoints_are_described(build, tmp_path):
     model, module = build()
     path = tmp_path / 'epoch_1.pth'

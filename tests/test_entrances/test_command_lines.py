@@ -28,6 +28,7 @@ PLACEHOLDERS = {
     'DECLIP_CHECKPOINT': None,
     'DIR': None,
     'FILE': None,
+    'DQUO.pth': None,
     'FVIT.pth': None,
     'IN': None,
     'MY_FOLDER': None,

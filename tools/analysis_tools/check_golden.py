@@ -4,7 +4,8 @@
 
 Prints, per file, the worst array and its error relative to that array's
 largest absolute value; exits with 1 where any error exceeds the tolerance.
-Recordings of CAT-Seg's head need mmseg, the others the core alone.
+Recordings of CAT-Seg's head need mmseg, those of OV-DQUO mmdet, the others
+the core alone. Those of a whole OV-DQUO lie side by side in a folder.
 """
 
 import argparse
@@ -40,8 +41,17 @@ from golden_towers import (
 
 import declip_mm  # noqa: F401  (registers the models)
 
+#: A key of a recording -> what it is of.
+_OV_DQUO = {
+    'pseudo_override_mask': 'assignment',
+    'decoder_image0_cost': 'matching',
+    'mixed.n_real': 'losses',
+    'mixed.draw_box_sign_01': 'denoising',
+    'roundtrip_probe_in': 'inference',
+}
 
-def check(data: dict[str, np.ndarray], name: str) -> Errors:
+
+def check(data: dict[str, np.ndarray], path: Path) -> Errors:
     """Run the check that the recording's keys ask for."""
     if 'out/loss_content' in data:
         return check_distill(data, distilled_affinity(data))
@@ -52,9 +62,19 @@ def check(data: dict[str, np.ndarray], name: str) -> Errors:
     if 'weight/text_guidance_projection.0.weight' in data:
         from golden_cat_seg import check_aggregator
 
-        return check_aggregator(data, name)
+        return check_aggregator(data, path.name)
+    if path.name.startswith('full_forward'):
+        from golden_ov_dquo_model import check_model
+
+        return check_model(data, path)
+    for key, kind in _OV_DQUO.items():
+        if key in data:
+            import golden_ov_dquo
+
+            return getattr(golden_ov_dquo, f'check_{kind}')(data)
     raise ValueError(
-        'no recording of a tower, a distillation step or an aggregation head'
+        'no recording of a tower, a distillation step, an aggregation head '
+        'or a part of OV-DQUO'
     )
 
 
@@ -74,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_args(arguments)
     failed = False
     for file in options.files:
-        errors = check(read(file), Path(file).name)
+        errors = check(read(file), Path(file))
         # NaN compares as smaller than nothing, and is the worst there is.
         worst = max(errors, key=lambda k: (isnan(errors[k]), errors[k]))
         good = errors[worst] <= options.tolerance

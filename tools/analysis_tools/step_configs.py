@@ -134,11 +134,11 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def begin(args: argparse.Namespace, kind: str) -> Config:
-    """The config of a command line, which has to build a ``kind``."""
+def begin(args: argparse.Namespace, *kinds: str) -> Config:
+    """The config of a command line, which has to build one of ``kinds``."""
     MMLogger.get_instance('step', log_level='ERROR')  # of every parameter
     cfg = apis.load_config(args.config)
-    apis.check_kind(cfg, args.config, (kind,))
+    apis.check_kind(cfg, args.config, kinds)
     if args.out:
         apis.writable_file(args.out)
     return cfg

@@ -1,12 +1,13 @@
-"""One training step and one prediction of an F-ViT config at full size.
+"""One training step and one prediction of a detector at full size.
 
     python tools/analysis_tools/step_detectors.py \\
         configs/f_vit/f-vit_eva02-b16_declip_ov-coco.py --out steps.jsonl
 
-Shows that a detector works where neither its weights nor its pictures are at
-hand: builds it with random weights, embeds the benchmark's class names, makes
-one step on a picture of noise with two boxes, predicts, and prints losses,
-time and memory. A parameter that trains and gets no gradient is an error.
+Takes configs of configs/f_vit and configs/ov_dquo. Shows that a detector
+works where neither its weights nor its pictures are at hand: builds it with
+random weights, embeds the benchmark's class names, makes one step on a picture
+of noise with two boxes, predicts, and prints losses, time and memory. A
+parameter that trains and gets no gradient is an error.
 """
 
 import argparse
@@ -58,7 +59,7 @@ def build(cfg: Config) -> torch.nn.Module:
 
 def class_names(cfg: Config) -> tuple[list, list]:
     """All names of the benchmark, and as many base names as it has."""
-    if 'mask_head' in cfg.model.roi_head:
+    if 'lvis' in cfg.test_dataloader.dataset.ann_file:
         names = list(LVISV1Dataset.METAINFO['classes'])
         return names, names[:LVIS_BASE]
     return list(OV_COCO_CLASSES), list(OV_COCO_BASE)
@@ -111,7 +112,7 @@ def measure(cfg: Config, side: int) -> dict[str, Any]:
     names, base = class_names(cfg)
     model.set_vocabulary(names, base=base)
     lap('vocabulary')
-    data = noise(side, 'mask_head' in cfg.model.roi_head)
+    data = noise(side, 'mask_head' in cfg.model.get('roi_head', ()))
     found['losses'] = optimise(model, cfg, data)
     lap('step')
     with torch.inference_mode():
@@ -132,7 +133,7 @@ def measure(cfg: Config, side: int) -> dict[str, Any]:
 @apis.command
 def main(argv: list | None = None) -> int:
     args = parse_args(argv)
-    cfg = begin(args, 'FViT')
+    cfg = begin(args, 'FViT', 'OVDQUO')
     register_all_modules()
     size = args.size or cfg.model.data_preprocessor.pad_size_divisor
     return tell(args, dict(size=size, **measure(cfg, size)))

@@ -1,0 +1,31 @@
+# OV-COCO for OV-DQUO: the whole picture with its long side at 640 px, or as
+# often a part of it.
+_base_ = './ov_coco.py'
+side = (640, 640)
+short_sides = [(400, 4200), (500, 4200), (600, 4200)]
+whole = [dict(type='Resize', scale=side, keep_ratio=True)]
+a_part = [
+    dict(type='RandomChoiceResize', scales=short_sides, keep_ratio=True),
+    dict(
+        type='RandomCrop',
+        crop_type='absolute_range',
+        crop_size=(384, 600),
+        recompute_bbox=True,
+        allow_negative_crop=True,
+    ),
+    dict(type='Resize', scale=side, keep_ratio=True),
+]
+train_pipeline = [
+    dict(type='LoadLabelledImage'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomChoice', transforms=[whole, a_part]),
+    dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-2, 1e-2)),
+    dict(type='PackOVDetInputs'),
+]
+train_dataloader = dict(
+    batch_size=4,
+    # padding makes one size of all
+    batch_sampler=None,
+    dataset=dict(pipeline=train_pipeline),
+)

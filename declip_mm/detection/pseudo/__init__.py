@@ -1,0 +1,1 @@
+"""Pseudo labels of unknown objects for OV-DQUO, from base annotations."""
