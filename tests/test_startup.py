@@ -218,6 +218,10 @@ def test_choices_that_are_written_out_are_the_real_ones():
     convert = load_tool('model_converters/convert.py')
     assert list(LAYOUTS) == convert.LAYOUTS
     assert sorted(AFFINITIES) == convert.AFFINITIES
+    from declip_mm.apis.weighing import WEIGHTS
+
+    pseudo = load_tool('dataset_converters/pseudo_labels.py')
+    assert pseudo.WEIGHTS == WEIGHTS
     embed = load_tool('misc/class_embeddings.py')
     assert list(embed.PROMPT_SETS) == list(PROMPT_SETS)
 

@@ -10,8 +10,8 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, init_default_scope
 
-from .check_config import check_config
 from .command import say_what_is_kept
+from .config_check import check_config
 from .kinds import check_kind
 from .launch import build_runner, load_config, switch_amp
 from .options import OptionError

@@ -32,23 +32,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
-from ..apis import at_least, command, write_json
+from ..apis import at_least, command, help_first
 from .converters.detection import write_detection_world
 from .ladder.frame import BackboneJob, get_ready, run_table, table_parser
-from .ladder.report import summarise
-from .ladder.run import trained_backbones
 from .ladder.tables import DECOUPLED, Row
 from .paths import CONFIGS
-from .pseudo_labels import (
-    LabelJob,
-    label_jobs,
-    make_labels,
-    use_backbone,
-    write_perfect,
-)
-from .squares import build_squares, use_squares
 from .world import build_world
 
 SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
@@ -110,6 +98,44 @@ ROWS = {
 }
 DEFAULT_ROWS = ('none', 'pipeline', 'original')
 TOY_ROWS = ('none', 'perfect')
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = table_parser(__doc__, 'ov_dquo', ROWS)
+    parser.add_argument('--layout', choices=list(METRICS), default='coco')
+    parser.add_argument(
+        '--toy', action='store_true', help='overfit a few scenes'
+    )
+    parser.add_argument('--epochs', type=at_least(1), default=8)
+    parser.add_argument(
+        '--proposer-epochs', type=at_least(1), default=2, help='of a round'
+    )
+    args = parser.parse_args(argv)
+    if args.toy:
+        wrong = set(args.rows or ()) - set(TOY_ROWS)
+        if wrong:
+            parser.error(
+                f'--toy has the rows {", ".join(TOY_ROWS)}, got '
+                f'{", ".join(sorted(wrong))}'
+            )
+    return args
+
+
+help_first(__name__, parse_args, 'ov_dquo.py')
+
+from mmengine.config import Config
+
+from ..apis import write_json
+from .ladder.report import summarise
+from .ladder.run import trained_backbones
+from .pseudo_labels import (
+    LabelJob,
+    label_jobs,
+    make_labels,
+    use_backbone,
+    write_perfect,
+)
+from .squares import build_squares, use_squares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,27 +222,6 @@ def run_detector(job: DetectorJob) -> None:
     write_json(job.result, found)
     os.replace(checkpoint, job.folder / 'detector.pth')
     shutil.rmtree(job.folder / 'train', ignore_errors=True)
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = table_parser(__doc__, 'ov_dquo', ROWS)
-    parser.add_argument('--layout', choices=list(METRICS), default='coco')
-    parser.add_argument(
-        '--toy', action='store_true', help='overfit a few scenes'
-    )
-    parser.add_argument('--epochs', type=at_least(1), default=8)
-    parser.add_argument(
-        '--proposer-epochs', type=at_least(1), default=2, help='of a round'
-    )
-    args = parser.parse_args(argv)
-    if args.toy:
-        wrong = set(args.rows or ()) - set(TOY_ROWS)
-        if wrong:
-            parser.error(
-                f'--toy has the rows {", ".join(TOY_ROWS)}, got '
-                f'{", ".join(sorted(wrong))}'
-            )
-    return args
 
 
 def detector_jobs(

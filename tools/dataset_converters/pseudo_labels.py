@@ -36,9 +36,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
 from declip_mm import apis
-from declip_mm.apis import pseudo_labels
-from declip_mm.apis.weighing import WEIGHTS
 
+#: Of declip_mm.apis.weighing, which imports torch.
+WEIGHTS = ('rew', 'score', 'const')
 #: Option -> default and help; names are those of FilterRules.
 RULES: dict[str, tuple[float, str]] = {
     'min_area': (2000.0, 'square pixels of a box, at least'),
@@ -99,6 +99,11 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
             default=default,
             help=f'{about} (default: %(default)s)',
         )
+
+
+apis.help_first(__name__, parse_args)
+
+from declip_mm.apis import pseudo_labels
 
 
 def rules_of(args: argparse.Namespace) -> Any:

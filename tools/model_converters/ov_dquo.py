@@ -11,15 +11,28 @@ which validates the port without any training. The config's backbone says the
 affinity, which goes into the fingerprint as declared.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the clone
 
+from declip_mm import apis
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = apis.tool_parser(__doc__)
+    apis.add_shared(parser, 'config', '--trust-pickle')
+    parser.add_argument('checkpoint', help="*.pth of the authors' code")
+    parser.add_argument('out')
+    return parser.parse_args(args)
+
+
+apis.help_first(__name__, parse_args)
+
 import torch
 from mmengine.registry import MODELS, init_default_scope
 
-from declip_mm import apis
 from declip_mm.checkpoint import check_fit, read_content, save_weights
 from declip_mm.checkpoint.reader import weights_and_meta
 
@@ -54,11 +67,7 @@ def convert(
 
 @apis.command
 def main() -> None:
-    parser = apis.tool_parser(__doc__)
-    apis.add_shared(parser, 'config', '--trust-pickle')
-    parser.add_argument('checkpoint', help="*.pth of the authors' code")
-    parser.add_argument('out')
-    args = parser.parse_args()
+    args = parse_args()
     count = convert(args.config, args.checkpoint, args.out, args.trust_pickle)
     print(f'wrote {args.out}: {count} tensors')
 
