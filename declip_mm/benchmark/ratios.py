@@ -33,8 +33,9 @@ def step_ratios(cell: Mapping) -> dict[str, float]:
         first_over_passes=_over(cell, 'first', 'passes'),
         step_cached=_over(cell, 'reference', 'cached'),
         step_over_floor=_over(cell, 'cached', 'floor'),
-        step_memory=_memory(cell, 'cached', 'reference'),
     )
+    if cell['bytes']:
+        found['step_memory'] = _memory(cell, 'cached', 'reference')
     found['utilisation'] = utilisation(cell, 'first')
     found['utilisation_cached'] = utilisation(cell, 'cached')
     return found
@@ -119,16 +120,17 @@ def _step_line(what: str, cell: Mapping) -> str:
         name: f'{_seconds(cell, name)} ({_over(cell, "reference", name):.2f}x)'
         for name in ('first', 'cached', 'floor')
     }
-    memory = ', '.join(
-        _mib(cell, name) for name in ('reference', 'first', 'cached')
-    )
+    memory = 'not measured'
+    if cell['bytes']:
+        kinds = ('reference', 'first', 'cached')
+        memory = f'{", ".join(_mib(cell, name) for name in kinds)} MiB'
     shares = found['utilisation'], found['utilisation_cached']
     return (
         f'| {what} | {cell["tokens"]} | {cell["precision"]} | '
         f'{_seconds(cell, "reference")} | {speed["first"]} | '
         f'{speed["cached"]} | {speed["floor"]} | '
         f'{found["first_over_passes"]:.2f} | {found["step_over_floor"]:.2f} | '
-        f'{memory} MiB | {shares[0]:.0%}, {shares[1]:.0%} |'
+        f'{memory} | {shares[0]:.0%}, {shares[1]:.0%} |'
     )
 
 
@@ -177,8 +179,8 @@ def _curve(
     """(tokens, cost) of one picture a step."""
     points = []
     for key, cell in cells.items():
-        alone = key.startswith(f'{kind} ') and not key.endswith(('x4', 'x8'))
-        if alone and name in cell.get(what, {}):
+        alone = kind == 'dense' or key.endswith('x1')
+        if key.startswith(f'{kind} ') and alone and name in cell.get(what, {}):
             value = cell[what][name]
             cost = (
                 value / 2**30 if what == 'bytes' else statistics.median(value)
