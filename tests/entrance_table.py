@@ -183,7 +183,7 @@ CHANGES = (
     ),
     Change(
         ('ov_dquo/proposer*',),
-        [*f_vit_side(64), *f_vit_train_side(64)],
+        [*f_vit_side(128), *f_vit_train_side(128)],  # five levels
         'image size',
     ),
     # CAT-Seg -------------------------------------------------------------

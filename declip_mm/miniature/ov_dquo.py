@@ -5,7 +5,7 @@
 For every seed pseudo labels are made of the annotations of the 34 base names
 (two rounds, on DeCLIP's weights), and every row trains a detector. It is
 measured on scenes that it never saw, with known drawings and with drawings
-that no training saw (``heldout_...``): box AP50, and recall by the 100 best
+that no training saw (``heldout_...``): box AP50, and recall by the ten best
 boxes of a scene whatever their names. Rows:
 
     none      DeCLIP's weights, no pseudo labels
@@ -42,8 +42,8 @@ from .world import build_world
 SPLITS = {'val_known': '', 'val_heldout': 'heldout_'}
 TOY_SPLITS = {'toy': ''}
 RECALL = {
-    'objects/novel_recall_100': 'novel_recall',
-    'objects/base_recall_100': 'base_recall',
+    'objects/novel_recall_10': 'novel_recall',
+    'objects/base_recall_10': 'base_recall',
 }
 #: Metric of a layout -> the rest of its column's name.
 METRICS = {
