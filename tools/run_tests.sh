@@ -44,7 +44,8 @@ if [ -n "$failed" ]; then
   declip_die "failed before the tests:$failed (messages above); the tests run all the same"
 fi
 # -p no:cacheprovider: a test run leaves nothing in the clone
-jobs="$(nproc)"
+# without the number above, which nproc would take for that of the cores
+jobs="$(env -u OMP_NUM_THREADS nproc)"
 if [ "$jobs" -gt 4 ]; then jobs=4; fi # each takes about 2 GB
 "$DECLIP_PYTHON" -m pytest -p no:cacheprovider -n "$jobs" "$@"
 status=$?
