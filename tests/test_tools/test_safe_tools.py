@@ -1,5 +1,6 @@
 """Every tool that runs a Runner reads its checkpoint as plain weights."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -37,15 +38,22 @@ def test_detector_tools(name, tmp_path, monkeypatch):
     tool = load_tool(f'{name}.py')
     monkeypatch.setattr(launch, 'build_runner', stop)
     torch.save({}, tmp_path / 'w.pth')
-    args = SimpleNamespace(
-        config=str(CONFIGS / 'miniature/f_vit_coco.py'),
-        checkpoint=str(tmp_path / 'w.pth'),
-        out='a.npz',
-        split='test',
-        cfg_options=None,
-    )
+    config, weights = CONFIGS / 'miniature/f_vit_coco.py', tmp_path / 'w.pth'
+    args = [str(config), str(weights), str(tmp_path / 'a.json')]
     with pytest.raises(Stop):
-        (tool.dump if 'sweep' in name else tool.build)(args)
+        if 'sweep' in name:
+            tool.dump(
+                SimpleNamespace(
+                    config=args[0],
+                    checkpoint=args[1],
+                    out='a.npz',
+                    split='test',
+                    cfg_options=None,
+                )
+            )
+        else:
+            monkeypatch.setattr(sys, 'argv', ['proposals.py', *args])
+            tool.main()
     assert CheckpointLoader._get_checkpoint_loader('a') is not load_from_local
 
 
