@@ -1,5 +1,7 @@
 """Foreground weights of pseudo labels, from a detector's frozen backbone."""
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -94,8 +96,7 @@ def weigh_labels(
         with atomically(kept) as part:
             torch.save(state, part)
     estimator = ForegroundEstimator.load(state)
-    count = sum(map(len, labels.values()))
-    with KeptLines(out, f'{key} {count}') as lines:
+    with KeptLines(out, f'{key} {_boxes_key(labels)}') as lines:
         _weigh(lines, estimator, model, loader, data, labels)
         for image, entries in labels.items():
             for entry, weight in zip(entries, lines.found[image]):
@@ -103,6 +104,15 @@ def weigh_labels(
         lines.finish()
     kept.unlink()
     return estimator.separation
+
+
+def _boxes_key(labels: Mapping[Any, list[dict]]) -> str:
+    """Hash of pictures and boxes: weights go to them by their order."""
+    boxes = [
+        [image, [entry['bbox'] for entry in entries]]
+        for image, entries in labels.items()
+    ]
+    return hashlib.sha256(json.dumps(boxes).encode()).hexdigest()
 
 
 def _maps(
@@ -143,6 +153,8 @@ def _fit(model: Any, loader: Any, data: Any, pictures: int) -> Any:
         boxes[info['img_id']] = torch.tensor(own).float().reshape(-1, 4)
     found: dict[str, list[Tensor]] = defaultdict(list)
     for sample, dense, factor in _maps(model, loader, data, chosen, 'fit'):
+        if sample.img_path in getattr(data, 'damaged', ()):
+            continue  # a blank one stood in for it
         known = boxes[sample.img_id]
         free = background_boxes(known, sample.ori_shape[:2], rng)
         for name, own in (('known', known), ('background', free)):
