@@ -88,7 +88,8 @@ def weigh_labels(
     model = loaded_runner(cfg, checkpoint).model.eval()
     data = DATASETS.build(loader.dataset)
     infos = [data.get_data_info(i) for i in range(len(data))]
-    check_pictures(out, labels, {info['img_id'] for info in infos})
+    listed = {info['img_id'] for info in infos}
+    check_pictures('the file of labels to be weighed', labels, listed)
     kept = Path(f'{out}.estimator.pth')
     state = torch.load(kept, weights_only=True) if kept.is_file() else {}
     if state.get('key') != key:
