@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..models.text.embedder import TextEmbedder
-from ..models.text.prompts import Prompts
+from ..models.text.prompts import Prompts, PromptSet
 from ..models.zero_shot import EncodedImage
 from ..models.zero_shot.encoded import picture_digest
 from .devices import check_device
@@ -40,7 +40,8 @@ class KeptFeatures:
         self.text, self.prompts = text, prompts
         self.device = check_device(device)
         self._found: dict[str, EncodedImage] = {}
-        self._side: TextEmbedder | None = None
+        #: By the prompts of the features, which may be of several runs.
+        self._sides: dict[PromptSet | None, TextEmbedder] = {}
 
     def usable(
         self,
@@ -71,7 +72,8 @@ class KeptFeatures:
             raise ValueError(
                 f'{file} was encoded of another picture than {picture.path} '
                 f'is now, one of {width} x {height} pixels. Encode it anew, '
-                'or give the same --max-side.'
+                'or give the same --max-side; of pictures with one name '
+                'give all, for they are numbered in their order.'
             )
         return found
 
@@ -83,6 +85,10 @@ class KeptFeatures:
                 than the text tower that was given.
         """
         found = self._found.pop(picture.name)
-        if self._side is None:
-            self._side = found.text_side(self.text, self.prompts)
-        return found, self._side
+        key = found.prompts if self.prompts is None else None
+        if key not in self._sides:
+            # one text tower serves them all
+            first = next(iter(self._sides.values()), None)
+            text = self.text if first is None else first.encoder
+            self._sides[key] = found.text_side(text, self.prompts)
+        return found, self._sides[key]

@@ -1,5 +1,7 @@
 """Foreground weights of pseudo labels, from a detector's frozen backbone."""
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -86,7 +88,8 @@ def weigh_labels(
     model = loaded_runner(cfg, checkpoint).model.eval()
     data = DATASETS.build(loader.dataset)
     infos = [data.get_data_info(i) for i in range(len(data))]
-    check_pictures(out, labels, {info['img_id'] for info in infos})
+    listed = {info['img_id'] for info in infos}
+    check_pictures('the file of labels to be weighed', labels, listed)
     kept = Path(f'{out}.estimator.pth')
     state = torch.load(kept, weights_only=True) if kept.is_file() else {}
     if state.get('key') != key:
@@ -94,8 +97,7 @@ def weigh_labels(
         with atomically(kept) as part:
             torch.save(state, part)
     estimator = ForegroundEstimator.load(state)
-    count = sum(map(len, labels.values()))
-    with KeptLines(out, f'{key} {count}') as lines:
+    with KeptLines(out, f'{key} {_boxes_key(labels)}') as lines:
         _weigh(lines, estimator, model, loader, data, labels)
         for image, entries in labels.items():
             for entry, weight in zip(entries, lines.found[image]):
@@ -103,6 +105,15 @@ def weigh_labels(
         lines.finish()
     kept.unlink()
     return estimator.separation
+
+
+def _boxes_key(labels: Mapping[Any, list[dict]]) -> str:
+    """Hash of pictures and boxes: weights go to them by their order."""
+    boxes = [
+        [image, [entry['bbox'] for entry in entries]]
+        for image, entries in labels.items()
+    ]
+    return hashlib.sha256(json.dumps(boxes).encode()).hexdigest()
 
 
 def _maps(
@@ -143,6 +154,8 @@ def _fit(model: Any, loader: Any, data: Any, pictures: int) -> Any:
         boxes[info['img_id']] = torch.tensor(own).float().reshape(-1, 4)
     found: dict[str, list[Tensor]] = defaultdict(list)
     for sample, dense, factor in _maps(model, loader, data, chosen, 'fit'):
+        if sample.img_path in getattr(data, 'damaged', ()):
+            continue  # a blank one stood in for it
         known = boxes[sample.img_id]
         free = background_boxes(known, sample.ori_shape[:2], rng)
         for name, own in (('known', known), ('background', free)):

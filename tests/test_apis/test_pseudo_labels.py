@@ -1,8 +1,11 @@
 """Pseudo labels by command: made of base annotations alone, and resumable."""
 
 import json
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
+import torch
 from pseudo_world import NOVEL, write_proposer_project, write_squares
 from tool_modules import load_tool
 
@@ -214,6 +217,45 @@ def test_weights_by_score_and_none(tmp_path, monkeypatch):
         assert read_labels(out)[1][0]['weight'] == weight
     with pytest.raises(SystemExit, match='--config and --checkpoint'):
         run(monkeypatch, 'weigh', tmp_path / 'a.json', tmp_path / 'b.json')
+
+
+def test_kept_weights_belong_to_their_boxes():
+    """As many boxes elsewhere must not take up the weights of a stopped run.
+
+    Scores and weights decide nothing of it.
+    """
+    box = dict(bbox=[1.0, 1, 9, 9], weight=1.0)
+    key = weighing._boxes_key({1: [box], 'b': []})
+    assert weighing._boxes_key({1: [dict(box, weight=0.5)], 'b': []}) == key
+    moved = dict(box, bbox=[2.0, 1, 9, 9])
+    for other in ({1: [moved], 'b': []}, {2: [box], 'b': []}):
+        assert weighing._boxes_key(other) != key
+
+
+def test_damaged_pictures_teach_no_weights(monkeypatch):
+    infos = [
+        dict(img_id=i, instances=[dict(bbox=[4, 4, 20, 20])]) for i in (0, 1)
+    ]
+    data = MagicMock(damaged=['1.png'])
+    data.__len__.return_value = 2
+    data.get_data_info.side_effect = infos.__getitem__
+    shown = [
+        SimpleNamespace(img_id=i, img_path=f'{i}.png', ori_shape=(64, 64))
+        for i in (0, 1)
+    ]
+    factor = torch.full((4,), 1 / 64)
+    monkeypatch.setattr(
+        weighing,
+        '_maps',
+        lambda *_: [(s, torch.rand(1, 4, 8, 8), factor) for s in shown],
+    )
+    told = {}
+    monkeypatch.setattr(
+        'declip_mm.detection.pseudo.foreground.fit_foreground',
+        lambda **parts: told.update(parts) or MagicMock(separation=0.5),
+    )
+    weighing._fit(None, None, data, 2)
+    assert len(told['known']) == 1 and len(told['tokens']) == 64
 
 
 def test_a_filter_that_leaves_nothing_says_which_rule(

@@ -7,6 +7,8 @@ import pytest
 from mmengine.registry import MODELS
 from PIL import Image
 
+from declip_mm.apis.encoded import KeptFeatures
+from declip_mm.apis.images import ReadImage
 from declip_mm.checkpoint import save_weights
 from declip_mm.cli import encode, segment
 from declip_mm.datasets.class_maps import read_labels
@@ -97,6 +99,26 @@ def test_pictures_without_their_features_are_named(world, tmp_path, capsys):
     told = json.loads((tmp_path / 'out/results.json').read_text())
     assert 'another picture' in told['failed'][0]['reason']
     assert 'b.png' in capsys.readouterr().err
+
+
+def test_each_picture_is_asked_with_its_own_prompts(world, weights, tmp_path):
+    """A folder that two commands have filled."""
+    out = tmp_path / 'kept'
+    given = ['--weights', weights, '--out', str(out)]
+    assert encode.main([str(world / 'photos/a.png'), *given]) == 0
+    more = ['--prompts', 'vild']
+    assert encode.main([str(world / 'photos/b.png'), *given, *more]) == 0
+    kept, sides = KeptFeatures(str(out), device='cpu'), []
+    for name in 'ab':
+        pixels = np.asarray(Image.open(world / f'photos/{name}.png'))
+        picture = ReadImage(name, f'{name}.png', pixels)
+        assert list(kept.usable(iter([picture]), pytest.fail)) == [picture]
+        sides.append(kept.take(picture)[1])
+    assert [side.prompts.name for side in sides] == ['name', 'vild']
+    assert sides[0].encoder is sides[1].encoder
+    asked = KeptFeatures(str(out), prompts='name', device='cpu')
+    assert list(asked.usable(iter([picture]), pytest.fail)) == [picture]
+    assert asked.take(picture)[1].prompts == 'name'
 
 
 @pytest.mark.parametrize(

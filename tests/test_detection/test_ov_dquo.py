@@ -3,6 +3,7 @@
 import pytest
 import torch
 from det_model import NAMES, text_encoder
+from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.registry import MODELS
 from ov_dquo_model import build, losses_of, ov_dquo_cfg, pictures
 from torch import distributed
@@ -10,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from declip_mm.apis import leave_distributed
 from declip_mm.detection.ov_dquo.selection import select_tokens
+from declip_mm.detection.ov_dquo.transformer import FullPrecisionAttention
 from declip_mm.models.text import build_class_embeddings
 
 
@@ -78,9 +80,10 @@ def test_backbone_is_frozen_and_in_eval_mode():
     assert not any(p.requires_grad for p in model.backbone.parameters())
 
 
-def test_bfloat16_autocast_trains_and_predicts():
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_autocast_trains_and_predicts(dtype):
     model = build()
-    with torch.autocast('cpu', torch.bfloat16):
+    with torch.autocast('cpu', dtype):
         total, _ = model.parse_losses(losses_of(model))
         total.backward()
         with torch.no_grad():
@@ -90,6 +93,30 @@ def test_bfloat16_autocast_trains_and_predicts():
     assert first.pred_instances.bboxes.dtype == torch.float32
     grads = [p.grad for p in model.parameters() if p.grad is not None]
     assert all(g.isfinite().all() for g in grads)
+
+
+def test_deformable_attention_is_in_full_precision():
+    """On a GPU mmcv has no kernel of it for bfloat16."""
+    found = [
+        part
+        for part in build().modules()
+        if isinstance(part, MultiScaleDeformableAttention)
+    ]
+    attention = found[0].eval()
+    assert found and {type(part) for part in found} == {FullPrecisionAttention}
+    torch.manual_seed(0)
+    query, value = torch.rand(2, 1, 6, attention.embed_dims).bfloat16()
+    levels = attention.num_levels
+    places = dict(
+        reference_points=torch.rand(1, 6, levels, 2),
+        spatial_shapes=torch.tensor([[1, 2]] * levels),
+        level_start_index=torch.arange(levels) * 2,
+    )
+    value = value[:, : 2 * levels]
+    wanted = attention(query.float(), value=value.float(), **places)
+    with torch.autocast('cpu', torch.bfloat16):
+        same = attention(query, value=value, **places)
+    assert same.dtype == torch.float32 and torch.equal(same, wanted)
 
 
 def test_a_novel_object_in_training_is_an_error():

@@ -88,6 +88,9 @@ def test_recipes_are_the_authors(cfg):
     sampler = cfg.train_dataloader.sampler
     assert DATA_SAMPLERS.get(sampler.type) is not None
     assert sampler.get('repeat_thr') == (1.0 if lvis else None)
+    # theirs is float16; this one finds out what the device has
+    assert cfg.optim_wrapper.type == 'MixedOptimWrapper'
+    assert cfg.optim_wrapper.clip_grad.max_norm == 0.1
 
 
 def shrink(cfg):

@@ -1,7 +1,7 @@
 # OV-DQUO on OV-COCO: AdamW at one rate, no warm-up; the mean of weights over
 # some 25,000 steps is measured, from epoch 20 on.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='MixedOptimWrapper',  # bfloat16 where a GPU has it
     constructor='TrainableConstructor',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
     # the deconvolution counts as backbone

@@ -179,7 +179,7 @@ class EncodedImage:
             model = self.fingerprint['model']
             text = DeCLIPTextEncoder(
                 **text_config(text, self.text_source, model, 'the picture')
-            )
+            ).to(self.features.maps[0].device)
         side = TextEmbedder(text, prompts=prompts or self.prompts)
         self.check(side)
         return side

@@ -79,7 +79,7 @@ def test_a_text_tower_that_is_not_named_has_to_be_given():
         kept.ask(NAMES)
 
 
-def test_the_text_tower_that_the_weights_name_is_found(tmp_path):
+def test_the_text_tower_that_the_weights_name_is_found(tmp_path, monkeypatch):
     clip = dict(
         model='declip_mm://miniature/tiny_clip.json',
         pretrained='declip_mm://miniature/tiny_clip.safetensors',
@@ -100,6 +100,12 @@ def test_the_text_tower_that_the_weights_name_is_found(tmp_path):
     assert kept.text_side().prompts.name == 'name'
     same = kept.ask('cup,pear').labels == made.segment(rgb, 'cup,pear').labels
     assert same.float().mean() > 0.99
+    moved = []
+    monkeypatch.setattr(
+        DeCLIPTextEncoder, 'to', lambda self, to: moved.append(to) or self
+    )
+    kept.text_side()  # embeds where the features are
+    assert moved == [kept.features.maps[0].device]
 
 
 def test_what_is_no_such_file_is_refused(tmp_path):
