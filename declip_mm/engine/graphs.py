@@ -1,6 +1,7 @@
 """Passes of the networks as CUDA graphs, for training."""
 
 import gc
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -46,7 +47,8 @@ class GraphHook(Hook):
 
     def __init__(self, most: int = 8, crops: int = 16) -> None:
         self.most, self.crops = most, crops
-        self._replaced: list[tuple[nn.Module, str]] = []
+        # weakly: a cache may let its teacher go
+        self._replaced: list[tuple[weakref.ref[nn.Module], str]] = []
 
     def before_train(self, runner: Any) -> None:
         model = unwrap(runner)
@@ -69,13 +71,14 @@ class GraphHook(Hook):
                 self._replace(teacher, 'forward', frozen)
 
     def after_train(self, runner: Any) -> None:
-        for module, name in self._replaced:
-            object.__delattr__(module, name)
+        for found, name in self._replaced:
+            if (module := found()) is not None:
+                object.__delattr__(module, name)
         self._replaced.clear()
 
     def _replace(self, module: nn.Module, name: str, call: Callable) -> None:
         object.__setattr__(module, name, call)
-        self._replaced.append((module, name))
+        self._replaced.append((weakref.ref(module), name))
 
 
 def _obstacle(model: nn.Module, batches: int) -> str:

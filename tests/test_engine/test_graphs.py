@@ -1,6 +1,8 @@
 """CUDA graphs of the passes: refused where they would be wrong, else equal."""
 
 import copy
+import gc
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -108,6 +110,17 @@ def test_a_graph_holds_the_tables_that_towers_forget():
     assert kept.isdisjoint(table.data_ptr() for table in held)
     for table, value in zip(held, before):
         torch.testing.assert_close(table, value)
+
+
+def test_a_teacher_that_is_let_go_is_gone():
+    hook, module = GraphHook(), torch.nn.Linear(2, 2)
+    frozen = _Frozen(module.forward, module, most=1)
+    hook._replace(module, 'forward', frozen)
+    alive = weakref.ref(module)
+    del module, frozen
+    gc.collect()
+    assert alive() is None
+    hook.after_train(None)
 
 
 def several_sizes(run, sizes):
