@@ -4,6 +4,7 @@ Weights decide neither time nor memory, so nothing is downloaded.
 """
 
 import copy
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -180,7 +181,11 @@ def _fill_with_noise(cfg: Config, folder: Path) -> None:
     pictures = len(DATASETS.build(cfg.train_dataloader.dataset))
     size = views.vfm_size
     folder.mkdir(parents=True, exist_ok=True)
-    vfm, crops = folder / f'vfm_{size}.npy', folder / 'crops.npy'
+    # a cache alone is not compared with a teacher: the name tells them apart
+    model = cfg.model.context_teacher, cfg.model.content_teacher
+    of = zlib.crc32(repr((model, views.max_split, pictures)).encode())
+    vfm = folder / f'vfm_{size}_{of:08x}.npy'
+    crops = folder / f'crops_{of:08x}.npy'
     if not vfm.is_file():
         with torch.device('meta'):
             teacher = MODELS.build(cfg.model.context_teacher)

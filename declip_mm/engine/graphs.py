@@ -1,6 +1,10 @@
 """Passes of the networks as CUDA graphs, for training."""
 
-from collections.abc import Callable
+import gc
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,6 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from ..models import CLIPCropTeacher, DecoupledDistiller, VFMTeacher
 from ..models.features import DenseFeatures
+from ..models.towers import Tower
 from .unwrap import unwrap
 
 __all__ = ['GraphHook', 'TwoGraphs']
@@ -42,7 +47,8 @@ class GraphHook(Hook):
 
     def __init__(self, most: int = 8, crops: int = 16) -> None:
         self.most, self.crops = most, crops
-        self._replaced: list[tuple[nn.Module, str]] = []
+        # weakly: a cache may let its teacher go
+        self._replaced: list[tuple[weakref.ref[nn.Module], str]] = []
 
     def before_train(self, runner: Any) -> None:
         model = unwrap(runner)
@@ -55,21 +61,24 @@ class GraphHook(Hook):
         self._replace(student, 'forward_dense', _Trained(student, self.most))
         for teacher in model.modules():
             if isinstance(teacher, CLIPCropTeacher):
-                inner = teacher.backbone.forward_image
-                frozen = _Frozen(inner, self.most, self.crops)
-                self._replace(teacher.backbone, 'forward_image', frozen)
+                clip = teacher.backbone
+                frozen = _Frozen(
+                    clip.forward_image, clip, self.most, self.crops
+                )
+                self._replace(clip, 'forward_image', frozen)
             elif isinstance(teacher, VFMTeacher):
-                frozen = _Frozen(teacher.forward, self.most)
+                frozen = _Frozen(teacher.forward, teacher, self.most)
                 self._replace(teacher, 'forward', frozen)
 
     def after_train(self, runner: Any) -> None:
-        for module, name in self._replaced:
-            object.__delattr__(module, name)
+        for found, name in self._replaced:
+            if (module := found()) is not None:
+                object.__delattr__(module, name)
         self._replaced.clear()
 
     def _replace(self, module: nn.Module, name: str, call: Callable) -> None:
         object.__setattr__(module, name, call)
-        self._replaced.append((module, name))
+        self._replaced.append((weakref.ref(module), name))
 
 
 def _obstacle(model: nn.Module, batches: int) -> str:
@@ -173,19 +182,21 @@ class TwoGraphs:
         self._forward, self._backward = (
             torch.cuda.CUDAGraph() for _ in range(2)
         )
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
         with _uncached():
-            with torch.cuda.stream(side):  # libraries prepare themselves
-                found = run(self.image)
-                self._gradients(found, [torch.ones_like(f) for f in found])
-            torch.cuda.current_stream().wait_stream(side)
-            del found
+            _prepare(lambda: self._once(run))
             with _capturing(self._forward):
-                self.found = run(self.image)
-            self.weights = [torch.empty_like(f) for f in self.found]
+                found = run(self.image)
+            self.weights = [torch.empty_like(f) for f in found]
             with _capturing(self._backward, self._forward.pool()):
-                self.gradients = self._gradients(self.found, self.weights)
+                self.gradients = self._gradients(found, self.weights)
+        # Their history would keep nodes of the parameters that belong to the
+        # stream of this capture, for all later passes.
+        self.found = tuple(f.detach() for f in found)
+        self._tables = _tables(module)
+
+    def _once(self, run: Callable) -> None:
+        found = run(self.image)
+        self._gradients(found, [torch.ones_like(f) for f in found])
 
     def _gradients(
         self, found: tuple[Tensor, ...], weights: list[Tensor]
@@ -227,10 +238,62 @@ class _Replay(torch.autograd.Function):
         return (None, None, *ctx.graphs.backward(given))
 
 
-def _capturing(graph: torch.cuda.CUDAGraph, pool: Any = None) -> Any:
-    return torch.cuda.graph(
-        graph, pool=pool, capture_error_mode='thread_local'
-    )
+@cache
+def _stream(device: int) -> torch.cuda.Stream:
+    """Where passes are prepared and captured, one of a device.
+
+    What libraries keep for a stream, such as cuBLAS its workspace, then
+    comes from the preparation: made in a capture it would lie in the memory
+    of the first graph, and be used by all others when that one is gone.
+    """
+    return torch.cuda.Stream(device)
+
+
+def _prepare(work: Callable[[], object]) -> None:
+    """Run a pass as it is going to be captured.
+
+    Compiled blocks have a form of their own for an autocast that keeps no
+    casts; compiling, choosing kernels and loading them must not happen in a
+    capture. What compilers leave behind in reference cycles (nodes of
+    autograd of another stream, a graph that was let go) breaks a capture
+    that meets it, and torch collects no garbage before one.
+    """
+    stream = _stream(torch.cuda.current_device())
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        work()
+    torch.cuda.current_stream().wait_stream(stream)
+    gc.collect()
+
+
+@contextmanager
+def _capturing(
+    graph: torch.cuda.CUDAGraph, pool: Any = None
+) -> Iterator[None]:
+    """Capture on the stream of :func:`_prepare`; nothing is collected."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        with torch.cuda.graph(
+            graph,
+            pool=pool,
+            stream=_stream(torch.cuda.current_device()),
+            capture_error_mode='thread_local',
+        ):
+            yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _tables(module: nn.Module) -> list[Tensor]:
+    """What a captured pass reads and towers may forget.
+
+    They keep a few grids; a graph that outlives its grid there would read
+    memory that belongs to somebody else by then.
+    """
+    towers = (m for m in module.modules() if isinstance(m, Tower))
+    return [table for tower in towers for table in tower.kept_tables()]
 
 
 class _Frozen:
@@ -238,12 +301,15 @@ class _Frozen:
 
     Args:
         inner: Image (B, 3, H, W) to something with B rows.
+        module: Holds what it reads.
         most: Graphs.
         multiple: B is filled up to a multiple of it.
     """
 
-    def __init__(self, inner: Callable, most: int, multiple: int = 1) -> None:
-        self.inner, self.multiple = inner, multiple
+    def __init__(
+        self, inner: Callable, module: nn.Module, most: int, multiple: int = 1
+    ) -> None:
+        self.inner, self.module, self.multiple = inner, module, multiple
         self.graphs = _Graphs(most)
 
     def __call__(self, image: Tensor | None, *rest: Any) -> Tensor:
@@ -258,11 +324,13 @@ class _Frozen:
 
     def _capture(self, image: Tensor) -> Callable[[Tensor], Tensor]:
         static, graph = image.clone(), torch.cuda.CUDAGraph()
-        torch.cuda.synchronize()
-        with _uncached(), _capturing(graph):
-            out = self.inner(static)
+        with _uncached():
+            _prepare(lambda: self.inner(static))
+            with _capturing(graph):
+                out = self.inner(static)
+        tables = _tables(self.module)
 
-        def replay(image: Tensor) -> Tensor:
+        def replay(image: Tensor, _kept: Any = tables) -> Tensor:
             static.copy_(image)
             graph.replay()
             return out.clone()  # the next replay writes there

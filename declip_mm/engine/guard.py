@@ -5,24 +5,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 
 from .epoch import EpochSyncHook, leaf_datasets
+from .unwrap import unwrap
 
 __all__ = ['RunGuardHook']
 
 
 @HOOKS.register_module()
 class RunGuardHook(Hook):
-    """Three things that no log line shows.
+    """Four things that no log line shows.
 
     - A loss that is NaN or infinite ends the run at once, with the files of
       the batch; checkpoints of earlier steps stay as they are.
     - Data whose draws depend on the epoch, without :class:`EpochSyncHook`,
       would show the crops of epoch 0 in every epoch; that is refused before
       training.
+    - Averaged weights (``EMAHook``) hold every parameter of the model; a
+      teacher that its cache lets go would be missed after the first step.
+      That is refused before training.
     - mmengine removes old checkpoints before it writes the new one: with
       ``max_keep_ckpts=1`` a kill at that moment leaves none. That is warned
       of.
@@ -51,6 +55,7 @@ class RunGuardHook(Hook):
                 'no hook tells it the epoch: all epochs would show the same '
                 "crops. Add dict(type='EpochSyncHook') to custom_hooks."
             )
+        self._check_average(runner)
         kept = [getattr(h, 'max_keep_ckpts', 0) for h in runner.hooks]
         if 1 in kept:
             print_log(
@@ -60,6 +65,19 @@ class RunGuardHook(Hook):
                 logger='current',
                 level=logging.WARNING,
             )
+
+    @staticmethod
+    def _check_average(runner) -> None:
+        if not any(isinstance(h, EMAHook) for h in runner.hooks):
+            return
+        for name, module in unwrap(runner).named_modules():
+            goes = getattr(module, 'keep_teacher', True) is False
+            if goes and module.teacher is not None:
+                raise ValueError(
+                    'EMAHook averages all parameters of the model, and '
+                    f'keep_teacher=False of model.{name} lets a teacher go. '
+                    f'Set model.{name}.keep_teacher=True.'
+                )
 
     def after_train_iter(
         self, runner, batch_idx: int, data_batch=None, outputs=None

@@ -121,6 +121,12 @@ class DecoupledDistiller(PredictsByName, BaseModel):
         check_crop_teacher(self.backbone, self.content_teacher)
         if self.image_weight:
             _ = self.image_teacher  # refused now, not in the first step
+            if not getattr(self.content_teacher, 'keep_teacher', True):
+                raise ValueError(
+                    f'image_weight={self.image_weight} asks the original CLIP '
+                    'in every step, and keep_teacher=False of the crop cache '
+                    'lets it go. Set content_teacher.keep_teacher=True.'
+                )
         trained = sum(p.numel() for p in self._trainable())
         total = sum(p.numel() for p in self.backbone.parameters())
         if not trained:

@@ -59,6 +59,16 @@ def test_same_losses_gradients_and_names(tower):
     torch.testing.assert_close(step(twin), wanted)
 
 
+@pytest.mark.parametrize('tower', TOWERS)
+def test_the_blocks_of_every_tower_are_compiled(tower):
+    backend = CompileCounterWithBackend('eager')
+    model = build(tower)
+    model.backbone.compile_blocks(backend=backend, dynamic=False)
+    x, grid = model.backbone.visual.embed(torch.randn(1, 3, 64, 64))
+    model.backbone.visual.run_block(0, x.detach(), grid)
+    assert backend.frame_count == 1
+
+
 def test_another_number_of_crops_compiles_nothing():
     backend = CompileCounterWithBackend('eager')
     model = build()

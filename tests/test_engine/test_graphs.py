@@ -1,6 +1,8 @@
 """CUDA graphs of the passes: refused where they would be wrong, else equal."""
 
 import copy
+import gc
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -9,8 +11,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from tiny import backbone_cfg, batch, distiller_cfg
 
-from declip_mm.engine import GraphHook
-from declip_mm.engine.graphs import _Frozen, _Graphs
+from declip_mm.engine import CompileHook, GraphHook
+from declip_mm.engine.graphs import _Frozen, _Graphs, _tables
 
 GPU = pytest.mark.skipif(
     not torch.cuda.is_available(), reason='needs a CUDA device'
@@ -72,7 +74,7 @@ def test_crops_are_filled_up_and_cut_again():
         seen.append(len(image))
         return image.flatten(1).sum(1)
 
-    frozen = _Frozen(inner, most=0, multiple=4)
+    frozen = _Frozen(inner, torch.nn.Identity(), most=0, multiple=4)
     image = torch.randn(5, 3, 2, 2)
     with torch.no_grad():
         found = frozen(image)
@@ -83,9 +85,75 @@ def test_crops_are_filled_up_and_cut_again():
 
 
 def test_with_gradients_nothing_is_filled_up():
-    frozen = _Frozen(lambda image: image, most=4, multiple=4)
+    frozen = _Frozen(lambda x: x, torch.nn.Identity(), most=4, multiple=4)
     image = torch.randn(5, 3, 2, 2, requires_grad=True)
     assert frozen(image) is image
+
+
+def test_a_graph_holds_the_tables_that_towers_forget():
+    model = MODELS.build(distiller_cfg()).train()
+    tower = model.backbone.visual
+    patch = tower.patch_size
+
+    def look(*grid):
+        with torch.no_grad():
+            size = [patch * side for side in grid]
+            model.backbone.forward_dense(torch.zeros(1, 3, *size))
+
+    look(2, 3)
+    held = _tables(model.backbone)
+    assert len(held) == 2  # rotary and, of a frozen stem, absolute ones
+    before = [table.clone() for table in held]
+    for side in range(3, 12):
+        look(side, 2)
+    kept = {table.data_ptr() for table in _tables(model.backbone)}
+    assert kept.isdisjoint(table.data_ptr() for table in held)
+    for table, value in zip(held, before):
+        torch.testing.assert_close(table, value)
+
+
+def test_a_teacher_that_is_let_go_is_gone():
+    hook, module = GraphHook(), torch.nn.Linear(2, 2)
+    frozen = _Frozen(module.forward, module, most=1)
+    hook._replace(module, 'forward', frozen)
+    alive = weakref.ref(module)
+    del module, frozen
+    gc.collect()
+    assert alive() is None
+    hook.after_train(None)
+
+
+def several_sizes(run, sizes):
+    """Losses of a plain and a replayed model, turn about of each size."""
+    plain = MODELS.build(distiller_cfg()).cuda().train()
+    replayed = copy.deepcopy(plain)
+    hook, runners = GraphHook(crops=4), [runner_of(plain), runner_of(replayed)]
+    if run is not None:
+        for runner in runners:
+            run(runner)
+    hook.before_train(runners[1])
+    losses = []
+    for counts in sizes:
+        inputs, samples = batch(counts)
+        inputs = {k: v.cuda() for k, v in inputs.items()}
+        samples = [s.to('cuda') for s in samples]
+        for runner in runners:
+            with torch.autocast('cuda', torch.bfloat16):
+                found = runner.model.loss(inputs, samples)
+            total = sum(found.values())
+            runner.optim_wrapper.update_params(total)
+            losses.append(total.item())
+    assert len(replayed.backbone.forward_dense.graphs._made) == 2
+    return torch.tensor(losses).view(-1, 2).unbind(1)
+
+
+@GPU
+@pytest.mark.parametrize('compiled', [False, True])
+def test_a_second_size_in_one_process(compiled):
+    run = CompileHook().before_train if compiled else None
+    few, many = (3, 2), (4, 3, 2, 4, 5, 3, 2, 2)
+    ours, theirs = several_sizes(run, [few] * 6 + [many] * 6 + [few] * 2)
+    torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=1e-3)
 
 
 @GPU

@@ -1,14 +1,17 @@
 """Caches that hold a part, and teachers that are asked for the rest."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import EMAHook
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from tiny import backbone_cfg, batch, distiller_cfg, vfm_cfg
 
+from declip_mm.engine import RunGuardHook
 from declip_mm.models import cached_teacher
 from declip_mm.models.components import principal_components
 from declip_mm.models.losses import context_loss
@@ -239,6 +242,20 @@ def test_a_distiller_trains_without_its_teachers(tmp_path):
         sample.set_data(dict(boxes=own.boxes, valid_hw=own.valid_hw))
     losses = model(dict(image=inputs['image']), samples, mode='loss')
     assert all(torch.isfinite(v) for v in losses.values())
+
+
+def test_averaged_weights_need_the_teacher(tmp_path):
+    def run(**options):
+        model = torch.nn.Module()
+        model.content_teacher = crop_cache(tmp_path / 'c.npy', **options)
+        data = SimpleNamespace(dataset=None)
+        hooks = [EMAHook()]
+        runner = dict(model=model, hooks=hooks, train_dataloader=data)
+        RunGuardHook().before_train(SimpleNamespace(**runner))
+
+    run()
+    with pytest.raises(ValueError, match='content_teacher.keep_teacher=True'):
+        run(keep_teacher=False)
 
 
 # old files ------------------------------------------------------------------

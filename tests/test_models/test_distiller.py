@@ -171,6 +171,17 @@ def test_image_loss_needs_the_original():
         build(image_weight=1.0, content_teacher=teacher)
 
 
+def test_image_loss_keeps_its_teacher(tmp_path):
+    teacher = dict(
+        type='CropCache',
+        path=str(tmp_path / 'crops.npy'),
+        teacher=dict(type='CLIPCropTeacher', backbone=backbone_cfg()),
+        keep_teacher=False,
+    )
+    with pytest.raises(ValueError, match='keep_teacher=True'):
+        build(image_weight=1.0, content_teacher=teacher)
+
+
 def test_pixel_statistics_are_taken_from_the_networks():
     model = build(
         backbone=backbone_cfg(tiny_pe(), frozen_stages=0),

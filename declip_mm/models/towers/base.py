@@ -141,6 +141,14 @@ class Tower(nn.Module, metaclass=ABCMeta):
         """
         return self.pool(self.run_block(self.num_layers - 1, tokens, grid))
 
+    def kept_tables(self) -> list[Tensor]:
+        """Tables of positions that are kept by grid, and may be dropped.
+
+        Who records a pass as a CUDA graph has to hold on to them.
+        """
+        keepers = (getattr(self, n, None) for n in ('rotary', 'positions'))
+        return [table for k in keepers if k is not None for table in k.kept]
+
     @property
     def stages(self) -> list[nn.Module]:
         """What ``frozen_stages`` and ``out_indices`` count."""

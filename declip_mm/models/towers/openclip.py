@@ -63,23 +63,25 @@ class SplitAttention(nn.Module):
         return self.out_proj(values.transpose(1, 2).flatten(2)), None
 
 
-def _attend(attn: nn.MultiheadAttention, x: Tensor) -> Tensor:
+class FusedAttention(nn.MultiheadAttention):
     """The module's own computation, by torch's fused attention.
 
     Without gradients the module takes another way, which on a CPU holds a
-    matrix of tokens by tokens.
-
-    Args:
-        attn: Of an ordinary block.
-        x: (B, T, D).
+    matrix of tokens by tokens. An existing module becomes one by its class,
+    so that its weights stay where they are.
     """
-    joint = F.linear(x, attn.in_proj_weight, attn.in_proj_bias)
-    q, k, v = (
-        part.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2)
-        for part in joint.chunk(3, dim=-1)
-    )
-    values = scaled_dot_product_attention(q, k, v)
-    return attn.out_proj(values.transpose(1, 2).flatten(2))
+
+    def forward(
+        self, query: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, None]:
+        """Self-attention without a mask: (B, T, D) -> (B, T, D)."""
+        joint = F.linear(query, self.in_proj_weight, self.in_proj_bias)
+        q, k, v = (
+            part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for part in joint.chunk(3, dim=-1)
+        )
+        values = scaled_dot_product_attention(q, k, v)
+        return self.out_proj(values.transpose(1, 2).flatten(2)), None
 
 
 class OpenCLIPTower(Tower):
@@ -93,8 +95,11 @@ class OpenCLIPTower(Tower):
     def __init__(self, trunk: VisionTransformer, activation: str) -> None:
         super().__init__()
         self._check(trunk)
-        last = trunk.transformer.resblocks[-1]
+        *others, last = trunk.transformer.resblocks
         last.attn = SplitAttention(last.attn)
+        for block in others:
+            if type(block.attn) is nn.MultiheadAttention:
+                block.attn.__class__ = FusedAttention
         self.trunk = trunk
         self.positions = ResizedPositions()
         self.patch_size = trunk.patch_size[0]
@@ -142,11 +147,7 @@ class OpenCLIPTower(Tower):
     def run_block(
         self, index: int, tokens: Tensor, grid: tuple[int, int]
     ) -> Tensor:
-        block = self.blocks[index]
-        if type(block.attn) is not nn.MultiheadAttention:
-            return block(tokens)
-        x = tokens + block.ls_1(_attend(block.attn, block.ln_1(tokens)))
-        return x + block.ls_2(block.mlp(block.ln_2(x)))
+        return self.blocks[index](tokens)
 
     def pool_last(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         block = self.blocks[-1]

@@ -45,6 +45,10 @@ class RotaryTables:
             self._tables[key] = table
         return self._tables[key]
 
+    @property
+    def kept(self) -> list[Tensor]:
+        return list(self._tables.values())
+
     def _make(self, grid: tuple[int, int]) -> Tensor:
         return self._rope.get_embed(shape=list(grid))
 
@@ -65,6 +69,10 @@ class ResizedPositions:
 
     def __deepcopy__(self, memo: dict) -> 'ResizedPositions':
         return ResizedPositions(self._most)  # the copy has its own weights
+
+    @property
+    def kept(self) -> list[Tensor]:
+        return [made for _, made in self._kept.values()]
 
     def __call__(
         self, position: Tensor, grid: tuple[int, int], num_prefix: int = 1
