@@ -246,6 +246,8 @@ def detector_jobs(
                 pipeline=pipeline[seed].labels if pipeline else None,
             )
             stem = f'{name}_{args.layout}_{train}_{epochs}'
+            if row.labels == 'pipeline':  # of which proposers
+                stem += f'_labels_{args.proposer_epochs}'
             jobs.append(
                 DetectorJob(
                     name=f'{name} seed {seed}',

@@ -142,6 +142,22 @@ def test_toy_has_rows_of_its_own(capsys):
     assert 'has the rows none, perfect' in capsys.readouterr().err
 
 
+def test_another_length_of_proposers_is_another_detector(world, tmp_path):
+    def folders(epochs):
+        given = ['--work-dir', str(tmp_path), '--seeds', '1']
+        args = ov_dquo.parse_args([*given, '--proposer-epochs', str(epochs)])
+        weights = {(ov_dquo.DECOUPLED.name, 0): tmp_path / 'w.pth'}
+        labels = ov_dquo.label_jobs(args, world, weights)
+        jobs = ov_dquo.detector_jobs(
+            args, world, ('none', 'pipeline'), weights, labels
+        )
+        return {job.name: job.folder for job in jobs}
+
+    short, long = folders(1), folders(2)
+    assert short['none seed 0'] == long['none seed 0']
+    assert short['pipeline seed 0'] != long['pipeline seed 0']
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('layout', ['coco', 'lvis'])
 def test_detectors_train_and_make_a_table(world, tmp_path, layout):
