@@ -3,8 +3,8 @@
 Same networks, same losses, same batch; what differs is how: the last block
 holds its attention maps, the context loss holds its correlation matrices and
 autograd keeps both, the teachers compute every token, AMP is fp16 with loss
-scaling on a GPU, the optimiser is the plain one. (`DeCLIP, CVPR 2025, read in
-its release; written anew.`)
+scaling on a GPU, the optimiser is the plain one. Source: the release
+of DeCLIP (CVPR 2025), read and written anew.
 """
 
 import copy
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..models import DecoupledDistiller
 from ..models.regions import box_features
@@ -116,10 +116,6 @@ class ReferenceStep:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
-
-    @property
-    def networks(self) -> list[nn.Module]:
-        return [self.student, self.crop_teacher, self.vfm]
 
 
 def held_context_loss(context: list[Tensor], vfm: Tensor) -> Tensor:
